@@ -1,0 +1,142 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verbs that list containers and change whether they run: ps, start, stop, restart, rm."""
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..core.layout import Layout
+from ..core.plan import apply
+from ..errors import Failure
+from ..oci import lifecycle
+from ..resources import container_state, supervise
+from ..resources.container import CONTAINER
+from ..resources.container_facts import inspect
+from ..resources.container_model import Container
+from ..resources.service import install_steps
+from . import table
+
+
+def add(verbs: Any) -> None:
+    """Declare the verbs."""
+    ps = verbs.add_parser("ps", help="list containers")
+    ps.add_argument("-a", "--all", action="store_true", help="also those that do not run")
+    ps.add_argument("-q", "--quiet", action="store_true", help="ids only")
+    ps.add_argument("--no-trunc", action="store_true", help="whole ids")
+    ps.add_argument("--json", action="store_true", help="for programs")
+    ps.set_defaults(verb=list_containers)
+    for name, act, words in (("start", start, "start"), ("stop", stop, "stop"), ("restart", restart, "stop and start")):
+        verb = verbs.add_parser(name, help=f"{words} containers")
+        if name != "start":
+            verb.add_argument("-t", "--time", type=int, metavar="SECONDS", help="before SIGKILL")
+        verb.add_argument("containers", nargs="+", metavar="CONTAINER")
+        verb.set_defaults(verb=_each(act))
+    rm = verbs.add_parser("rm", help="remove containers")
+    rm.add_argument("-f", "--force", action="store_true", help="also those that run")
+    rm.add_argument("containers", nargs="+", metavar="CONTAINER")
+    rm.set_defaults(verb=_each(remove))
+
+
+def _each(act: Callable[[Layout, Container, argparse.Namespace], None]) -> Callable[[Layout, argparse.Namespace], int]:
+    """A verb that does the same to each container, names those it is done with, and goes on after a failure."""
+
+    def verb(layout: Layout, chosen: argparse.Namespace) -> int:
+        failed = 0
+        for wanted in chosen.containers:
+            try:
+                found = container_state.find(layout, wanted)
+                with container_state.lock(layout, found.name):
+                    found = container_state.find(layout, found.id or "")
+                    act(layout, container_state.observed(layout, found), chosen)
+                print(wanted)
+            except Failure as error:
+                print(f"pycontainers: {error}", file=sys.stderr)
+                failed = 1
+        return failed
+
+    return verb
+
+
+def start(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
+    """Start a container; one that runs is left alone."""
+    if container.state != "started":
+        for step in install_steps(layout):
+            step.do()
+        supervise.start(layout, container)
+
+
+def stop(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
+    """Stop a container; one that does not run is left alone."""
+    if container.state == "started":
+        timeout = container.stop_timeout if chosen.time is None else chosen.time
+        supervise.halt(layout, replace(container, stop_timeout=timeout))
+
+
+def restart(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
+    """Stop a container if it runs, and start it."""
+    stop(layout, container, chosen)
+    start(layout, replace(container, state="stopped"), chosen)
+
+
+def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
+    """Remove a container; one that runs only if forced, and then without patience."""
+    if container.state == "started" and not chosen.force:
+        raise Failure(f"remove container {container.name}", "it runs", "stop it first, or use rm -f")
+    gone = replace(container, stop_timeout=0)
+    apply(CONTAINER.plan(layout, replace(gone, state="absent"), gone))
+
+
+def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:
+    """List containers, the newest first."""
+    found = [each for each in supervise.named(layout) if chosen.all or each.state == "started"]
+    found.sort(key=lambda each: each.created or "", reverse=True)
+    if chosen.json:
+        table.show_json([inspect(layout, each) for each in found])
+    elif chosen.quiet:
+        for each in found:
+            print(each.id if chosen.no_trunc else (each.id or "")[:12])
+    else:
+        header = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
+        table.show(header, [_line(layout, each, chosen.no_trunc) for each in found])
+    return 0
+
+
+def _line(layout: Layout, container: Container, whole: bool) -> list[str]:
+    shown = inspect(layout, container)
+    command = " ".join([shown["Path"], *shown["Args"]])
+    ports = [f"{each.address}:{each.host_port}->{each.container_port}/{each.protocol}" for each in _ports(container)]
+    return [
+        container.id or "" if whole else (container.id or "")[:12],
+        str(container.image),
+        f'"{command if whole or len(command) <= 20 else command[:19] + "…"}"',
+        f"{table.since(_moment(container.created or ''))} ago",
+        _status(layout, container),
+        ", ".join(ports),
+        container.name,
+    ]
+
+
+def _ports(container: Container) -> tuple[Any, ...]:
+    return container.published_ports or () if container.state == "started" else ()
+
+
+def _moment(created: str) -> float:
+    from datetime import datetime
+
+    return datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp() if created else 0.0
+
+
+def _status(layout: Layout, container: Container) -> str:
+    status = container_state.status(layout, container.id or "")
+    init = lifecycle.running(layout, container.id or "")
+    if init:
+        return f"Up {table.since(init.started_at)}"
+    ended = f"({status.exit_code}) {table.since(status.finished_at)} ago"
+    if container.state == "started":
+        return f"Restarting {ended}"
+    return f"Exited {ended}" if status.finished_at else "Created"

@@ -1,0 +1,81 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verbs about images: images, pull, rmi."""
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ..core.layout import Layout
+from ..core.model import parse
+from ..core.plan import converge
+from ..errors import Failure, InvalidValue, NotFound
+from ..image import content
+from ..image.pull import pull
+from ..image.reference import Reference, parse_reference
+from ..resources.image import IMAGE, Image, inspect
+from . import table
+
+
+def add(verbs: Any) -> None:
+    """Declare the verbs."""
+    listing = verbs.add_parser("images", help="list images")
+    listing.add_argument("-q", "--quiet", action="store_true", help="ids only")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    listing.set_defaults(verb=list_images)
+    fetch = verbs.add_parser("pull", help="fetch an image from its registry")
+    fetch.add_argument("image", metavar="IMAGE")
+    fetch.set_defaults(verb=fetch_image)
+    remove = verbs.add_parser("rmi", help="remove images")
+    remove.add_argument("images", nargs="+", metavar="IMAGE")
+    remove.set_defaults(verb=remove_images)
+
+
+def _reference(said: str) -> Reference:
+    try:
+        return parse_reference(said)
+    except ValueError as error:
+        raise InvalidValue("IMAGE", said, str(error)) from error
+
+
+def list_images(layout: Layout, chosen: argparse.Namespace) -> int:
+    """List the images of the store, a line per reference."""
+    found = content.images(layout)
+    if chosen.json:
+        table.show_json([inspect(each) for each in found])
+    elif chosen.quiet:
+        for each in found:
+            print(each.id.partition(":")[2][:12])
+    else:
+        lines = [
+            [reference.name, reference.tag or "<none>", each.id.partition(":")[2][:12], table.bytes_of(each.size)]
+            for each in found
+            for reference in map(parse_reference, each.references)
+        ]
+        table.show(("REPOSITORY", "TAG", "IMAGE ID", "SIZE"), lines)
+    return 0
+
+
+def fetch_image(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Pull an image; what goes on is told on stderr, the reference at the end on stdout."""
+    reference = _reference(chosen.image)
+    pull(layout, reference, lambda line: print(line, file=sys.stderr))
+    print(reference)
+    return 0
+
+
+def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Take references away, and what nothing else uses with them."""
+    failed = 0
+    for said in chosen.images:
+        try:
+            want = parse(Image, {"name": said, "state": "absent"})
+            if not converge(IMAGE, layout, want, check=False).changed:
+                raise NotFound(f"remove image {said}", "there is none of this name", "see pycontainers images")
+            print(said)
+        except Failure as error:
+            print(f"pycontainers: {error}", file=sys.stderr)
+            failed = 1
+    return failed

@@ -1,0 +1,84 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Verbs that look at a container: inspect, logs."""
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from typing import Any, BinaryIO
+
+from ..core.layout import Layout
+from ..errors import Failure
+from ..oci import lifecycle
+from ..resources import container_state
+from ..resources.container_facts import inspect
+from . import table
+
+PIECE = 8192
+
+
+def add(verbs: Any) -> None:
+    """Declare the verbs."""
+    look = verbs.add_parser("inspect", help="show containers as JSON")
+    look.add_argument("containers", nargs="+", metavar="CONTAINER")
+    look.set_defaults(verb=show)
+    logs = verbs.add_parser("logs", help="show what a container has written to stdout and stderr")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as it writes, until it ends")
+    logs.add_argument("-n", "--tail", default="all", metavar="LINES", help="only the last lines")
+    logs.add_argument("container", metavar="CONTAINER")
+    logs.set_defaults(verb=show_log)
+
+
+def show(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Print Docker's document of each container."""
+    found = [container_state.observed(layout, container_state.find(layout, each)) for each in chosen.containers]
+    table.show_json([inspect(layout, each) for each in found])
+    return 0
+
+
+def show_log(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Print a container's log."""
+    if chosen.tail != "all" and not chosen.tail.isdecimal():
+        raise Failure(f"show the last {chosen.tail} lines", "it is neither a number nor all")
+    identity = container_state.find(layout, chosen.container).id or ""
+    try:
+        file = open(lifecycle.log(layout, identity), "rb")  # noqa: SIM115 - closed by the with below
+    except FileNotFoundError:
+        return 0
+    with file:
+        if chosen.tail != "all":
+            file.seek(last_lines(file, int(chosen.tail)))
+        _copy(file)
+        while chosen.follow and container_state.observed(layout, container_state.find(layout, identity)).state == "started":
+            time.sleep(0.2)
+            _copy(file)
+    return 0
+
+
+def _copy(file: BinaryIO) -> None:
+    shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+
+
+def last_lines(file: BinaryIO, count: int) -> int:
+    """Where the last ``count`` lines of a file begin, read from its end."""
+    end = position = file.seek(0, os.SEEK_END)
+    if not count:
+        return end
+    newlines = -1  # The one that ends the last line begins none.
+    while position > 0:
+        start = max(0, position - PIECE)
+        file.seek(start)
+        piece = file.read(position - start)
+        if position == end and not piece.endswith(b"\n"):
+            newlines += 1
+        for offset in range(len(piece) - 1, -1, -1):
+            newlines += piece[offset : offset + 1] == b"\n"
+            if newlines == count:
+                return start + offset + 1
+        position = start
+    return 0

@@ -1,0 +1,45 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Listings: columns for people, JSON for programs."""
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+
+def show(header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
+    """Print lines in columns as wide as their widest cell, as Docker lists things."""
+    cells = [list(header), *(list(line) for line in lines)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
+    for line in cells:
+        print("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, indent=2))
+
+
+def ago(seconds: float) -> str:
+    """A duration in the one unit that tells it best."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{int(seconds)} seconds"
+
+
+def since(moment: float) -> str:
+    """How long ago a moment (seconds since the epoch) was."""
+    return ago(max(0.0, time.time() - moment))
+
+
+def bytes_of(count: float) -> str:
+    """A number of bytes, in powers of 1000 as Docker shows sizes."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.4g}{unit}"
+        count /= 1000
+    return f"{count:.4g}GB"

@@ -1,0 +1,156 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are never half there, and locks between processes."""
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import Failure, failing
+
+
+def write(path: str, content: bytes, mode: int = 0o600) -> None:
+    """Replace a file: written aside, synced, renamed, and the folder synced. Folders above are made.
+
+    Whoever reads sees the old content or the new, also after a power cut. Raises ``OSError``.
+    """
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    aside = f"{path}.{os.getpid()}.new"
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(descriptor, mode)
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            os.rename(aside, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(aside)
+            raise
+        sync(folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def sync(folder: str) -> None:
+    """Make the entries of a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: str, value: Any, mode: int = 0o600) -> None:
+    """Replace a JSON file; see :func:`write`."""
+    write(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n", mode)
+
+
+def read(path: str) -> bytes | None:
+    """A file's content, or None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def read_json(path: str) -> dict[str, Any] | None:
+    """A JSON object from a file, or None where there is no file. A damaged one is a :class:`Failure`."""
+    with failing(f"read {path}"):
+        content = read(path)
+    if content is None:
+        return None
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        raise Failure(f"read {path}", f"it is not JSON ({error})", "restore it from a backup, or remove it") from error
+    if not isinstance(value, dict):
+        raise Failure(f"read {path}", "it is not a JSON object", "restore it from a backup, or remove it")
+    return value
+
+
+def remove(path: str) -> None:
+    """Remove a file or link; that there is none is fine."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+@contextmanager
+def lock(path: str, shared: bool = False) -> Iterator[None]:
+    """Hold the lock of a file, waiting for whoever holds it. The kernel lets go of it when the process ends.
+
+    The file stays: removing it while another process waits for it would let two in at once.
+    """
+    with failing(f"lock {path}"):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Write:
+    """The step that replaces a file. ``before`` is its content now, None if there is none."""
+
+    path: str
+    content: bytes
+    before: bytes | None
+    what: str
+    mode: int = 0o600
+
+    def describe(self) -> str:
+        """What the file is for, and where it is."""
+        return f"write {self.what} {self.path}"
+
+    def do(self) -> None:
+        """Replace the file."""
+        write(self.path, self.content, self.mode)
+
+    def undo(self) -> None:
+        """Put the old content back, or remove the file."""
+        remove(self.path) if self.before is None else write(self.path, self.before, self.mode)
+
+
+@dataclass(frozen=True)
+class Remove:
+    """The step that removes a file. ``before`` is its content now."""
+
+    path: str
+    before: bytes | None
+    what: str
+    mode: int = 0o600
+
+    def describe(self) -> str:
+        """What the file is for, and where it is."""
+        return f"remove {self.what} {self.path}"
+
+    def do(self) -> None:
+        """Remove the file."""
+        remove(self.path)
+
+    def undo(self) -> None:
+        """Put the file back."""
+        if self.before is not None:
+            write(self.path, self.before, self.mode)
+
+
+def write_record(path: str, value: dict[str, Any], before: dict[str, Any] | None, what: str) -> Write:
+    """The step that replaces a JSON file by ``value``."""
+
+    def encode(value: dict[str, Any]) -> bytes:
+        return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
+
+    return Write(path, encode(value), None if before is None else encode(before), what)

@@ -1,0 +1,157 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A layer's blob becomes a directory that overlayfs can take as a lower (image-spec, layer.md).
+
+The stream is decompressed, hashed and taken apart in one pass. It is unpacked aside and gets its name once
+the hash is the diff id, so a layer under its name is whole and is what the image says.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ..core import store
+from ..core.layout import Layout
+from ..kernel import syscalls
+from .content import ASIDE
+from .tar import Source, members
+from .tree import Tree
+
+PIECE = 1 << 20
+MOST_MEMBERS = 2_000_000
+LEAST_LIMIT = 1 << 30
+"""Bytes that any layer may unpack to, however well it is compressed."""
+
+LARGEST_RATIO = 250
+"""What a bigger layer may unpack to, as a multiple of its blob. Programs compress to a third, zeros to a thousandth."""
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+def unpack(layout: Layout, blob: str, diff_id: str, below: tuple[str, ...] = ()) -> None:
+    """Unpack a blob to ``layout.layer(diff_id)``, unless that is there already. Needs the lock of the store.
+
+    ``below`` are the directories of the layers under it in its image, the uppermost first.
+    Raises ``ValueError`` with what is wrong with the layer, ``OSError`` with what is wrong with the disk; then
+    nothing is left.
+    """
+    target = layout.layer(diff_id)
+    if os.path.isdir(target):
+        return
+    aside = target + ASIDE
+    if os.path.lexists(aside):
+        shutil.rmtree(aside)
+    os.mkdir(aside)
+    try:
+        os.chmod(aside, 0o755)  # whatever the umask is
+        with open(blob, "rb") as file:
+            _fill(aside, file, diff_id, below)
+        os.rename(aside, target)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    store.sync(os.path.dirname(target))
+
+
+def _fill(aside: str, file: BinaryIO, diff_id: str, below: tuple[str, ...]) -> None:
+    root = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = _unpacked(root, file, below)
+        if found != diff_id:
+            raise ValueError(f"unpacked it has the digest {found}, the image says {diff_id}")
+        _sync_filesystem(root)
+    finally:
+        os.close(root)
+
+
+def _unpacked(root: int, file: BinaryIO, below: tuple[str, ...]) -> str:
+    """Make the members below a directory's descriptor; the digest of the uncompressed archive."""
+    size = os.fstat(file.fileno()).st_size
+    limit = max(LEAST_LIMIT, LARGEST_RATIO * size)
+    hashed = hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        total = 0
+        for piece in decompressed(file):
+            total += len(piece)
+            if total > limit:
+                raise ValueError(f"it unpacks to more than {limit} bytes, the limit for a layer of {size}")
+            hashed.update(piece)
+            yield piece
+
+    source = Source(pieces())
+    with Tree(root, below) as tree:
+        for count, member in enumerate(members(source)):
+            if count >= MOST_MEMBERS:
+                raise ValueError(f"it has more than {MOST_MEMBERS} members")
+            if member.size > limit:
+                raise ValueError(f"{member.name!r} says it has {member.size} bytes, more than {limit}")
+            tree.add(member, source.content(member.size))
+            source.pad(member.size)
+        tree.finish()
+    return f"sha256:{hashed.hexdigest()}"
+
+
+def decompressed(file: BinaryIO) -> Iterator[bytes]:
+    """A blob's content uncompressed, whatever its media type says: gzip and zstd by their magic numbers."""
+    magic = file.read(4)
+    file.seek(0)
+    if magic.startswith(_GZIP):
+        yield from _gunzipped(file)
+    elif magic == _ZSTD:
+        yield from _unzstd(file)
+    else:
+        while piece := file.read(PIECE):
+            yield piece
+
+
+def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
+    """Gzip, which may be several compressed files in a row (RFC 1952, 2.2). Pieces are bounded."""
+    unzip, ahead = zlib.decompressobj(wbits=31), file.read(PIECE)
+    while ahead:
+        try:
+            yield unzip.decompress(ahead, PIECE)
+        except zlib.error as error:
+            raise ValueError(f"it can't be uncompressed ({error})") from error
+        ahead = unzip.unconsumed_tail or unzip.unused_data or file.read(PIECE)
+        if unzip.eof and ahead:
+            if not ahead.startswith(_GZIP[:1]):
+                raise ValueError("something follows its compressed content")
+            unzip = zlib.decompressobj(wbits=31)
+    while piece := unzip.decompress(b"", PIECE) if not unzip.eof else b"":
+        yield piece
+    if not unzip.eof:
+        raise ValueError("its compressed content ends too early")
+
+
+def _unzstd(file: BinaryIO) -> Iterator[bytes]:
+    """Zstandard, by Python 3.14's own module or the package zstandard."""
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
+
+        stream, broken = zstd.open(file), zstd.ZstdError
+    except ImportError:
+        try:
+            import zstandard  # type: ignore[import-not-found,unused-ignore]
+        except ImportError:
+            raise ValueError(
+                "it is compressed with zstd, which needs Python 3.14 or the Python package zstandard on this host"
+            ) from None
+        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
+        broken = zstandard.ZstdError
+    try:
+        while piece := stream.read(PIECE):
+            yield piece
+    except (broken, EOFError) as error:
+        raise ValueError(f"it can't be uncompressed ({error})") from error
+
+
+def _sync_filesystem(descriptor: int) -> None:
+    """syncfs(2): thousands of small files at once, where fsync of each takes minutes on a slow disk."""
+    if syscalls.libc.syncfs(descriptor) < 0:
+        raise OSError("the file system could not be synced")

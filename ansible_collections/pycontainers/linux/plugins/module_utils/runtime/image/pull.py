@@ -1,0 +1,259 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image from its registry into the store: resolve, fetch, unpack, record.
+
+Each blob and layer has its name only once it is verified and on the disk, and the reference is recorded last:
+a kill between any two steps leaves a store that is right, and the next pull goes on from what is there. What
+asks a registry or unpacks is imported when that is done, since most runs do neither.
+"""
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..core import store
+from ..core.layout import Layout
+from ..errors import Failure
+from . import content
+from .content import ASIDE, StoredImage
+from .reference import Reference
+
+if TYPE_CHECKING:
+    from .manifest import Descriptor, Parts
+    from .registry import Manifest, Registry
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What a reference stands for at its registry now.
+
+    ``registry_digest`` is what the registry calls it: the digest of an index if the reference leads to one, else
+    ``manifest_digest`` again. ``id`` is the digest of the image's configuration.
+    """
+
+    id: str
+    manifest_digest: str
+    registry_digest: str
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image at a registry, with all of its documents."""
+
+    remote: Remote
+    manifest: Manifest
+    parts: Parts
+    config: bytes
+    diff_ids: tuple[str, ...]
+
+
+def resolve(layout: Layout, reference: Reference) -> Remote:
+    """Ask the registry what a reference stands for. Writes nothing; refuses what could not be pulled."""
+    from .registry import Registry
+
+    return _resolved(Registry(layout, reference), reference.target).remote
+
+
+def is_current(layout: Layout, reference: Reference, image: StoredImage) -> bool:
+    """Whether the registry still has the stored image under the reference: one small request."""
+    from .registry import Registry
+
+    return Registry(layout, reference).digest() == image.registry_digest
+
+
+def pull(layout: Layout, reference: Reference, progress: Progress | None = None) -> StoredImage:
+    """Bring an image into the store, or what the registry has newer under the reference. Takes the store's lock.
+
+    Fetches only what is not there. Raises :class:`Failure`; the store is then as it was.
+    """
+    with content.lock(layout):
+        before = content.find(layout, reference)
+        if before and is_current(layout, reference, before):
+            return before
+        return fetch(layout, reference, reference.target, "", progress)
+
+
+def fetch(
+    layout: Layout, reference: Reference, target: str, registry_digest: str, progress: Progress | None = None
+) -> StoredImage:
+    """Bring the image of a tag or digest into the store and let the reference name it. Needs the store's lock."""
+    from .registry import Registry
+
+    content.entries(layout)  # a damaged index stops the pull before anything is fetched
+    content.prepare(layout)
+    registry = Registry(layout, reference)
+    image = _resolved(registry, target)
+    say = progress or (lambda line: None)
+    with _nothing_on_failure(layout, registry.operation, image):
+        _keep(layout, image.remote.id, image.config)
+        for number, (part, diff_id) in enumerate(zip(image.parts.layers, image.diff_ids, strict=True), 1):
+            say(f"layer {number} of {len(image.diff_ids)}: {part.digest[7:19]}, {part.size / 1e6:.1f} MB")
+            _fetch_blob(layout, registry, part)
+            below = tuple(layout.layer(each) for each in reversed(image.diff_ids[: number - 1]))
+            _unpack(layout, registry, part, diff_id, below)
+        _keep(layout, image.manifest.digest, image.manifest.content)
+        entry = {
+            "mediaType": image.manifest.media_type,
+            "digest": image.manifest.digest,
+            "size": len(image.manifest.content),
+            "annotations": {content.REGISTRY_DIGEST: registry_digest or image.remote.registry_digest},
+        }
+        content.set_entry(layout, reference, entry)
+    found = content.find(layout, reference)
+    if found is None:
+        raise Failure(registry.operation, "a part of it vanished from the store meanwhile", "pull it again")
+    return found
+
+
+def _resolved(registry: Registry, target: str) -> _Image:
+    from . import manifest as documents
+
+    try:
+        first = found = registry.manifest(target)
+        said = documents.document(found.content, found.media_type)
+        if "manifests" in said:
+            found = registry.manifest(documents.of_platform(said).digest)
+            said = documents.document(found.content, found.media_type)
+            if "manifests" in said:
+                raise ValueError("its index leads to another index")
+        parts = documents.image_parts(said)
+        config = registry.small(parts.config.digest, parts.config.size)
+        diff_ids = content.diff_ids_of(documents.image(config, parts))
+    except ValueError as error:
+        raise Failure(registry.operation, error) from error
+    return _Image(Remote(parts.config.digest, found.digest, first.digest), found, parts, config, diff_ids)
+
+
+def _keep(layout: Layout, digest: str, document: bytes) -> None:
+    path = content.blob(layout, digest)
+    if not _has(path, len(document)):
+        store.write(path, document)
+
+
+def _has(path: str, size: int) -> bool:
+    try:
+        return os.stat(path, follow_symlinks=False).st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _fetch_blob(layout: Layout, registry: Registry, part: Descriptor) -> None:
+    """Download a blob aside, and give it its name once it is verified and synced."""
+    path = content.blob(layout, part.digest)
+    if _has(path, part.size):
+        return
+    aside = path + ASIDE
+    try:
+        with open(aside, "wb") as file:
+            registry.blob(part.digest, part.size, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(aside, path)
+    finally:
+        store.remove(aside)
+    store.sync(os.path.dirname(path))
+
+
+def _unpack(layout: Layout, registry: Registry, part: Descriptor, diff_id: str, below: tuple[str, ...]) -> None:
+    from .layer import unpack
+
+    try:
+        unpack(layout, content.blob(layout, part.digest), diff_id, below)
+    except ValueError as error:
+        fix = "nothing was kept; it was not built by an ordinary tool, or it is an attack"
+        raise Failure(registry.operation, f"its layer {part.digest} can't be unpacked: {error}", fix) from error
+
+
+@contextlib.contextmanager
+def _nothing_on_failure(layout: Layout, operation: str, image: _Image) -> Iterator[None]:
+    """Take away what was added to the store when the block fails. After a kill the next pull or removal does."""
+    digests = [image.remote.id, image.manifest.digest, *(part.digest for part in image.parts.layers)]
+    paths = [content.blob(layout, digest) for digest in digests] + [layout.layer(each) for each in image.diff_ids]
+    new = [path for path in paths if not os.path.lexists(path)]
+    try:
+        yield
+    except BaseException as error:
+        for path in new:
+            with contextlib.suppress(OSError):
+                content.discard(path)
+        if isinstance(error, OSError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            fix = f"make room on the file system of {layout.root}" if full else ""
+            raise Failure(operation, error, fix) from error
+        raise
+
+
+@dataclass(frozen=True)
+class Pull:
+    """The step that lets a reference name the image of a manifest digest, fetching what is missing.
+
+    ``before`` is the image that it names now, None if none; ``registry_digest`` is as in :class:`Remote`.
+    """
+
+    layout: Layout
+    reference: Reference
+    manifest_digest: str
+    before: StoredImage | None
+    registry_digest: str = ""
+
+    def describe(self) -> str:
+        """The reference, and which image it stands for."""
+        return f"pull image {self.reference} ({self.manifest_digest[:19]})"
+
+    def do(self) -> None:
+        """Fetch, unpack, record."""
+        with content.lock(self.layout):
+            fetch(self.layout, self.reference, self.manifest_digest, self.registry_digest)
+
+    def undo(self) -> None:
+        """Let the reference name what it named before, and remove what nothing uses."""
+        with content.lock(self.layout):
+            content.set_entry(self.layout, self.reference, self.before.entry if self.before else None)
+            content.prune(self.layout)
+
+
+@dataclass(frozen=True)
+class Remove:
+    """The step that takes a reference away, and all that was there for it alone. There is no way back."""
+
+    layout: Layout
+    reference: Reference
+
+    def describe(self) -> str:
+        """The reference."""
+        return f"remove image {self.reference}"
+
+    def do(self) -> None:
+        """Remove the reference and what nothing else uses."""
+        content.remove(self.layout, self.reference)
+
+    def undo(self) -> None:
+        """Raise: what is gone would have to be pulled."""
+        raise Failure(f"put image {self.reference} back", "its blobs are removed", "pull it again")
+
+
+@dataclass(frozen=True)
+class Prune:
+    """The step that removes blobs and layers that no reference and no container uses. There is no way back."""
+
+    layout: Layout
+
+    def describe(self) -> str:
+        """What goes."""
+        return "remove image layers that nothing uses"
+
+    def do(self) -> None:
+        """Remove them."""
+        with content.lock(self.layout):
+            content.prune(self.layout)
+
+    def undo(self) -> None:
+        """Raise: what is gone would have to be pulled."""
+        raise Failure("put image layers back", "they are removed", "pull the image again")

@@ -1,0 +1,192 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Control groups of both versions behind the same few verbs.
+
+A cgroup is named by its path below the root, such as ``pycontainers/<id>``. A *knob* is how one limit is kept
+by one version: its files, and the way between their texts and a value. Sources: the kernel's
+admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.
+"""
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..errors import Failure, NotFound
+from .mounts import mounts
+
+V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "freezer", "devices")
+"""The version 1 hierarchies that a container gets a group in, where they are mounted."""
+
+V2_CONTROLLERS = ("cpu", "memory", "pids", "io")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """The files that keep one limit (version 1 with the controller before), and their texts' meaning."""
+
+    files: tuple[str, ...]
+    encode: Callable[[int], tuple[str, ...]]
+    decode: Callable[[tuple[str, ...]], int]
+
+
+class Cgroups(Protocol):
+    """One host's control groups."""
+
+    version: int
+
+    def directories(self, path: str) -> tuple[str, ...]:
+        """The directories that make up the cgroup, one per hierarchy."""
+
+    def create(self, path: str) -> None:
+        """Make the cgroup, and what is above it; that it is there already is fine."""
+
+    def file(self, path: str, name: str) -> str:
+        """The path of a knob's file."""
+
+
+class V2:
+    """The unified hierarchy."""
+
+    version = 2
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def directories(self, path: str) -> tuple[str, ...]:
+        """The one directory."""
+        return (f"{self.root}/{path}",)
+
+    def create(self, path: str) -> None:
+        """Make the cgroup with its controllers, which each group above must hand down (cgroup.subtree_control)."""
+        above = self.root
+        for name in path.split("/"):
+            _hand_down(above)
+            above = f"{above}/{name}"
+            with suppress(FileExistsError):
+                os.mkdir(above, 0o755)
+
+    def file(self, path: str, name: str) -> str:
+        """The knob's file."""
+        return f"{self.root}/{path}/{name}"
+
+
+class V1:
+    """A hierarchy per controller, or per few that are mounted together."""
+
+    version = 1
+
+    def __init__(self, hierarchies: dict[str, str]) -> None:
+        self.hierarchies = hierarchies
+
+    def directories(self, path: str) -> tuple[str, ...]:
+        """A directory per hierarchy, none twice where controllers share one."""
+        tops = dict.fromkeys(os.path.realpath(top) for top in self.hierarchies.values())
+        return tuple(f"{top}/{path}" for top in tops)
+
+    def create(self, path: str) -> None:
+        """Make the directories."""
+        for directory in self.directories(path):
+            os.makedirs(directory, 0o755, exist_ok=True)
+
+    def file(self, path: str, name: str) -> str:
+        """The knob's file; ``name`` begins with its controller."""
+        controller, _, file = name.partition("/")
+        if controller not in self.hierarchies:
+            raise Failure(f"set {file}", f"the cgroup controller {controller} is not mounted on this host")
+        return f"{self.hierarchies[controller]}/{path}/{file}"
+
+
+def _hand_down(directory: str) -> None:
+    """Enable our controllers for the children of a version 2 group."""
+    with open(f"{directory}/cgroup.controllers", encoding="ascii") as file:
+        here = file.read().split()
+    with open(f"{directory}/cgroup.subtree_control", encoding="ascii") as file:
+        missing = [name for name in V2_CONTROLLERS if name in here and name not in file.read().split()]
+    if missing:
+        write_file(f"{directory}/cgroup.subtree_control", " ".join(f"+{name}" for name in missing))
+
+
+def cgroups() -> Cgroups:
+    """This host's control groups: version 2 where the unified hierarchy holds the controllers, else version 1."""
+    hierarchies: dict[str, str] = {}
+    for each in mounts():
+        if each.fstype == "cgroup2":
+            with suppress(OSError), open(f"{each.target}/cgroup.controllers", encoding="ascii") as file:
+                if "memory" in file.read().split():
+                    return V2(each.target)
+        elif each.fstype == "cgroup":
+            hierarchies |= {name: each.target for name in V1_CONTROLLERS if name in each.options}
+    if not hierarchies:
+        raise NotFound("find control groups", "no cgroup filesystem is mounted", "mount cgroup2 on /sys/fs/cgroup")
+    return V1(hierarchies)
+
+
+def write_file(path: str, text: str) -> None:
+    """Write a cgroup file in one write(2), without creating it. Raises ``OSError`` with path and value."""
+    descriptor = -1
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        os.write(descriptor, text.encode())
+    except OSError as error:
+        raise OSError(error.errno, f"{os.strerror(error.errno or 0)} (writing {text!r})", path) from error
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def read_file(path: str) -> str:
+    """A cgroup file's content, without the last newline."""
+    with open(path, encoding="ascii") as file:
+        return file.read().rstrip("\n")
+
+
+def read(groups: Cgroups, path: str, knob: Knob) -> int:
+    """The value of a limit as the kernel holds it now."""
+    return knob.decode(tuple(read_file(groups.file(path, name)) for name in knob.files))
+
+
+def exists(groups: Cgroups, path: str) -> bool:
+    """Whether the cgroup is there, in every hierarchy."""
+    return all(os.path.isdir(directory) for directory in groups.directories(path))
+
+
+def processes(groups: Cgroups, path: str) -> tuple[int, ...]:
+    """The pids in the cgroup itself, in any of its hierarchies."""
+    pids: set[int] = set()
+    for directory in groups.directories(path):
+        with suppress(FileNotFoundError):
+            pids.update(int(pid) for pid in read_file(f"{directory}/cgroup.procs").split())
+    return tuple(sorted(pids))
+
+
+def join(directories: Iterable[str]) -> None:
+    """Move the calling process into the cgroup; ``0`` means the writer, in whichever pid namespace it is."""
+    for directory in directories:
+        write_file(f"{directory}/cgroup.procs", "0")
+
+
+def remove(groups: Cgroups, path: str) -> None:
+    """Remove the cgroup and those below it. That there is none is fine; a process in it is an error."""
+    for directory in groups.directories(path):
+        for folder, _, _ in os.walk(directory, topdown=False):
+            with suppress(FileNotFoundError):
+                _remove_one(folder)
+
+
+def _remove_one(directory: str) -> None:
+    import time
+
+    for attempt in range(200):
+        try:
+            os.rmdir(directory)
+            return
+        except OSError as error:
+            # The kernel frees a group a moment after its last process has been reaped.
+            if error.errno != errno.EBUSY or attempt == 199:
+                raise
+            time.sleep(0.005)

@@ -1,0 +1,117 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Links, addresses and routes of a network namespace, read from rtnetlink(7). Nothing here changes any."""
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from . import namespaces
+from .nlsocket import NETLINK_ROUTE, attributes, dump
+
+RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
+IFF_UP = 0x1
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 4, 10, 18, 1
+IFA_ADDRESS, IFA_LOCAL = 1, 2
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
+RT_TABLE_LOCAL = 255
+RTN_UNICAST = 1
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface. ``kind`` is what rtnetlink calls it (bridge, veth), empty for hardware."""
+
+    index: int
+    name: str
+    kind: str
+    mac: str
+    mtu: int
+    up: bool
+    master: int
+
+
+@dataclass(frozen=True)
+class Route:
+    """An IPv4 route of the main or another table, but not the kernel's own local ones."""
+
+    destination: str
+    prefix: int
+    gateway: str
+    interface: int
+
+
+def links(namespace: str | None = None) -> dict[str, Link]:
+    """Interfaces by name, of the namespace pinned at a path or of the caller's own. Raises ``OSError``."""
+    found = {}
+    for content in _dump(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), namespace):
+        index, flags = struct.unpack_from("=iI", content, 4)
+        read = attributes(content[16:])
+        name = _name(read[IFLA_IFNAME])
+        found[name] = Link(
+            index=index,
+            name=name,
+            kind=_name(attributes(read.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")),
+            mac=read.get(IFLA_ADDRESS, b"").hex(":"),
+            mtu=_native(read[IFLA_MTU]),
+            up=bool(flags & IFF_UP),
+            master=_native(read.get(IFLA_MASTER, bytes(4))),
+        )
+    return found
+
+
+def addresses(namespace: str | None = None) -> dict[int, tuple[str, ...]]:
+    """IPv4 addresses as ``10.0.0.1/24`` by interface index. Raises ``OSError``."""
+    found: dict[int, tuple[str, ...]] = {}
+    for content in _dump(RTM_GETADDR, struct.pack("=BBBBi", socket.AF_INET, 0, 0, 0, 0), namespace):
+        prefix = content[1]
+        (index,) = struct.unpack_from("=i", content, 4)
+        read = attributes(content[8:])
+        address = socket.inet_ntoa(read.get(IFA_LOCAL) or read[IFA_ADDRESS])
+        found[index] = (*found.get(index, ()), f"{address}/{prefix}")
+    return found
+
+
+def routes(namespace: str | None = None) -> tuple[Route, ...]:
+    """IPv4 unicast routes. Raises ``OSError``."""
+    found = []
+    for content in _dump(RTM_GETROUTE, struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0), namespace):
+        read = attributes(content[12:])
+        table = _native(read[RTA_TABLE]) if RTA_TABLE in read else content[4]
+        if table == RT_TABLE_LOCAL or content[7] != RTN_UNICAST:
+            continue
+        found.append(
+            Route(
+                destination=socket.inet_ntoa(read.get(RTA_DST, bytes(4))),
+                prefix=content[1],
+                gateway=socket.inet_ntoa(read[RTA_GATEWAY]) if RTA_GATEWAY in read else "",
+                interface=_native(read.get(RTA_OIF, bytes(4))),
+            )
+        )
+    return tuple(found)
+
+
+def setting(path: str) -> str | None:
+    """A file below ``/proc/sys/net`` of the caller's namespace, None where there is none."""
+    try:
+        with open(f"/proc/sys/net/{path}") as file:
+            return file.read().strip()
+    except FileNotFoundError:
+        return None
+
+
+def _dump(kind: int, body: bytes, namespace: str | None) -> list[bytes]:
+    with namespaces.entered(namespace) if namespace else nullcontext():
+        return dump(NETLINK_ROUTE, kind, body)
+
+
+def _name(content: bytes) -> str:
+    return content.rstrip(b"\0").decode(errors="replace")
+
+
+def _native(content: bytes) -> int:
+    number: int = struct.unpack("=I", content)[0]
+    return number

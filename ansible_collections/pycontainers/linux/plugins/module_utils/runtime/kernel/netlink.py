@@ -1,0 +1,146 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changing links, addresses and routes by rtnetlink(7), through pyroute2: the only file that imports it.
+
+The import is inside the functions: it costs 130 ms, and only who changes something pays it. Each function opens
+a socket of its own (0.7 ms), since an open one would keep the network namespace alive that it was opened in.
+Every function raises ``OSError`` with the interface it was called for.
+"""
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from ..errors import Failure
+from . import namespaces
+
+
+@contextmanager
+def _route(subject: str, namespace: str | None = None) -> Iterator[Any]:
+    """A pyroute2 socket in a namespace; what the kernel refuses becomes an ``OSError`` about ``subject``."""
+    try:
+        from pyroute2 import IPRoute
+        from pyroute2.netlink.exceptions import NetlinkError
+    except ImportError as error:
+        raise Failure(
+            f"change the network interface {subject}",
+            f"the Python library pyroute2 is missing ({error})",
+            "install it: the package is py3-pyroute2 on Alpine, python3-pyroute2 on Debian, pyroute2 for pip",
+        ) from error
+    with namespaces.entered(namespace) if namespace else nullcontext():
+        route = IPRoute()
+    try:
+        yield route
+    except NetlinkError as error:
+        raise OSError(error.code, os.strerror(error.code), subject) from error
+    finally:
+        route.close()
+
+
+def create_bridge(name: str, mac: str) -> None:
+    """Make a bridge, down. A MAC address of its own keeps the kernel from taking over that of each new port."""
+    with _route(name) as route:
+        route.link("add", ifname=name, kind="bridge", address=mac)
+
+
+def delete_link(name: str) -> None:
+    """Delete an interface; one that isn't there is fine."""
+    with _route(name) as route:
+        index = _find(name)
+        if index:
+            route.link("del", index=index)
+
+
+def set_up(name: str, up: bool) -> None:
+    """Bring an interface up or down."""
+    with _route(name) as route:
+        route.link("set", index=_index(name), state="up" if up else "down")
+
+
+def set_mtu(name: str, mtu: int) -> None:
+    """Set the largest packet of an interface, in bytes."""
+    with _route(name) as route:
+        route.link("set", index=_index(name), mtu=mtu)
+
+
+def set_master(name: str, bridge: str) -> None:
+    """Make an interface a port of a bridge, or of none if ``bridge`` is empty, and bring it up."""
+    with _route(name) as route:
+        index = _index(name)
+        route.link("set", index=index, master=_index(bridge) if bridge else 0, state="up")
+        if bridge:
+            route.brport("set", index=index, mode=1)
+
+
+def add_address(name: str, address: str) -> None:
+    """Give an interface an address such as ``10.0.0.1/24``; that it has it already is fine."""
+    plain, _, prefix = address.partition("/")
+    with _route(name) as route, _already(errno.EEXIST):
+        route.addr("add", index=_index(name), address=plain, prefixlen=int(prefix))
+
+
+def remove_address(name: str, address: str) -> None:
+    """Take an address from an interface; that it does not have it is fine."""
+    plain, _, prefix = address.partition("/")
+    with _route(name) as route, _already(errno.EADDRNOTAVAIL):
+        route.addr("del", index=_index(name), address=plain, prefixlen=int(prefix))
+
+
+def create_veth(host: str, bridge: str, namespace: str, inside: str, mac: str, mtu: int) -> None:
+    """Make a veth pair: ``host`` is a port of the bridge and up, ``inside`` lies in the namespace, down.
+
+    The port is in hairpin mode (bridge(8)): where br_netfilter is in force, a container's packets to a published
+    port of its own have to leave by the port they came by.
+    """
+    target = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        peer = {"ifname": inside, "address": mac, "mtu": mtu, "net_ns_fd": target}
+        with _route(host) as route:
+            route.link("add", ifname=host, kind="veth", peer=peer, mtu=mtu, master=_index(bridge), state="up")
+            route.brport("set", index=_index(host), mode=1)
+    finally:
+        os.close(target)
+
+
+def configure(namespace: str, inside: str, address: str, gateway: str | None) -> None:
+    """Give an interface in a namespace its address, bring it up, and lead the default route through ``gateway``."""
+    plain, _, prefix = address.partition("/")
+    with _route(inside, namespace) as route:
+        with namespaces.entered(namespace):
+            index = _index(inside)
+        with _already(errno.EEXIST):
+            route.addr("add", index=index, address=plain, prefixlen=int(prefix))
+        route.link("set", index=index, state="up")
+        if gateway:
+            route.route("replace", dst="0.0.0.0/0", gateway=gateway, oif=index)
+
+
+def _find(name: str) -> int:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
+
+
+def _index(name: str) -> int:
+    index = _find(name)
+    if not index:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), name)
+    return index
+
+
+@contextmanager
+def _already(code: int) -> Iterator[None]:
+    """Take the kernel's answer ``code`` for success: what was asked for is so already."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        yield
+    except NetlinkError as error:
+        if error.code != code:
+            raise

@@ -1,0 +1,86 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes: told apart by pid and start time, so that a reused pid is never taken for the old process."""
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: its pid, and its start in clock ticks since boot (field 22 of proc_pid_stat(5))."""
+
+    pid: int
+    start: int
+
+    @property
+    def alive(self) -> bool:
+        """Whether exactly this process is there and not a zombie."""
+        found = parse_stat(_stat(self.pid))
+        return found is not None and found[0] == self and found[1] not in "ZX"
+
+    def signal(self, number: int) -> bool:
+        """Send a signal to exactly this process; False if it is gone."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return False
+        try:
+            # The pid can't be reused while the descriptor is held, so the check holds when the signal is sent.
+            if not self.alive:
+                return False
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(descriptor, number)
+                return True
+            return False
+        finally:
+            os.close(descriptor)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended, at most so long; whether it has. Works for processes that are no children."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            if not self.alive:
+                return True
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            return bool(poll.poll(seconds * 1000))
+        finally:
+            os.close(descriptor)
+
+    @property
+    def started_at(self) -> float:
+        """When it was started, in seconds since the epoch."""
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + self.start / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def parse_stat(line: str) -> tuple[Process, str] | None:
+    """Process and state letter from a line of /proc/PID/stat; None if the line is empty or cut off."""
+    pid, _, rest = line.partition(" (")
+    fields = rest.rpartition(") ")[2].split()
+    if not pid.isdecimal() or len(fields) < 20:
+        return None
+    return Process(int(pid), int(fields[19])), fields[0]
+
+
+def process(pid: int) -> Process | None:
+    """The process that has this pid now."""
+    found = parse_stat(_stat(pid))
+    return found[0] if found else None

@@ -1,0 +1,55 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Capabilities (capabilities(7)): names, numbers, and giving them up."""
+from __future__ import annotations
+
+import errno
+
+from . import syscalls
+
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
+    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN "
+    "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE "
+    "MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+).split()
+"""The names without ``CAP_``; a name's place is its number (linux/capability.h)."""
+
+DEFAULT_CAPABILITIES = (
+    "CAP_AUDIT_WRITE CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_MKNOD CAP_NET_BIND_SERVICE CAP_NET_RAW "
+    "CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT"
+).split()
+"""What a container keeps unless told otherwise: the fourteen that docker, containerd and podman give."""
+
+
+def mask(names: list[str] | tuple[str, ...]) -> int:
+    """The bit mask of capabilities by name, with or without ``CAP_``. Raises ``ValueError`` for an unknown one."""
+    bits = 0
+    for name in names:
+        plain = name.upper().removeprefix("CAP_")
+        if plain not in CAPABILITIES:
+            raise ValueError(f"there is no capability {name}")
+        bits |= 1 << CAPABILITIES.index(plain)
+    return bits
+
+
+def limit_bounding(keep: int) -> None:
+    """Drop from the bounding set all that is not in ``keep``, up to the last that this kernel knows."""
+    for number in range(64):
+        try:
+            if syscalls.prctl(syscalls.PR_CAPBSET_READ, number) and not keep >> number & 1:
+                syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return
+            raise
+
+
+def set_capabilities(effective: int, permitted: int, inheritable: int, ambient: int) -> None:
+    """Set the sets of the calling thread; the ambient set can only hold what is permitted and inheritable."""
+    syscalls.capset(effective, permitted, inheritable)
+    syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
+    for number in range(64):
+        if ambient >> number & 1:
+            syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_RAISE, number)

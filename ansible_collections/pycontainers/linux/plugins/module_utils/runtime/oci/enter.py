@@ -1,0 +1,142 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Another program in a running container: join its cgroup and namespaces, then become the program.
+
+==========================  ==========================  ==========================
+caller                      door                        guest
+==========================  ==========================  ==========================
+fork
+…                           join cgroup, namespaces
+receive the terminal        open and send it, if asked
+…                           fork, into the pid ns       set up, exec
+relay, wait                 wait, pass the status on    runs
+==========================  ==========================  ==========================
+
+The door is there because a pid namespace is joined only by what is forked after setns(2).
+"""
+from __future__ import annotations
+
+import array
+import fcntl
+import os
+import socket
+import termios
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ..errors import Failure
+from ..kernel import security, syscalls
+from ..kernel.process import Process
+from . import terminal
+from .init import PROGRAM, REPORT, Init, run
+from .users import User
+
+NAMESPACES = (
+    syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWCGROUP
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWPID
+    | syscalls.CLONE_NEWNET
+)
+TIOCGPTPEER = 0x5441
+"""ioctl_tty(2): open the other side of a terminal by its master, without a path that the container could swap."""
+
+
+def enter(
+    process: Process,
+    arguments: Sequence[str],
+    environment: Sequence[str],
+    user: User,
+    cwd: str,
+    cgroup: Sequence[str],
+    tty: bool = False,
+) -> int:
+    """Run a program in the container of ``process``; returns its exit status, 128 + n for signal n.
+
+    ``cgroup`` are the directories of the container's cgroup. With ``tty`` the program gets a terminal of the
+    container, and the caller's is its screen and keyboard. Raises :class:`Failure` if the container is gone.
+    """
+    try:
+        target = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        raise Failure(f"enter process {process.pid}", "container not running") from None
+    if not process.alive:
+        os.close(target)
+        raise Failure(f"enter process {process.pid}", "container not running")
+    capabilities = security.mask(security.DEFAULT_CAPABILITIES)
+    effective = 0 if user.uid else capabilities
+    program = (
+        ("umask", 0o022),
+        ("identity", user.uid, user.gid, user.groups, (capabilities, effective, effective, 0, 0)),
+        ("chdir", cwd),
+        ("execute", tuple(arguments), tuple(environment)),
+    )
+    ours, theirs = socket.socketpair()
+    door = os.fork()
+    if not door:
+        ours.close()
+        _open_door(target, cgroup, program, theirs if tty else None)
+    theirs.close()
+    os.close(target)
+    with ours:
+        master = _receive(ours) if tty else -1
+    if master >= 0:
+        terminal.relay(master)
+    return os.waitstatus_to_exitcode(os.waitpid(door, 0)[1])
+
+
+def _open_door(
+    target: int, cgroup: Sequence[str], program: Sequence[Sequence[object]], channel: socket.socket | None
+) -> NoReturn:
+    """In the first child: join, open the terminal if there is to be one, fork the guest, pass its status on."""
+    code = 1
+    try:
+        # Nobody inside may open the host's interpreter through this process (CVE-2019-5736).
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        for directory in cgroup:
+            with open(f"{directory}/cgroup.procs", "wb", buffering=0) as file:
+                file.write(b"0")
+        syscalls.setns(target, NAMESPACES)
+        screen = _open_terminal(channel) if channel else -1
+        guest = os.fork()
+        if not guest:
+            _become(program, screen)
+        if screen >= 0:
+            os.close(screen)
+        status = os.waitstatus_to_exitcode(os.waitpid(guest, 0)[1])
+        code = status if status >= 0 else 128 - status
+    except OSError as error:
+        os.write(2, f"pycontainers: cannot enter the container: {error.strerror}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def _open_terminal(channel: socket.socket) -> int:
+    """A new terminal of the container: its master goes to the caller, its other side is returned."""
+    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    fcntl.ioctl(master, termios.TIOCSPTLCK if hasattr(termios, "TIOCSPTLCK") else 0x40045431, array.array("i", [0]))
+    socket.send_fds(channel, [b"t"], [master])
+    screen = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+    os.close(master)
+    return screen
+
+
+def _receive(channel: socket.socket) -> int:
+    _, descriptors, _, _ = socket.recv_fds(channel, 1, 1)
+    return descriptors[0] if descriptors else -1
+
+
+def _become(program: Sequence[Sequence[object]], screen: int) -> NoReturn:
+    """In the guest: take the terminal, put the reports where init has them, and run the operations."""
+    if screen >= 0:
+        os.setsid()
+        fcntl.ioctl(screen, termios.TIOCSCTTY, 0)
+        for place in (0, 1, 2):
+            os.dup2(screen, place)
+    # The report of a failure is for whoever asked: it goes where the program's errors would.
+    report = os.dup2(os.dup(2), REPORT + 1)
+    os.dup2(report, REPORT)
+    os.dup2(report, PROGRAM)
+    run(program, Init())

@@ -1,0 +1,241 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container's first process: carries out a program of set-up operations, the last of which is exec.
+
+It runs as pid 1 of the new pid namespace, as ``python -I -S``, so every import here is paid at each start of a
+container; a test holds the list of modules. The program is made by :mod:`.program` and read from a descriptor:
+
+====  =======================================================================================
+fd    what
+====  =======================================================================================
+0-2   the program's
+3     the set-up operations, marshalled: a sequence of (operation, arguments…)
+4     reports: one line if an operation fails; closed by exec, so an empty report means success
+====  =======================================================================================
+
+Paths inside the root filesystem are looked up by openat2(2) with RESOLVE_IN_ROOT and acted on through the
+descriptor, so that a symbolic link in an image leads nowhere but into the container.
+"""
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import stat
+
+from ..kernel import security, syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, NoReturn
+
+PROGRAM, REPORT = 3, 4
+NOT_FOUND, NOT_EXECUTABLE = 127, 126
+
+
+class Init:
+    """The operations, and what they keep for one another: the root filesystem's descriptor."""
+
+    def __init__(self) -> None:
+        self.root = -1
+
+    def cgroups(self, directories: Sequence[str]) -> None:
+        """Join the container's cgroup in each hierarchy: ``0`` stands for the writer."""
+        for directory in directories:
+            with open(f"{directory}/cgroup.procs", "wb", buffering=0) as file:
+                file.write(b"0")
+
+    def join(self, path: str) -> None:
+        """Enter the namespace that a file stands for."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        syscalls.setns(descriptor)
+        os.close(descriptor)
+
+    def unshare(self, flags: int) -> None:
+        """Leave the host's namespaces for new ones."""
+        syscalls.unshare(flags)
+
+    def rootfs(self, path: str) -> None:
+        """Take ``path`` as the root to be: a mount of its own, on which device nodes mean nothing.
+
+        The whole tree becomes a slave first, so that nothing mounted here spreads to the host.
+        """
+        syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
+        tree = syscalls.open_tree(path)
+        syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_NODEV, recursive=False)
+        target = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        syscalls.move_mount(tree, target)
+        os.close(target)
+        self.root = tree
+
+    def mount(self, source: str, target: str, fstype: str, flags: int, options: str) -> None:
+        """Mount a filesystem inside the root."""
+        descriptor = self._place(target)
+        syscalls.mount(source, f"/proc/self/fd/{descriptor}", fstype, flags, options)
+        os.close(descriptor)
+
+    def remount(self, target: str, flags: int) -> None:
+        """Change the flags of what has been mounted at a place inside the root."""
+        descriptor = self._place(target)
+        syscalls.mount("none", f"/proc/self/fd/{descriptor}", flags=syscalls.MS_REMOUNT | syscalls.MS_BIND | flags)
+        os.close(descriptor)
+
+    def bind(self, source: str, target: str, attributes: int) -> None:
+        """Put a file or folder of the host, with what is mounted below it, at a place inside the root."""
+        tree = syscalls.open_tree(source)
+        folder = stat.S_ISDIR(os.fstat(tree).st_mode)
+        if attributes:
+            syscalls.mount_setattr(tree, attributes)
+        descriptor = self._place(target, folder)
+        syscalls.move_mount(tree, descriptor)
+        os.close(descriptor)
+        os.close(tree)
+
+    def symlink(self, content: str, target: str) -> None:
+        """Make a symbolic link in a folder inside the root."""
+        folder, _, name = target.rpartition("/")
+        descriptor = self._place(folder)
+        os.symlink(content, name, dir_fd=descriptor)
+        os.close(descriptor)
+
+    def mask(self, path: str) -> None:
+        """Hide a path, if it exists: a folder behind an empty one, a file behind the host's /dev/null."""
+        descriptor = self._existing(path)
+        if descriptor < 0:
+            return
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+            syscalls.mount("tmpfs", f"/proc/self/fd/{descriptor}", "tmpfs", flags, "size=0k,nr_inodes=1,mode=555")
+        else:
+            syscalls.move_mount(syscalls.open_tree("/dev/null"), descriptor)
+
+    def readonly(self, path: str) -> None:
+        """Make a path, if it exists, and what is mounted below it read-only."""
+        descriptor = self._existing(path)
+        if descriptor >= 0:
+            tree = syscalls.open_tree("", directory=descriptor)
+            syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+            syscalls.move_mount(tree, descriptor)
+
+    def pivot(self) -> None:
+        """Make the root filesystem the root. With both names the same folder, the old root ends up on top of it."""
+        os.fchdir(self.root)
+        syscalls.pivot_root(".", ".")
+        syscalls.umount(".", syscalls.MNT_DETACH)
+        os.chdir("/")
+
+    def hostname(self, name: str) -> None:
+        """Set the host name of the new UTS namespace."""
+        syscalls.sethostname(name)
+
+    def umask(self, mask: int) -> None:
+        """Set the file mode creation mask."""
+        os.umask(mask)
+
+    def identity(self, user: int, group: int, groups: Sequence[int], capabilities: Sequence[int]) -> None:
+        """Become the user, with exactly the capability sets (bounding, effective, permitted, inheritable, ambient).
+
+        The bounding set needs CAP_SETPCAP and so goes first; a change to another user drops the permitted set
+        unless it is asked to stay (PR_SET_KEEPCAPS).
+        """
+        bounding, effective, permitted, inheritable, ambient = capabilities
+        security.limit_bounding(bounding)
+        if user:
+            syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
+        os.setgroups(list(groups))
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
+        security.set_capabilities(effective, permitted, inheritable, ambient)
+
+    def no_new_privileges(self) -> None:
+        """Let no program that is executed gain privileges."""
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+
+    def chdir(self, path: str) -> None:
+        """Enter the working directory, and make sure that it lies inside the root."""
+        os.chdir(path)
+        os.getcwd()
+
+    def execute(self, arguments: Sequence[str], environment: Sequence[str]) -> NoReturn:
+        """Close what is not the program's, and become it."""
+        os.set_inheritable(REPORT, False)
+        syscalls.close_range(REPORT + 1)
+        os.close(PROGRAM)
+        syscalls.reset_signals()
+        variables = dict(each.split("=", 1) for each in environment)
+        os.execve(_executable(arguments[0], variables.get("PATH", "")), list(arguments), variables)
+
+    def _existing(self, path: str) -> int:
+        try:
+            return syscalls.openat2(self.root, path, os.O_PATH, syscalls.RESOLVE_IN_ROOT)
+        except FileNotFoundError:
+            return -1
+
+    def _place(self, path: str, folder: bool = True) -> int:
+        """The descriptor of a path inside the root; what is missing of it is made."""
+        parts = [part for part in path.split("/") if part]
+        above = os.dup(self.root)
+        for depth, name in enumerate(parts, 1):
+            here = self._existing("/".join(parts[:depth]))
+            if here < 0:
+                _make(above, name, folder or depth < len(parts))
+                here = syscalls.openat2(self.root, "/".join(parts[:depth]), os.O_PATH, syscalls.RESOLVE_IN_ROOT)
+            os.close(above)
+            above = here
+        return above
+
+
+def _make(above: int, name: str, folder: bool) -> None:
+    if folder:
+        os.mkdir(name, 0o755, dir_fd=above)
+    else:
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=above))
+
+
+def _executable(name: str, search: str) -> str:
+    """The file that a command's first word means, found as execvp(3) does; raises ``OSError`` as runtimes word it."""
+    if "/" in name:
+        if not os.path.exists(name):
+            raise FileNotFoundError(errno.ENOENT, f'exec: "{name}": stat {name}: no such file or directory')
+        if os.path.isdir(name) or not os.access(name, os.X_OK):
+            raise PermissionError(errno.EACCES, f'exec: "{name}": permission denied')
+        return name
+    for folder in search.split(":"):
+        path = f"{folder or '.'}/{name}"
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise FileNotFoundError(errno.ENOENT, f'exec: "{name}": executable file not found in $PATH')
+
+
+def run(program: Sequence[Sequence[Any]], setup: Init) -> NoReturn:
+    """Carry out the operations; on failure report the one that failed and exit as runtimes do."""
+    operation: Sequence[Any] = ()
+    try:
+        for operation in program:
+            getattr(setup, operation[0])(*operation[1:])
+        raise OSError(errno.EINVAL, "the program does not end in execute")
+    except OSError as error:
+        code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+        os.write(REPORT, f"{_describe(operation, error)}\n".encode(errors="backslashreplace"))
+        os._exit(code if operation and operation[0] == "execute" else 1)
+
+
+def _describe(operation: Sequence[Any], error: OSError) -> str:
+    if operation[0] == "execute":
+        # Its own messages begin with "exec:"; what execve(2) itself refuses is worded alike.
+        said = error.strerror or ""
+        return said if said.startswith("exec:") else f'exec: "{operation[1][0]}": {said.lower()}'
+    words = " ".join(str(each) for each in operation[1:3])
+    where = f" ({error.filename})" if error.filename and str(error.filename) not in words else ""
+    return f"{operation[0]} {words}: {error.strerror}{where}"
+
+
+def main() -> NoReturn:
+    """Read the program and carry it out."""
+    with os.fdopen(os.dup(PROGRAM), "rb") as file:
+        program = marshal.load(file)
+    # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    run(program, Init())

@@ -1,0 +1,156 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container's process: started, found again, stopped.
+
+The handshake of a start, where the caller is any process of ours:
+
+==========================  ==============================  =============================
+caller                      waiter                          init
+==========================  ==============================  =============================
+fork
+read the report             prepare, unshare, exec sh
+…                           fork init                       read the program
+…                           write init's stat line          carry out the operations
+…                           close its end of the report     exec closes its end: success
+report ends                 wait                            …or write one line: failure
+==========================  ==============================  =============================
+"""
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Any
+
+from ..core import store
+from ..core.layout import Layout
+from ..errors import Failure
+from ..kernel.process import Process, parse_stat, process
+from .waiter import become_waiter
+
+KILL_PATIENCE = 10.0
+"""Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
+
+
+def start(layout: Layout, identity: str, program: Any) -> Process:
+    """Start a container's process and return it once the program runs. The files in its run folder are made.
+
+    Raises ``OSError`` or :class:`Failure` with the line that init reported; nothing runs then.
+    """
+    os.makedirs(layout.running(identity), mode=0o700, exist_ok=True)
+    forget(layout, identity)
+    read_end, write_end = os.pipe()
+    waiter = os.fork()
+    if not waiter:
+        _run_waiter(layout, identity, program, write_end)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as file:
+        report = file.read().decode(errors="replace").strip()
+    init = running(layout, identity)
+    if report or not init:
+        _end(init)
+        _end_waiter(waiter)
+        forget(layout, identity)
+        raise Failure(f"start container {identity[:12]}", report or f"it ended at once; its log is {log(layout, identity)}")
+    return init
+
+
+def _run_waiter(layout: Layout, identity: str, program: Any, report: int) -> None:
+    """In the child: never return into the caller's code, whatever happens."""
+    try:
+        os.setsid()
+        resume(layout, identity, program, report)
+    except (OSError, Failure) as error:
+        os.write(report, str(error).encode())
+    finally:
+        os._exit(1)
+
+
+def resume(layout: Layout, identity: str, program: Any, report: int = -1) -> None:
+    """Become the waiter of a new run; the calling process leads its session."""
+    waiter = process(os.getpid())
+    if waiter is None:
+        raise Failure(f"start container {identity[:12]}", "/proc is not mounted")
+    store.write_json(layout.running(identity, "waiter.json"), {"pid": waiter.pid, "start": waiter.start})
+    become_waiter(
+        identity,
+        program,
+        runtime=f"{layout.runtimes}/current",
+        layout=(layout.root, layout.run),
+        kept=layout.running(identity),
+        log=log(layout, identity),
+        report=report,
+    )
+
+
+def log(layout: Layout, identity: str) -> str:
+    """The file that keeps what the program writes to stdout and stderr."""
+    return layout.container(identity, "log")
+
+
+def running(layout: Layout, identity: str) -> Process | None:
+    """The container's first process, if it runs."""
+    found = parse_stat((store.read(layout.running(identity, "init")) or b"").decode(errors="replace"))
+    return found[0] if found and found[0].alive else None
+
+
+def waiter(layout: Layout, identity: str) -> Process | None:
+    """The container's waiter, if it is there: waiting, or between two runs."""
+    kept = store.read_json(layout.running(identity, "waiter.json"))
+    found = Process(kept["pid"], kept["start"]) if kept else None
+    return found if found and found.alive else None
+
+
+def forget(layout: Layout, identity: str) -> None:
+    """Drop what is known of an earlier run."""
+    for name in ("init", "exit", "waiter.json"):
+        store.remove(layout.running(identity, name))
+
+
+def exit_status(layout: Layout, identity: str) -> int | None:
+    """The exit status of the last run, 128 + n for signal n, once the waiter has written it down."""
+    said = (store.read(layout.running(identity, "exit")) or b"").strip()
+    return int(said) if said.isdigit() else None
+
+
+def stop(layout: Layout, identity: str, number: int, seconds: float) -> int | None:
+    """End the container's process: a signal, patience, SIGKILL. Returns its exit status, None if it did not run.
+
+    Killing pid 1 ends all in its pid namespace. The waiter is ended too, whether it waits for this run to be
+    recorded or for the next. Raises :class:`Failure` if the kernel does not let go of the process.
+    """
+    init, shell = running(layout, identity), waiter(layout, identity)
+    if init and init.signal(number) and not init.wait(seconds):
+        _end(init)
+    status = _await_status(layout, identity) if init and shell else exit_status(layout, identity)
+    if shell and shell.alive:
+        _end_waiter(shell.pid)
+    return status
+
+
+def _end(init: Process | None) -> None:
+    if init and init.signal(signal.SIGKILL) and not init.wait(KILL_PATIENCE):
+        raise Failure(f"kill process {init.pid}", "it has not ended 10 s after SIGKILL", "see its stack in /proc")
+
+
+def _await_status(layout: Layout, identity: str) -> int | None:
+    for _ in range(500):
+        status = exit_status(layout, identity)
+        if status is not None:
+            return status
+        time.sleep(0.002)
+    return None
+
+
+def _end_waiter(pid: int) -> None:
+    """End a waiter whose container has ended: it may be waiting for the lock that we hold, to record that end.
+
+    It leads a process group; with init gone, all that can be left in that is its sleep. If we are its parent it
+    has to be reaped, else its zombie would stay until we end.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)

@@ -1,0 +1,119 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an OCI configuration to the operations that :mod:`.init` carries out, in the order the kernel demands."""
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..kernel import syscalls
+from ..kernel.cgroups import V1_CONTROLLERS, Cgroups
+from ..kernel.mounts import mounts
+from ..kernel.security import mask
+
+Operation = tuple[Any, ...]
+
+NAMESPACE_FLAGS = {
+    "mount": syscalls.CLONE_NEWNS,
+    "uts": syscalls.CLONE_NEWUTS,
+    "ipc": syscalls.CLONE_NEWIPC,
+    "network": syscalls.CLONE_NEWNET,
+    "cgroup": syscalls.CLONE_NEWCGROUP,
+}
+"""What the first process leaves by itself; the pid namespace it is born into."""
+
+MOUNT_FLAGS = {
+    "ro": syscalls.MS_RDONLY,
+    "nosuid": syscalls.MS_NOSUID,
+    "nodev": syscalls.MS_NODEV,
+    "noexec": syscalls.MS_NOEXEC,
+    "relatime": syscalls.MS_RELATIME,
+    "strictatime": syscalls.MS_STRICTATIME,
+    "noatime": syscalls.MS_NOATIME,
+}
+ATTRIBUTES = {
+    "ro": syscalls.MOUNT_ATTR_RDONLY,
+    "nosuid": syscalls.MOUNT_ATTR_NOSUID,
+    "nodev": syscalls.MOUNT_ATTR_NODEV,
+    "noexec": syscalls.MOUNT_ATTR_NOEXEC,
+}
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+"""The default devices. They are the host's own nodes, bound: the filesystems of a container honour no others."""
+
+LINKS = (
+    ("pts/ptmx", "/dev/ptmx"),
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+)
+
+
+def compile_program(config: dict[str, Any], groups: Cgroups) -> tuple[Operation, ...]:
+    """The whole program for a configuration.
+
+    Cgroups are joined before the cgroup namespace is made, so that its root is the container's own group;
+    mounts come before the pivot, while the host's paths and /proc are there to act through; capabilities go
+    last but for exec, since all before needs them.
+    """
+    linux, process = config["linux"], config["process"]
+    return (
+        ("cgroups", groups.directories(linux["cgroupsPath"])),
+        *_namespaces(linux["namespaces"]),
+        ("rootfs", config["root"]["path"]),
+        *(operation for each in config["mounts"] for operation in _mount(each, groups)),
+        *(("bind", f"/dev/{name}", f"/dev/{name}", 0) for name in DEVICES),
+        *(("symlink", content, path) for content, path in LINKS),
+        *(("readonly", path) for path in linux["readonlyPaths"]),
+        *(("mask", path) for path in linux["maskedPaths"]),
+        ("pivot",),
+        ("hostname", config["hostname"]),
+        *_process(process),
+    )
+
+
+def _namespaces(namespaces: list[dict[str, str]]) -> list[Operation]:
+    """Join those with a path, then leave for new ones; the mount namespace's turn comes with the new ones."""
+    joined: list[Operation] = [("join", each["path"]) for each in namespaces if "path" in each]
+    fresh = [each["type"] for each in namespaces if "path" not in each and each["type"] in NAMESPACE_FLAGS]
+    return [*joined, ("unshare", sum(NAMESPACE_FLAGS[kind] for kind in fresh))]
+
+
+def _mount(entry: dict[str, Any], groups: Cgroups) -> list[Operation]:
+    target, options = entry["destination"], entry["options"]
+    if entry["type"] == "bind":
+        return [("bind", entry["source"], target, sum(ATTRIBUTES.get(word, 0) for word in options))]
+    flags = sum(MOUNT_FLAGS.get(word, 0) for word in options)
+    rest = ",".join(word for word in options if word not in MOUNT_FLAGS and word != "rw")
+    if entry["type"] == "cgroup":
+        return _cgroup_mounts(target, flags, groups)
+    return [("mount", entry["source"], target, entry["type"], flags, rest)]
+
+
+def _cgroup_mounts(target: str, flags: int, groups: Cgroups) -> list[Operation]:
+    """The cgroup filesystem as the new cgroup namespace shows it: one mount, or with version 1 one per hierarchy."""
+    if groups.version == 2:
+        return [("mount", "cgroup", target, "cgroup2", flags, "")]
+    found: list[Operation] = [("mount", "tmpfs", target, "tmpfs", flags & ~syscalls.MS_RDONLY, "mode=755,size=64k")]
+    tops = {os.path.realpath(each) for each in groups.directories(".")}
+    # By target, since one mount may lie on top of another like it, and the kernel refuses the second of two alike.
+    for name, each in {each.target: each for each in mounts() if each.fstype == "cgroup"}.items():
+        if name in tops:
+            controllers = ",".join(word for word in each.options if word in V1_CONTROLLERS)
+            found.append(("mount", "cgroup", f"{target}/{os.path.basename(name)}", "cgroup", flags, controllers))
+    return [*found, ("remount", target, flags)]
+
+
+def _process(process: dict[str, Any]) -> list[Operation]:
+    user, sets = process["user"], process["capabilities"]
+    names = ("bounding", "effective", "permitted", "inheritable", "ambient")
+    masks = tuple(mask(sets.get(name, [])) for name in names)
+    found: list[Operation] = [
+        ("umask", user.get("umask", 0o022)),
+        ("identity", user["uid"], user["gid"], tuple(user.get("additionalGids", ())), masks),
+        ("chdir", process["cwd"]),
+    ]
+    if process.get("noNewPrivileges"):
+        found.append(("no_new_privileges",))
+    return [*found, ("execute", tuple(process["args"]), tuple(process["env"]))]

@@ -1,0 +1,97 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The waiter: the shell that stays with a container, and does nothing but wait for it.
+
+::
+
+    pycontainers (prepare) --exec--> waiter (sh) --fork--> init (python -I -S) --exec--> the program
+                                       | when it ends
+                                       +--exec--> pycontainers exited ID
+
+A shell costs a tenth of what a Python process does. Python leaves the pid namespace and executes the shell,
+whose first fork is then pid 1 of the new one. So the script has builtins only: a second fork would be born into
+the container's pid namespace. Before the next start the waiter must come back to its own namespace
+(:func:`come_back`), since in one whose pid 1 is dead fork fails with ENOMEM.
+
+Its own output goes nowhere: a shell says "Killed" of a job, which would read as if the container had said it.
+
+When init has been forked, its line of /proc/PID/stat is kept in a file: pid and start time, by which everyone
+finds the process again. It is written before the waiter closes its end of the report, so whoever read the
+report to its end finds the file. The exit status is kept in another one: a stop reads it there and need not wait
+for Python.
+"""
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from typing import Any, NoReturn
+
+from ..kernel import cgroups, syscalls
+from .init import PROGRAM, REPORT
+
+SCRIPT = """\
+"$1" -I -S "$2" <&0 &
+init=$!
+read -r line < "/proc/$init/stat"
+echo "$line" > "$3/init"
+exec 3<&- 4>&- >/dev/null 2>&1
+trap 'kill -TERM "$init"' TERM
+trap '' HUP INT QUIT
+while :; do
+  wait "$init"
+  status=$?
+  kill -0 "$init" 2>/dev/null || break
+done
+echo "$status" > "$3/exit"
+exec "$1" -I "$4" --root "$5" --run "$6" exited "$7"
+"""
+
+WAITERS = "pycontainers/waiters"
+"""The cgroup that waiters are in: neither a container's nor that of whoever started it."""
+
+
+def become_waiter(
+    identity: str, program: Any, *, runtime: str, layout: tuple[str, str], kept: str, log: str, report: int
+) -> NoReturn:
+    """Turn the calling process into the waiter of a new run of the container.
+
+    ``runtime`` is the folder of the installed runtime, ``layout`` root and run, ``kept`` the folder for what the
+    waiter writes down, ``log`` the program's output, ``report`` the descriptor on which init reports (the log itself, if -1).
+    The caller leads a session of its own and has no other threads.
+    """
+    memory = os.memfd_create("pycontainers-program")
+    os.write(memory, marshal.dumps(program))
+    os.lseek(memory, 0, os.SEEK_SET)
+    nothing = os.open("/dev/null", os.O_RDONLY)
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    _arrange({0: nothing, 1: output, 2: output, PROGRAM: memory, REPORT: output if report < 0 else report})
+    os.chdir("/")
+    os.umask(0o022)
+    with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
+        file.write(b"0")
+    groups = cgroups.cgroups()
+    groups.create(WAITERS)
+    cgroups.join(groups.directories(WAITERS))
+    syscalls.reset_signals()
+    syscalls.unshare(syscalls.CLONE_NEWPID)
+    python = sys.executable
+    words = ["pycontainers", python, f"{runtime}/pycontainers-init", kept, f"{runtime}/pycontainers", *layout, identity]
+    os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def come_back() -> None:
+    """Let the next fork of this process be born into its own pid namespace again."""
+    descriptor = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    syscalls.setns(descriptor, syscalls.CLONE_NEWPID)
+    os.close(descriptor)
+
+
+def _arrange(wanted: dict[int, int]) -> None:
+    """Put descriptors in their places, and close all others."""
+    # First out of the way of one another, then in place: a source may be another's place.
+    high = {place: os.dup2(os.dup(descriptor), 64 + place) for place, descriptor in wanted.items()}
+    for place, descriptor in high.items():
+        os.dup2(descriptor, place, inheritable=True)
+    syscalls.close_range(max(wanted) + 1)

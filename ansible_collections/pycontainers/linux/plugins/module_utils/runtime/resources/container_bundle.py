@@ -1,0 +1,95 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a container's record and its image to the OCI bundle and the program of its start."""
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..core import store
+from ..core.layout import Layout
+from ..errors import Failure, InvalidValue
+from ..image import content
+from ..kernel.cgroups import cgroups
+from ..oci import program, spec, users
+from . import container_state, leases
+from .container_model import Container
+
+HOST_RESOLVERS = "/etc/resolv.conf"
+
+
+def prepare(layout: Layout, container: Container) -> tuple[program.Operation, ...]:
+    """Write the bundle's files and return the program. The root filesystem is mounted."""
+    identity = container.id or ""
+    image = content.find_id(layout, container.image_id or "")
+    if image is None:
+        reason = f"its image {container.image_id} is not in the store"
+        raise Failure(f"start container {container.name}", reason, "pull the image again")
+    hostname = identity[:12]
+    config = spec.configuration(
+        arguments=arguments(container, image.config),
+        environment=environment(container, image.config),
+        user=users.user(layout.container(identity, "merged"), str(image.config.get("User") or "")),
+        cwd=str(image.config.get("WorkingDir") or "/"),
+        hostname=hostname,
+        rootfs=layout.container(identity, "merged"),
+        binds=_files(layout, container, hostname) + _volumes(container),
+        network=layout.netns(identity),
+        cgroup=container_state.cgroup(container),
+    )
+    store.write_json(layout.container(identity, "config.json"), config)
+    return program.compile_program(config, cgroups())
+
+
+def prepared(layout: Layout, identity: str) -> tuple[program.Operation, ...]:
+    """The program of the bundle that is there: what a restart runs."""
+    config = store.read_json(layout.container(identity, "config.json"))
+    if config is None:
+        raise Failure(f"start container {identity[:12]}", "its bundle has no config.json", "start it with pycontainers")
+    return program.compile_program(config, cgroups())
+
+
+def arguments(container: Container, image: Any) -> list[str]:
+    """What is executed: entrypoint and command, each the image's if not given.
+
+    A given entrypoint drops the image's command, as with Docker: that belongs to the image's own entrypoint.
+    """
+    entrypoint = list(container.entrypoint if container.entrypoint is not None else image.get("Entrypoint") or [])
+    default = [] if container.entrypoint is not None else image.get("Cmd") or []
+    words = entrypoint + list(container.command if container.command is not None else default)
+    if not words:
+        raise InvalidValue("command", None, f"the image {container.image} has none of its own", "give a command")
+    return [str(each) for each in words]
+
+
+def environment(container: Container, image: Any) -> list[str]:
+    """The image's variables with the container's over them, as ``NAME=value``."""
+    own = dict(str(each).partition("=")[::2] for each in image.get("Env") or [])
+    return [f"{name}={value}" for name, value in (own | dict(container.env or ())).items()]
+
+
+def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[str, str, bool]]:
+    """The files about the network that a container has from us, bound over the image's."""
+    identity = container.id or ""
+    addresses = leases.held(layout, identity).values()
+    names = " ".join(dict.fromkeys((hostname, container.name)))
+    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{address} {names}" for address in addresses)]
+    found = []
+    for name, text in (
+        ("hosts", "\n".join(lines) + "\n"),
+        ("hostname", f"{hostname}\n"),
+        ("resolv.conf", (store.read(HOST_RESOLVERS) or b"").decode(errors="replace")),
+    ):
+        path = layout.container(identity, name)
+        store.write(path, text.encode(), 0o644)
+        found.append((path, f"/etc/{name}", False))
+    return found
+
+
+def _volumes(container: Container) -> list[tuple[str, str, bool]]:
+    for each in container.volumes or ():
+        if not os.path.exists(each.source):
+            reason = f"there is no {each.source} on the host"
+            raise Failure(f"mount a volume at {each.target} in container {container.name}", reason, "make it first")
+    return [(each.source, each.target, each.readonly) for each in container.volumes or ()]

@@ -1,0 +1,100 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container as ``docker inspect`` shows it, in Docker's names where they mean the same."""
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.kinds import UNLIMITED
+from ..core.layout import Layout
+from ..image import content
+from ..oci import lifecycle
+from . import container_bundle, container_state, endpoint
+from .container_model import Container
+
+
+def inspect(layout: Layout, container: Container) -> dict[str, Any]:
+    """Docker's document of a container; limits in its units, 0 for no limit."""
+    identity = container.id or ""
+    image = content.find_id(layout, container.image_id or "")
+    config = image.config if image else {}
+    words = container_bundle.arguments(container, config) if image else list(container.command or ())
+    return {
+        "Id": identity,
+        "Name": f"/{container.name}",
+        "Created": container.created,
+        "Image": container.image_id,
+        "Path": words[0] if words else "",
+        "Args": words[1:],
+        "State": _state(layout, container),
+        "Config": {
+            "Image": str(container.image),
+            "Cmd": None if container.command is None else list(container.command),
+            "Entrypoint": None if container.entrypoint is None else list(container.entrypoint),
+            "Env": container_bundle.environment(container, config),
+            "Hostname": identity[:12],
+        },
+        "HostConfig": _host_config(container),
+        "Mounts": [
+            {"Type": "bind", "Source": each.source, "Destination": each.target, "RW": not each.readonly}
+            for each in container.volumes or ()
+        ],
+        "NetworkSettings": {"Networks": _networks(layout, container), "Ports": _ports(container)},
+        "LogPath": lifecycle.log(layout, identity),
+        "RestartCount": container_state.status(layout, identity).restarts,
+    }
+
+
+def _state(layout: Layout, container: Container) -> dict[str, Any]:
+    identity = container.id or ""
+    status = container_state.status(layout, identity)
+    init = lifecycle.running(layout, identity)
+    restarting = init is None and container.state == "started"
+    words = "running" if init else "restarting" if restarting else "exited" if status.started_at else "created"
+    return {
+        "Status": words,
+        "Running": init is not None or restarting,
+        "Restarting": restarting,
+        "Pid": init.pid if init else 0,
+        "ExitCode": 0 if init else status.exit_code,
+        "Error": status.error,
+        "StartedAt": container_state.timestamp(init.started_at if init else status.started_at),
+        "FinishedAt": container_state.timestamp(status.finished_at),
+    }
+
+
+def _host_config(container: Container) -> dict[str, Any]:
+    def limit(value: int | None) -> int:
+        return 0 if value in (None, UNLIMITED) else int(value or 0)
+
+    return {
+        "Memory": limit(container.memory),
+        "NanoCpus": limit(container.cpus),
+        "PidsLimit": limit(container.pids_limit),
+        "RestartPolicy": {
+            "Name": container.restart_policy or "no",
+            "MaximumRetryCount": container.restart_retries or 0,
+        },
+        "PortBindings": _ports(container),
+    }
+
+
+def _ports(container: Container) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = {}
+    for each in container.published_ports or ():
+        key = f"{each.container_port}/{each.protocol}"
+        found.setdefault(key, []).append({"HostIp": each.address, "HostPort": str(each.host_port)})
+    return found
+
+
+def _networks(layout: Layout, container: Container) -> dict[str, Any]:
+    return {
+        name: {
+            "IPAddress": each.address,
+            "IPPrefixLen": each.prefix,
+            "MacAddress": each.mac,
+            "Gateway": each.gateway,
+        }
+        for name, each in endpoint.observe_endpoint(layout, container.id or "").items()
+    }

@@ -1,0 +1,147 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a container can be asked to be: the rows of ``container``, and the grammars that only it has."""
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.kinds import BOOL, NAME, TEXT, WHOLE, listed, path, text, whole
+from ..core.model import Effect, Kind, option
+from ..image.reference import REFERENCE, Reference
+from .limits import Limits
+from .ports import PORTS, Port
+
+RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
+VOLUME_MODES = ("ro", "rw")
+_VARIABLE = re.compile(r"[^=\0]+")
+
+
+@dataclass(frozen=True, order=True)
+class Volume:
+    """A directory or file of the host at a place in the container."""
+
+    target: str
+    source: str
+    readonly: bool = False
+
+
+def arguments(value: Any) -> tuple[str, ...]:
+    """A command: a list as it is, or text split as a shell splits words."""
+    if isinstance(value, str):
+        try:
+            return tuple(shlex.split(text(value)))
+        except ValueError as error:
+            raise ValueError(f"its quotes do not close ({error})") from error
+    return listed(text)(value)
+
+
+def environment(value: Any) -> tuple[tuple[str, str], ...]:
+    """Variables by name, sorted. Values must be text, so that YAML's ``no`` and ``0x10`` do not turn into others."""
+    if not isinstance(value, Mapping):
+        raise ValueError("it is not a dictionary")
+    for key, each in value.items():
+        if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
+            raise ValueError(f"{key!r} is not a variable name")
+        if not isinstance(each, str):
+            raise ValueError(f"the value of {key} is not text: quote it")
+        text(each)
+    return tuple(sorted(value.items()))
+
+
+def volume(value: Any) -> Volume:
+    """``source:target[:mode]`` with absolute paths; mode is ro or rw."""
+    parts = text(value).split(":")
+    if not 2 <= len(parts) <= 3:
+        raise ValueError(f"{value!r} is not of the form source:target[:ro|rw]")
+    mode = parts[2] if len(parts) == 3 else "rw"
+    if mode not in VOLUME_MODES:
+        raise ValueError(f"the mode {mode!r} is unknown; modes are ro and rw")
+    target = path(parts[1])
+    if target == "/":
+        raise ValueError("a volume can't take the place of the container's root")
+    return Volume(target, path(parts[0]), mode == "ro")
+
+
+def volumes(value: Any) -> tuple[Volume, ...]:
+    """Volumes sorted by target, so that one below another is mounted after it."""
+    found = sorted(listed(volume)(value))
+    for first, second in zip(found, found[1:], strict=False):
+        if first.target == second.target:
+            raise ValueError(f"two volumes have the target {first.target}")
+    return tuple(found)
+
+
+def show_volumes(value: tuple[Volume, ...]) -> list[str]:
+    """Volumes as ``source:target:mode``."""
+    return [f"{each.source}:{each.target}:{'ro' if each.readonly else 'rw'}" for each in value]
+
+
+def networks(value: Any) -> tuple[str, ...]:
+    """Names of networks, each as text or as a dictionary with ``name``; none twice."""
+    if not isinstance(value, list | tuple):
+        raise ValueError("it is not a list")
+    found = []
+    for each in value:
+        if isinstance(each, Mapping):
+            unknown = [key for key, given in each.items() if key != "name" and given is not None]
+            if unknown:
+                raise ValueError(f"{unknown[0]!r} is not known of a network; name is")
+            each = each.get("name")
+        found.append(NAME.parse(each))
+    if len(set(found)) != len(found):
+        raise ValueError("a network is named twice")
+    return tuple(found)
+
+
+def seconds(value: Any) -> int:
+    """A number of seconds, zero or more."""
+    number = whole(value)
+    if number < 0:
+        raise ValueError("it is below zero")
+    return number
+
+
+COMMAND = Kind("command", {"type": "raw"}, arguments, list)
+ENTRYPOINT = Kind("entrypoint", {"type": "list", "elements": "str"}, arguments, list)
+ENVIRONMENT = Kind("environment", {"type": "dict"}, environment, dict)
+VOLUMES = Kind("volumes", {"type": "list", "elements": "str"}, volumes, show_volumes)
+NETWORKS = Kind(
+    "networks",
+    {"type": "list", "elements": "dict", "options": {"name": {"type": "str", "required": True}}},
+    networks,
+    lambda value: [{"name": each} for each in value],
+)
+SECONDS = Kind("seconds", {"type": "int"}, seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container(Limits):
+    """The rows of a container, limits among them. ``id`` and those after it are filled in by the host.
+
+    ``attached`` are the networks that the kernel shows it on; ``held`` are its addresses, by network.
+    """
+
+    name: str = option(NAME, required=True)
+    state: str = option(TEXT, Effect.LIVE, default="started", choices=("absent", "present", "started", "stopped"))
+    image: Reference | None = option(REFERENCE)
+    pull: str | None = option(TEXT, default="missing", choices=("always", "missing", "never"), request=True)
+    command: tuple[str, ...] | None = option(COMMAND, Effect.RECREATE)
+    entrypoint: tuple[str, ...] | None = option(ENTRYPOINT, Effect.RECREATE)
+    env: tuple[tuple[str, str], ...] | None = option(ENVIRONMENT, Effect.RECREATE)
+    published_ports: tuple[Port, ...] | None = option(PORTS, Effect.LIVE, aliases=("ports",))
+    networks: tuple[str, ...] | None = option(NETWORKS, Effect.RECREATE)
+    volumes: tuple[Volume, ...] | None = option(VOLUMES, Effect.RECREATE)
+    restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
+    restart_retries: int | None = option(SECONDS, Effect.LIVE)
+    stop_timeout: int | None = option(SECONDS, Effect.LIVE)
+    recreate: bool | None = option(BOOL, default=False, request=True)
+    id: str | None = option(TEXT, internal=True)
+    created: str | None = option(TEXT, internal=True)
+    image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
+    attached: tuple[str, ...] | None = option(NETWORKS, Effect.LIVE, internal=True)
+    held: tuple[tuple[str, str], ...] = ()

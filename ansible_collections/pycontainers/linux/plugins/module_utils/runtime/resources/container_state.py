@@ -1,0 +1,165 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a container: its record, its status, and what the kernel says of it now."""
+from __future__ import annotations
+
+import os
+import time
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from ..core import store
+from ..core.layout import Layout
+from ..core.model import parse, record
+from ..errors import Failure, InvalidValue, NotFound
+from ..kernel.cgroups import cgroups, exists
+from ..oci import lifecycle
+from . import endpoint, leases
+from .container_model import Container
+from .limits import observe_limits
+
+RECORD_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Status:
+    """What has become of a container's process; times in seconds since the epoch."""
+
+    wanted: str = "stopped"
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    exit_code: int = 0
+    restarts: int = 0
+    error: str = ""
+
+
+def lock(layout: Layout, name: str) -> AbstractContextManager[None]:
+    """Keep other processes from changing the container of this name."""
+    return store.lock(layout.lock(f"container-{name}"))
+
+
+def identity_of(layout: Layout, name: str) -> str | None:
+    """The id that a name stands for."""
+    try:
+        return os.path.basename(os.readlink(layout.name(name)))
+    except FileNotFoundError:
+        return None
+
+
+def find(layout: Layout, wanted: str) -> Container:
+    """The container with a name, an id, or the beginning of an id. Raises :class:`NotFound`."""
+    found = identity_of(layout, wanted) if "/" not in wanted else None
+    if found is None and wanted:
+        matching = [each for each in identities(layout) if each.startswith(wanted)]
+        if len(matching) > 1:
+            raise Failure(f"find container {wanted}", f"{len(matching)} ids begin so", "give more of the id, or the name")
+        found = matching[0] if matching else None
+    container = load(layout, found) if found else None
+    if container is None:
+        raise NotFound(f"find container {wanted}", "there is none of this name or id", "see pycontainers ps -a")
+    return container
+
+
+def identities(layout: Layout) -> list[str]:
+    """The ids of all containers, also of ones half made."""
+    try:
+        return sorted(os.listdir(layout.containers))
+    except FileNotFoundError:
+        return []
+
+
+def record_path(layout: Layout, identity: str) -> str:
+    """Where a container's record is."""
+    return layout.container(identity, "container.json")
+
+
+def load(layout: Layout, identity: str) -> Container | None:
+    """The container as its record has it; its state is not in there. None where there is no record."""
+    path = record_path(layout, identity)
+    kept = store.read_json(path)
+    if kept is None:
+        return None
+    if kept.pop("format", None) != RECORD_FORMAT:
+        raise Failure(f"read {path}", "another version of pycontainers wrote it", "use that version, or remove the container")
+    try:
+        return parse(Container, kept)
+    except InvalidValue as error:
+        raise Failure(f"read {path}", error, "restore it from a backup, or remove the container") from error
+
+
+def leftovers(layout: Layout, name: str, identity: str | None) -> tuple[str, ...]:
+    """The ids of containers whose record has a name that stands for another one: what a killed run has left."""
+    found = []
+    for each in identities(layout):
+        kept = store.read_json(record_path(layout, each))
+        if each != identity and kept is not None and kept.get("name") == name:
+            found.append(each)
+    return tuple(found)
+
+
+def encoded(container: Container) -> dict[str, Any]:
+    """The record's content: what is declared, not what is observed."""
+    kept = {key: value for key, value in record(container).items() if key not in ("state", "attached")}
+    return {"format": RECORD_FORMAT} | kept
+
+
+def record_step(layout: Layout, new: Container, old: Container | None) -> store.Write:
+    """The step that writes a container's record."""
+    path = record_path(layout, new.id or "")
+    return store.write_record(path, encoded(new), encoded(old) if old else None, f"record of container {new.name}")
+
+
+def cgroup(container: Container) -> str:
+    """The container's cgroup."""
+    return f"pycontainers/{container.id}"
+
+
+def limits(container: Container) -> dict[str, int]:
+    """The limits of an observed container, none where there is no reading."""
+    return {name: -1 if (v := getattr(container, name)) is None else v for name in ("memory", "cpus", "pids_limit")}
+
+
+def observe(layout: Layout, name: str) -> Container | None:
+    """The container of a name: its record, with the kernel's readings over it while it runs."""
+    identity = identity_of(layout, name)
+    container = load(layout, identity) if identity else None
+    return observed(layout, container) if container else None
+
+
+def observed(layout: Layout, container: Container) -> Container:
+    """A container with its state, and while it runs limits, networks and ports as the kernel has them."""
+    identity = container.id or ""
+    container = replace(container, held=tuple(leases.held(layout, identity).items()))
+    if not lifecycle.running(layout, identity):
+        waiting = lifecycle.waiter(layout, identity)
+        return replace(container, state="started" if waiting else "stopped")
+    groups = cgroups()
+    path = cgroup(container)
+    readings: dict[str, Any] = dict(observe_limits(groups, path)) if exists(groups, path) else {}
+    if container.networks:
+        there = endpoint.observe_endpoint(layout, identity)
+        readings["attached"] = tuple(name for name in container.networks if name in there and there[name].present)
+    if container.published_ports:
+        readings["published_ports"] = endpoint.observe_ports(layout, identity)
+    return replace(container, state="started", **readings)
+
+
+def status(layout: Layout, identity: str) -> Status:
+    """A container's status; that of one that never ran if there is none."""
+    kept = store.read_json(layout.container(identity, "status.json")) or {}
+    known = {each.name for each in fields(Status)}
+    return Status(**{key: value for key, value in kept.items() if key in known})
+
+
+def set_status(layout: Layout, identity: str, new: Status) -> None:
+    """Keep a container's status."""
+    store.write_json(layout.container(identity, "status.json"), asdict(new))
+
+
+def timestamp(seconds: float) -> str:
+    """A time as RFC 3339 has it, in UTC; Docker's zero time for none."""
+    if not seconds:
+        return "0001-01-01T00:00:00Z"
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"

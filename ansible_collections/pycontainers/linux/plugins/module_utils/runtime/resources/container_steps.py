@@ -1,0 +1,312 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of a container's life. Each is one operation; what starts or ends a container is a list of them."""
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+
+from ..core import store
+from ..core.layout import Layout
+from ..core.plan import Step
+from ..errors import Failure
+from ..image import content
+from ..oci import lifecycle
+from . import container_bundle, container_state, endpoint
+from .container_model import Container
+from .container_state import Status, cgroup
+from .limits import MakeCgroup, RemoveCgroup, limit_steps
+from .rootfs import MakeFolder, MountOverlay, UnmountOverlay
+
+DEFAULT_STOP_TIMEOUT = 10
+"""Seconds between the stop signal and SIGKILL, as Docker has it."""
+
+
+def short(container: Container) -> str:
+    """A container in words: its name and the first twelve digits of its id."""
+    return f"{container.name} ({(container.id or '')[:12]})"
+
+
+@dataclass(frozen=True)
+class StartProcess:
+    """The step that starts a container's program. The rest of the container is there."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container."""
+        return f"start container {short(self.container)}"
+
+    def do(self) -> None:
+        """Write the bundle, start the process, keep that it is wanted to run."""
+        identity = self.container.id or ""
+        program = container_bundle.prepare(self.layout, self.container)
+        lifecycle.start(self.layout, identity, program)
+        container_state.set_status(self.layout, identity, Status(wanted="running", started_at=time.time()))
+
+    def undo(self) -> None:
+        """Stop it again, at once: nobody has been told that it runs."""
+        stop(self.layout, self.container, 0)
+
+
+@dataclass(frozen=True)
+class StopProcess:
+    """The step that ends a container's process, or its waiting for a restart."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container."""
+        return f"stop container {short(self.container)}"
+
+    def do(self) -> None:
+        """Keep that it is not wanted to run, then end it."""
+        timeout = self.container.stop_timeout
+        stop(self.layout, self.container, DEFAULT_STOP_TIMEOUT if timeout is None else timeout)
+
+    def undo(self) -> None:
+        """Start it again."""
+        StartProcess(self.layout, self.container).do()
+
+
+def stop(layout: Layout, container: Container, seconds: float, wanted: str = "stopped") -> None:
+    """End a container's process: the image's stop signal, patience, SIGKILL. ``wanted`` is kept for the next boot."""
+    identity = container.id or ""
+    before = container_state.status(layout, identity)
+    # Kept first: a waiter that sees the end before we can record it must not start the container again.
+    container_state.set_status(layout, identity, replace(before, wanted=wanted))
+    code = lifecycle.stop(layout, identity, _stop_signal(layout, container), seconds)
+    after = replace(before, wanted=wanted, exit_code=before.exit_code if code is None else code)
+    container_state.set_status(layout, identity, after if code is None else replace(after, finished_at=time.time()))
+    lifecycle.forget(layout, identity)
+
+
+def _stop_signal(layout: Layout, container: Container) -> int:
+    """The signal that the image asks to be stopped by (image-spec config.md, StopSignal), else SIGTERM."""
+    image = content.find_id(layout, container.image_id or "") if container.image_id else None
+    wanted = str(image.config.get("StopSignal") or "SIGTERM") if image else "SIGTERM"
+    if wanted.isdigit():
+        return int(wanted)
+    name = wanted if wanted.startswith("SIG") else f"SIG{wanted}"
+    return int(getattr(signal, name, signal.SIGTERM))
+
+
+@dataclass(frozen=True)
+class GiveName:
+    """The step that lets a name stand for a container. ``before`` is the id it stands for now."""
+
+    layout: Layout
+    name: str
+    identity: str | None
+    before: str | None
+
+    def describe(self) -> str:
+        """Which name, which container."""
+        if self.identity is None:
+            return f"take the name {self.name} away"
+        return f"give the name {self.name} to container {self.identity[:12]}"
+
+    def do(self) -> None:
+        """Make the link aside and rename it into place; or remove it."""
+        self._point(self.identity)
+
+    def undo(self) -> None:
+        """Point the name to where it pointed."""
+        self._point(self.before)
+
+    def _point(self, identity: str | None) -> None:
+        path = self.layout.name(self.name)
+        if identity is None:
+            store.remove(path)
+            return
+        os.makedirs(self.layout.names, mode=0o700, exist_ok=True)
+        aside = f"{path}.{os.getpid()}.new"
+        store.remove(aside)
+        os.symlink(f"../containers/{identity}", aside)
+        os.rename(aside, path)
+        store.sync(self.layout.names)
+
+
+@dataclass(frozen=True)
+class MakeContainer:
+    """The step that makes a container's folder with its record."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container."""
+        return f"make container {short(self.container)}"
+
+    def do(self) -> None:
+        """Write the record; the folder comes with it."""
+        container_state.record_step(self.layout, self.container, None).do()
+
+    def undo(self) -> None:
+        """Remove the folder with all that the steps since have put there."""
+        RemoveFolder(self.layout, self.container).do()
+
+
+@dataclass(frozen=True)
+class RemoveFolder:
+    """The step that removes a container's folder with all its program has written. It can't be undone."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container."""
+        return f"remove container {short(self.container)}"
+
+    def do(self) -> None:
+        """Remove the record last, so that a removal that is cut short goes on at the next run."""
+        import shutil
+
+        identity = self.container.id or ""
+        folder = self.layout.container(identity)
+        for name in sorted(_listed(folder), key=lambda name: name == "container.json"):
+            path = os.path.join(folder, name)
+            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)
+        for path in (folder, self.layout.running(identity)):
+            shutil.rmtree(path, ignore_errors=False) if os.path.isdir(path) else None
+
+    def undo(self) -> None:
+        """Nothing can bring it back."""
+        raise Failure(f"bring back container {short(self.container)}", "what a container wrote is gone with it")
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+@dataclass(frozen=True)
+class MountRootfs:
+    """The step that mounts a container's root filesystem: its image's layers below, its own upper above."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container's, from which image."""
+        return f"mount root filesystem of {short(self.container)} from {self.container.image}"
+
+    def do(self) -> None:
+        """Make the directories and mount. The image is known only now: it may have been pulled by this plan."""
+        overlay = self._overlay()
+        for folder in (overlay.upper, overlay.work, overlay.path):
+            MakeFolder(folder).do()
+        overlay.do()
+
+    def undo(self) -> None:
+        """Unmount."""
+        UnmountOverlay(self._overlay()).do()
+
+    def _overlay(self) -> MountOverlay:
+        image = content.find_id(self.layout, self.container.image_id or "")
+        if image is None:
+            reason = f"its image {self.container.image_id} is not in the store"
+            raise Failure(f"mount the root filesystem of {short(self.container)}", reason, "pull the image again")
+        path, upper, work = (self.layout.container(self.container.id or "", each) for each in ("merged", "upper", "work"))
+        return MountOverlay(path, image.layers, upper, work)
+
+
+@dataclass(frozen=True)
+class UnmountRootfs:
+    """The step that unmounts a container's root filesystem; what it wrote stays in the upper directory."""
+
+    mount: MountRootfs
+
+    def describe(self) -> str:
+        """Which container's."""
+        return f"unmount root filesystem of {short(self.mount.container)}"
+
+    def do(self) -> None:
+        """Unmount."""
+        self.mount.undo()
+
+    def undo(self) -> None:
+        """Mount it again."""
+        self.mount.do()
+
+
+def network(container: Container) -> str | None:
+    """The network on which a container's published ports are reached: its first."""
+    return container.networks[0] if container.networks else None
+
+
+def prepare_steps(layout: Layout, container: Container) -> list[Step]:
+    """All that a container needs before its program can start, and that does not disturb another of its name."""
+    path = cgroup(container)
+    return [
+        MakeCgroup(path),
+        *limit_steps(path, container, None),
+        MountRootfs(layout, container),
+        *endpoint.attach_steps(layout, container.id or "", container.networks or (), dict(container.held)),
+    ]
+
+
+def run_steps(layout: Layout, container: Container) -> list[Step]:
+    """Start what is prepared."""
+    ports = container.published_ports or ()
+    published = endpoint.publish_steps(layout, container.id or "", network(container), ports)
+    return [*published, StartProcess(layout, container)]
+
+
+def halt_steps(layout: Layout, container: Container) -> list[Step]:
+    """Stop a container, and leave all it needs to start again in its place."""
+    ports = container.published_ports or ()
+    unpublished = endpoint.unpublish_steps(layout, container.id or "", network(container), ports)
+    return [StopProcess(layout, container), *unpublished]
+
+
+def dismantle_steps(layout: Layout, container: Container) -> list[Step]:
+    """Take away what :func:`prepare_steps` made. Addresses stay leased: the next start gets the same."""
+    path = cgroup(container)
+    return [
+        *endpoint.detach_steps(layout, container.id or "", container.networks or ()),
+        UnmountRootfs(MountRootfs(layout, container)),
+        RemoveCgroup(path, limit_steps(path, container, None)),
+    ]
+
+
+def purge_steps(layout: Layout, container: Container) -> list[Step]:
+    """What a removed container leaves to be forgotten."""
+    released = endpoint.release_steps(layout, container.id or "", dict(container.held))
+    return [*released, RemoveFolder(layout, container)]
+
+
+@dataclass(frozen=True)
+class RemoveLeftover:
+    """The step that removes a container that a killed run has begun, or not finished removing. It can't be undone."""
+
+    layout: Layout
+    identity: str
+
+    def describe(self) -> str:
+        """Which container."""
+        return f"remove unfinished container {self.identity[:12]}"
+
+    def do(self) -> None:
+        """End what runs of it and take away what is there of it."""
+        container = container_state.load(self.layout, self.identity)
+        if container is None:
+            return
+        container = container_state.observed(self.layout, container)
+        steps = [
+            *halt_steps(self.layout, container),
+            *dismantle_steps(self.layout, container),
+            *purge_steps(self.layout, container),
+        ]
+        for step in steps:
+            step.do()
+
+    def undo(self) -> None:
+        """It was nobody's: nothing to bring back."""

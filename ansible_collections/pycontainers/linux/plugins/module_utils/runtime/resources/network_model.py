@@ -1,0 +1,127 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a network can be asked to be: its rows, its record, and the names that follow from it."""
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+from ..core import store
+from ..core.kinds import BOOL, NAME, TEXT, TEXTS, text, whole
+from ..core.layout import Layout
+from ..core.model import Effect, Kind, option, parse, record, rows
+from ..errors import NotFound
+from .addresses import ADDRESS, SUBNET, Subnet, number
+
+_INTERFACE = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}", re.ASCII)
+_PREFIX = "pyc-"
+LONGEST = 15
+"""Characters of an interface's name (IFNAMSIZ without the NUL that ends it)."""
+
+
+def interface(value: Any) -> str:
+    """A name that the kernel takes for an interface."""
+    if not _INTERFACE.fullmatch(text(value)):
+        raise ValueError("an interface's name has 15 characters at most, which are letters, digits, '_', '.' and '-'")
+    return str(value)
+
+
+def packet_size(value: Any) -> int:
+    """An MTU in bytes."""
+    size = whole(value)
+    if not 68 <= size <= 65535:
+        raise ValueError("it is not between 68 and 65535 bytes")
+    return size
+
+
+INTERFACE = Kind("interface", {"type": "str"}, interface)
+MTU = Kind("mtu", {"type": "int"}, packet_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The rows of a network. Those that are internal are what the kernel says of it.
+
+    ``link`` is up, down, missing, or "no bridge"; ``settings`` are files below /proc/sys/net with their values;
+    ``members`` are the host's ends of containers' interfaces; ``firewall`` are the sets that the bridge is in, and
+    "rules" where the table's rules are whole; ``stored`` is the record as it is on disk, ``found`` are the settings
+    as they were before any step.
+    """
+
+    name: str = option(NAME, required=True)
+    state: str = option(TEXT, Effect.LIVE, default="present", choices=("absent", "present"))
+    subnet: Subnet | None = option(SUBNET, Effect.RECREATE)
+    gateway: str | None = option(ADDRESS, Effect.RECREATE)
+    bridge_name: str | None = option(INTERFACE, Effect.RECREATE)
+    mtu: int | None = option(MTU, Effect.LIVE)
+    masquerade: bool | None = option(BOOL, Effect.LIVE)
+    internal: bool | None = option(BOOL, Effect.LIVE)
+    link: str | None = option(TEXT, Effect.LIVE, internal=True)
+    addresses: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
+    settings: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
+    members: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
+    firewall: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
+    stored: str | None = option(TEXT, internal=True, request=True)
+    found: tuple[str, ...] | None = option(TEXTS, internal=True, request=True)
+
+
+def declared(network: Network) -> dict[str, Any]:
+    """What is kept of a network: its options, without the kernel's readings."""
+    kept = {row.name for row in rows(Network) if not row.internal}
+    return {key: value for key, value in record(network).items() if key in kept}
+
+
+def stored(layout: Layout, name: str) -> Network | None:
+    """A network as it was declared, None if there is none. Raises :class:`Failure` if its record can't be read."""
+    found = store.read_json(layout.network(name))
+    return None if found is None else parse(Network, found)
+
+
+def declared_network(layout: Layout, name: str) -> Network:
+    """A network that has to be there. Raises :class:`NotFound`."""
+    found = stored(layout, name)
+    if found is None:
+        known = ", ".join(names(layout)) or "none"
+        raise NotFound(f"use the network {name}", f"there is no such network; networks are {known}", "declare it first")
+    return found
+
+
+def names(layout: Layout) -> list[str]:
+    """The names of all networks."""
+    try:
+        files = os.listdir(layout.networks)
+    except FileNotFoundError:
+        return []
+    found = (file.removesuffix(".json") for file in files if file.endswith(".json"))
+    return sorted(name for name in found if not name.endswith(".leases"))
+
+
+def bridge_name(network: str) -> str:
+    """The bridge of a network that names none: ``pyc-`` and its name, cut and told apart by a checksum if too long."""
+    whole = _PREFIX + network
+    if len(whole) <= LONGEST:
+        return whole
+    return f"{_PREFIX}{network[:3]}{crc32(network.encode()):08x}"
+
+
+def mac(address: str) -> str:
+    """The MAC address that goes with an IPv4 address: neighbours' tables hold when the address is given out again.
+
+    It is locally administered, as IEEE 802c has it for addresses that no vendor gave out.
+    """
+    return (b"\x02\x70" + number(address).to_bytes(4, "big")).hex(":")
+
+
+def host_interface(identity: str, address: str) -> str:
+    """The host's end of a container's interface. Container and address are in the name, so leftovers can be told."""
+    return f"v{identity[:6]}{number(address):08x}"
+
+
+def with_prefix(address: str, network: Network) -> str:
+    """An address of a network as interfaces have it: ``10.0.0.2/24``."""
+    assert network.subnet is not None
+    return f"{address}/{network.subnet.prefix}"

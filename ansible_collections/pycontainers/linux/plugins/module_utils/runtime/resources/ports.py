@@ -1,0 +1,111 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Published ports: the grammar of ``docker_container``, in one normal form."""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.kinds import text
+from ..core.model import Kind
+from .addresses import dotted, number
+
+ANY = "0.0.0.0"
+"""The address that stands for every address of the host."""
+
+PROTOCOLS = ("tcp", "udp")
+_RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
+_FORM = "[address:]host_port:container_port[/tcp|udp]"
+
+
+@dataclass(frozen=True, order=True)
+class Port:
+    """A port of the host that leads to a port of a container."""
+
+    protocol: str
+    address: str
+    host_port: int
+    container_port: int
+
+    def __str__(self) -> str:
+        """Write the port as a playbook does, without what is default."""
+        address = "" if self.address == ANY else f"{self.address}:"
+        protocol = "" if self.protocol == "tcp" else f"/{self.protocol}"
+        return f"{address}{self.host_port}:{self.container_port}{protocol}"
+
+    def meets(self, other: Port) -> bool:
+        """Whether both ask for one and the same port of the host."""
+        same = (self.protocol, self.host_port) == (other.protocol, other.host_port)
+        return same and (self.address == other.address or ANY in (self.address, other.address))
+
+
+def parse_ports(value: Any) -> tuple[Port, ...]:
+    """Ports from texts such as ``8080:80``, ``127.0.0.1:53:53/udp``, ``8000-8010:9000-9010``, sorted.
+
+    Raises ``ValueError`` with the reason, also when two of them ask for the same port of the host.
+    """
+    if not isinstance(value, list | tuple):
+        raise ValueError("it is not a list")
+    found = sorted(port for each in value for port in _ports(text(each)))
+    asked: dict[tuple[str, int], list[Port]] = {}
+    for port in found:
+        others = asked.setdefault((port.protocol, port.host_port), [])
+        for other in others:
+            if port.meets(other):
+                raise ValueError(f"{other} and {port} ask for the same port of the host")
+        others.append(port)
+    return tuple(found)
+
+
+def show_ports(value: tuple[Port, ...]) -> list[str]:
+    """Ports as a playbook writes them, one text each."""
+    return [str(port) for port in value]
+
+
+def _ports(said: str) -> Iterator[Port]:
+    """The ports of one text; more than one where it names ranges."""
+    if "[" in said:
+        raise ValueError(f"{said!r} names an IPv6 address; ports are published on IPv4 addresses only")
+    numbers, slash, protocol = said.lower().partition("/")
+    if slash and protocol not in PROTOCOLS:
+        raise ValueError(f"the protocol {protocol!r} in {said!r} is unknown; protocols are tcp and udp")
+    parts = numbers.split(":")
+    if len(parts) == 1:
+        raise ValueError(
+            f"{said!r} names no port of the host; write host_port:container_port in quotes, such as '8080:80'"
+        )
+    if len(parts) > 3:
+        raise ValueError(f"{said!r} is not of the form {_FORM}")
+    host, inside = _range(parts[-2], said), _range(parts[-1], said)
+    if len(host) != len(inside):
+        lengths = f"{len(host)} ports of the host, {len(inside)} of the container"
+        raise ValueError(f"the ranges in {said!r} differ in length: {lengths}")
+    address = _address(parts[0], said) if len(parts) == 3 else ANY
+    for host_port, container_port in zip(host, inside, strict=True):
+        yield Port(protocol or "tcp", address, host_port, container_port)
+
+
+def _range(said: str, whole: str) -> range:
+    match = _RANGE.fullmatch(said)
+    if not match:
+        raise ValueError(f"{said!r} in {whole!r} is neither a port nor a range of ports; the form is {_FORM}")
+    first, last = int(match[1]), int(match[2] or match[1])
+    for port in (first, last):
+        if not 1 <= port <= 65535:
+            raise ValueError(f"port {port} in {whole!r} is not between 1 and 65535")
+    if last < first:
+        raise ValueError(f"the range {said} in {whole!r} ends before it begins")
+    return range(first, last + 1)
+
+
+def _address(said: str, whole: str) -> str:
+    try:
+        return dotted(number(said))
+    except ValueError as error:
+        raise ValueError(f"{error}, as the host's in {whole!r} has to be") from None
+
+
+PORTS = Kind("ports", {"type": "list", "elements": "str"}, parse_ports, show_ports)

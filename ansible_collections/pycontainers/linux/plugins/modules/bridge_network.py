@@ -1,0 +1,211 @@
+#!/usr/bin/python
+
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``bridge_network``."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bridge_network
+short_description: Have networks of containers
+version_added: 0.1.0
+author:
+  - The pycontainers authors (!UNKNOWN)
+description:
+  - Declares a network; a bridge of the host, its address, and its place in the host's firewall.
+  - Containers on one network reach each other. They reach the outside under the host's address, unless told otherwise.
+    Nothing outside reaches them but by ports that they publish.
+  - What is declared is compared with the kernel's interfaces, addresses, settings and nftables. What is missing there
+    is put back, such as after a reboot.
+  - All rules are in an nftables table of their own named C(pycontainers), which matches the bridges of these networks
+    only. The host's setting C(net.ipv4.ip_forward) is switched on, unless O(internal=true).
+  - The addresses are of IPv4.
+extends_documentation_fragment:
+  - pycontainers.linux.common
+options:
+  name:
+    description:
+      - The network's name.
+      - It starts with a letter or digit and goes on with letters, digits, C(_), C(.) and C(-), at most 128 in all.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) makes the network, and brings it to what is declared.
+      - V(absent) removes it. Fails if containers are on it.
+    type: str
+    default: present
+    choices: [absent, present]
+  subnet:
+    description:
+      - The range of addresses for the network's containers, as its first address and the length of its prefix, from
+        8 to 30, such as V(10.88.0.0/24). It must not overlap one that the host knows already.
+      - Needed for a new network. Left out, an existing one keeps what it has.
+      - Can't be changed while containers are on the network.
+    type: str
+  gateway:
+    description:
+      - The address of the bridge, which is the containers' gateway. An address within O(subnet).
+      - For a new network the default is the first one after the start of O(subnet). Left out, an existing one keeps
+        what it has.
+      - Can't be changed while containers are on the network.
+    type: str
+  bridge_name:
+    description:
+      - The name of the bridge's interface; at most 15 letters, digits, C(_), C(.) and C(-).
+      - For a new network the default is C(pyc-) and the network's name, cut and told apart by a checksum if that is too
+        long. Left out, an existing one keeps what it has.
+      - Can't be changed while containers are on the network.
+    type: str
+  mtu:
+    description:
+      - The largest packet, in bytes, from 68 to 65535.
+      - For a new network the default is that of the interface that leads outside, at most 1500. Left out, an existing
+        one keeps what it has.
+    type: int
+  masquerade:
+    description:
+      - Whether containers reach the outside under the host's address. V(false) is for networks whose addresses are
+        routed by others.
+      - For a new network the default is V(true). Left out, an existing one keeps what it has.
+    type: bool
+  internal:
+    description:
+      - Whether nothing leaves and nothing enters the network, so that its containers reach each other and the
+        host's address on it only.
+      - For a new network the default is V(false). Left out, an existing one keeps what it has.
+    type: bool
+seealso:
+  - module: pycontainers.linux.container
+"""
+
+EXAMPLES = r"""
+- name: Have a network for what faces the outside
+  pycontainers.linux.bridge_network:
+    name: front
+    subnet: 10.88.0.0/24
+
+- name: Have one between the application and its database, which nothing else can reach
+  pycontainers.linux.bridge_network:
+    name: back
+    subnet: 10.88.1.0/24
+    gateway: 10.88.1.254
+    bridge_name: br-back
+    internal: true
+
+- name: Use larger packets on a network whose addresses the site routes
+  pycontainers.linux.bridge_network:
+    name: storage
+    subnet: 10.20.30.0/24
+    masquerade: false
+    mtu: 9000
+
+- name: Remove a network
+  pycontainers.linux.bridge_network:
+    name: back
+    state: absent
+"""
+
+RETURN = r"""
+network:
+  description:
+    - The network after the task, in the shape of C(docker network inspect). In check mode it is as it is now.
+    - Empty if there is none.
+  returned: success
+  type: dict
+  contains:
+    Name:
+      description: The network's name.
+      returned: if there is one
+      type: str
+      sample: front
+    Driver:
+      description: What it is made of; V(bridge).
+      returned: if there is one
+      type: str
+      sample: bridge
+    IPAM:
+      description: Subnet and gateway.
+      returned: if there is one
+      type: dict
+      sample: {"Config": [{"Subnet": "10.88.0.0/24", "Gateway": "10.88.0.1"}]}
+    Internal:
+      description: Whether nothing leaves and nothing enters it.
+      returned: if there is one
+      type: bool
+      sample: false
+    Options:
+      description: The bridge's interface and what it does.
+      returned: if there is one
+      type: dict
+      sample: {"bridge_name": "pyc-front", "mtu": 1500, "masquerade": true}
+    Containers:
+      description: The containers on it, by id.
+      returned: if there is one
+      type: dict
+      sample:
+        5b0a3f9d2c7e41d8a6f0b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60:
+          Name: web
+          IPv4Address: 10.88.0.2/24
+          MacAddress: "02:70:0a:58:00:02"
+actions:
+  description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
+  returned: success
+  type: list
+  elements: str
+  sample: ["write network /var/lib/pycontainers/networks/front.json", "create bridge pyc-front"]
+changes:
+  description: The options that differ. Empty if none does.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    option:
+      description: The option's name, or that of a fact that the host decides, such as an image's C(id).
+      returned: success
+      type: str
+      sample: masquerade
+    before:
+      description: Its value before the task, in normal form. Nothing if there was none.
+      returned: success
+      type: raw
+      sample: true
+    after:
+      description: Its value after the task, in normal form.
+      returned: success
+      type: raw
+      sample: false
+    effect:
+      description: What the change costs containers on the network; V(none), V(live), V(restart) or V(recreate).
+      returned: success
+      type: str
+      sample: live
+  sample:
+    - option: masquerade
+      before: true
+      after: false
+      effect: live
+diff:
+  description: The differences as C(--diff) prints them.
+  returned: success
+  type: dict
+  sample:
+    before_header: network front
+    after_header: network front
+    before: "masquerade: true\n"
+    after: "masquerade: false  # live\n"
+"""
+
+from ..module_utils import resource_module
+from ..module_utils.runtime.resources.network import NETWORK
+
+
+def main() -> None:
+    """Converge the network that the task declares."""
+    resource_module.run(NETWORK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+#!/usr/bin/python
+
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``container``."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container
+short_description: Run containers on a plain Linux host
+version_added: 0.1.0
+author:
+  - The pycontainers authors (!UNKNOWN)
+description:
+  - Declares a container; its image, command, limits, networks, ports, volumes and restart policy.
+  - The container is started by the host's kernel alone. There is no daemon and no engine.
+  - An option that is left out is not managed. A new container gets what its image says, or the default that the
+    option names; an existing container keeps what it has.
+  - What can be changed while the container runs is changed so. Anything else builds the new container beside the old
+    one, and keeps the old one until the new one runs.
+extends_documentation_fragment:
+  - pycontainers.linux.common
+options:
+  name:
+    description:
+      - The container's name. Also its host name.
+      - It starts with a letter or digit and goes on with letters, digits, C(_), C(.) and C(-), at most 128 in all.
+    type: str
+    required: true
+  state:
+    description:
+      - V(started) makes the container if there is none, brings it to what is declared, and starts it.
+      - V(stopped) does the same and ends its processes. See O(stop_timeout).
+      - V(present) makes and changes it, and neither starts nor stops it.
+      - V(absent) stops and removes it with all it has written, but neither its image nor its volumes.
+    type: str
+    default: started
+    choices: [absent, present, started, stopped]
+  image:
+    description:
+      - The image, as C([registry/]repository[:tag][@digest]), for example V(nginx:1.27) or
+        V(10.0.0.1:5000/web@sha256:…). Without a registry it is Docker Hub, without tag and digest the tag C(latest).
+      - Needed for a new container.
+      - The container is replaced when the name has come to stand for other content on the host;
+        O(pull=always) asks the registry whether it has.
+    type: str
+  pull:
+    description:
+      - When to ask the registry for O(image). V(missing) does if the host does not have it, V(always) does each time,
+        V(never) fails if the host does not have it.
+      - Only what the host lacks is transferred. In check mode the registry is asked, and nothing is transferred.
+    type: str
+    default: missing
+    choices: [always, missing, never]
+  command:
+    description:
+      - The arguments of the entrypoint, or the program and its arguments where there is no entrypoint.
+        Takes the place of the image's.
+      - A list is taken as it is. A string is split as a shell splits words, but no shell runs it.
+      - For a new container the default is the image's.
+    type: raw
+  entrypoint:
+    description:
+      - The program that is always started, with its first arguments. Takes the place of the image's.
+      - For a new container the default is the image's.
+    type: list
+    elements: str
+  env:
+    description:
+      - Environment variables by name, over those of the image.
+      - Values must be strings. Quote what YAML would read as a number, as a boolean or as nothing.
+    type: dict
+  published_ports:
+    description:
+      - Ports of the host that lead into the container, each as C([address:]host_port:container_port[/tcp|udp]).
+        Without an address it is every IPv4 address of the host, without a protocol it is C(tcp).
+      - Ranges of the same length are possible, such as V(8000-8010:9000-9010). Quote each one.
+      - An empty list publishes none.
+      - For a new container the default is none.
+    type: list
+    elements: str
+    aliases: [ports]
+  networks:
+    description:
+      - The networks that the container is on. Each must exist, see M(pycontainers.linux.bridge_network).
+      - With an empty list it has a loopback interface only.
+      - For a new container the default is none.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: The network's name.
+        type: str
+        required: true
+  volumes:
+    description:
+      - Directories and files of the host in the container, each as C(source:target[:ro|rw]) with absolute paths.
+        Without a mode it is C(rw).
+      - The source must exist.
+      - For a new container the default is none.
+    type: list
+    elements: str
+  memory:
+    description:
+      - The most memory that the container can use, in bytes, or as a number with one of the units C(b), C(k), C(m),
+        C(g), C(t) and C(p), which are powers of 1024, such as V(512m).
+        It is rounded down to whole pages of 4096 bytes.
+      - V(max), V(unlimited), V(-1) and V(0) mean no limit.
+      - When the container needs more than it can get back, the kernel ends one of its processes.
+      - For a new container the default is no limit.
+    type: str
+  cpus:
+    description:
+      - The processor time that the container can use, in processors, such as V(1.5); between 0.01 and 10000, in steps
+        of 0.00001. It is counted over 100 milliseconds.
+      - V(max), V(unlimited), V(-1) and V(0) mean no limit.
+      - For a new container the default is no limit.
+    type: str
+  pids_limit:
+    description:
+      - The most processes and threads that the container can have.
+      - V(max), V(unlimited), V(-1) and V(0) mean no limit.
+      - For a new container the default is no limit.
+    type: str
+  restart_policy:
+    description:
+      - What to do when the container's process ends by itself.
+      - V(no) leaves it ended. V(on-failure) starts it again if its exit code is not 0, at most O(restart_retries)
+        times. V(always) starts it again, and when the host boots even if it was stopped before. V(unless-stopped)
+        does as well, but not at boot if it was stopped before.
+      - Each start in a row waits twice as long as the one before, from 100 milliseconds to 1 minute, until the
+        container has run for 10 seconds.
+      - Starting at boot needs the service that the role P(pycontainers.linux.host#role) sets up.
+      - For a new container the default is V(no).
+    type: str
+    choices: ["no", on-failure, always, unless-stopped]
+  restart_retries:
+    description:
+      - How often O(restart_policy=on-failure) starts the container again, one time after the other. V(0) is any number.
+      - For a new container the default is V(0).
+    type: int
+  stop_timeout:
+    description:
+      - How many seconds the container has to end by itself after the stop signal of its image, or C(SIGTERM),
+        before all its processes are killed.
+      - For a new container the default is V(10).
+    type: int
+  recreate:
+    description:
+      - Replace the container this once even if nothing differs. The new one has a new id, and what the old one wrote
+        outside of its volumes is gone.
+    type: bool
+    default: false
+seealso:
+  - module: pycontainers.linux.image
+  - module: pycontainers.linux.bridge_network
+  - module: pycontainers.linux.cgroup_limit
+"""
+
+EXAMPLES = r"""
+- name: Run a web server
+  pycontainers.linux.container:
+    name: web
+    image: nginx:1.27
+    published_ports:
+      - "8080:80"
+    networks:
+      - name: front
+    memory: 64m
+    cpus: "0.5"
+    pids_limit: "100"
+    restart_policy: always
+
+- name: Give it more memory while it runs
+  pycontainers.linux.container:
+    name: web
+    memory: 256m
+
+- name: Run an exporter with a command of its own and the host's files, read-only
+  pycontainers.linux.container:
+    name: exporter
+    image: registry.example.com/exporter@sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+    command: [--path, /host, --interval, 30s]
+    env:
+      LOG_LEVEL: info
+    volumes:
+      - /etc:/host/etc:ro
+      - /srv/exporter:/var/lib/exporter
+    restart_policy: on-failure
+    restart_retries: 5
+    stop_timeout: 30
+
+- name: Follow the tag, and replace the container when it stands for a new image
+  pycontainers.linux.container:
+    name: web
+    image: nginx:1.27
+    pull: always
+
+- name: Stop a container and keep it
+  pycontainers.linux.container:
+    name: exporter
+    state: stopped
+
+- name: Remove a container
+  pycontainers.linux.container:
+    name: exporter
+    state: absent
+"""
+
+RETURN = r"""
+container:
+  description:
+    - The container after the task, in the shape of C(docker inspect). In check mode it is as it is now.
+    - Empty if there is none.
+  returned: success
+  type: dict
+  sample:
+    Id: 5b0a3f9d2c7e41d8a6f0b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60
+    Name: /web
+    State:
+      Status: running
+      Running: true
+      Pid: 4242
+      ExitCode: 0
+    Config:
+      Image: docker.io/library/nginx:1.27
+    HostConfig:
+      Memory: 67108864
+      NanoCpus: 500000000
+      PidsLimit: 100
+      RestartPolicy:
+        Name: always
+        MaximumRetryCount: 0
+actions:
+  description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
+  returned: success
+  type: list
+  elements: str
+  sample: ["set memory to 268435456 (was 67108864) on cgroup pycontainers/5b0a3f9d2c7e"]
+changes:
+  description: The options that differ. Empty if none does.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    option:
+      description: The option's name.
+      returned: success
+      type: str
+      sample: memory
+    before:
+      description: Its value before the task, in normal form. Nothing if there was none.
+      returned: success
+      type: raw
+      sample: 67108864
+    after:
+      description: Its value after the task, in normal form.
+      returned: success
+      type: raw
+      sample: 268435456
+    effect:
+      description: What the change costs a running container; V(none), V(live), V(restart) or V(recreate).
+      returned: success
+      type: str
+      sample: live
+  sample:
+    - option: memory
+      before: 67108864
+      after: 268435456
+      effect: live
+diff:
+  description: The differences as C(--diff) prints them.
+  returned: success
+  type: dict
+  sample:
+    before_header: container web
+    after_header: container web
+    before: "memory: 67108864\n"
+    after: "memory: 268435456  # live\n"
+"""
+
+from ..module_utils import resource_module
+from ..module_utils.runtime.resources.container import CONTAINER
+
+
+def main() -> None:
+    """Converge the container that the task declares."""
+    resource_module.run(CONTAINER)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+#!/usr/bin/python
+
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``overlay_rootfs``."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: overlay_rootfs
+short_description: Mount root filesystems of layers
+version_added: 0.1.0
+author:
+  - The pycontainers authors (!UNKNOWN)
+description:
+  - Declares an overlay mount, which shows several directories merged in one, see C(overlay) in the kernel's
+    documentation of filesystems. Reads come from the topmost directory that has a file, writes go to the upper one.
+  - A M(pycontainers.linux.container) has one of its image's layers by itself. This module is for root filesystems
+    that something else uses, such as a C(chroot), a build or an NFS export.
+  - What is declared is compared with the kernel's table of mounts. Nothing else is recorded, so the mount is gone
+    after a reboot until the task runs again.
+extends_documentation_fragment:
+  - pycontainers.linux.common
+options:
+  path:
+    description:
+      - Where the directories appear merged; an absolute path. It is made if there is none.
+      - Fails if a filesystem of another type is mounted there.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) mounts the overlay, and mounts it anew if its directories differ.
+      - V(absent) unmounts it. All directories stay, with what is in them.
+    type: str
+    default: present
+    choices: [absent, present]
+  lower:
+    description:
+      - The directories that are only read, topmost first; absolute paths. Each must exist.
+      - Needed for a new overlay. Left out, an overlay that is mounted keeps those it has.
+    type: list
+    elements: str
+  upper:
+    description:
+      - The directory that is written to; an absolute path. It is made if there is none.
+      - Goes together with O(work). A new overlay without both is read-only.
+      - Left out, an overlay that is mounted keeps the one it has.
+    type: str
+  work:
+    description:
+      - A directory that the kernel needs for itself, on the filesystem of O(upper); an absolute path. It is made if
+        there is none. It must be empty or have served the same O(upper) before.
+      - Goes together with O(upper).
+      - Left out, an overlay that is mounted keeps the one it has.
+    type: str
+seealso:
+  - module: pycontainers.linux.container
+"""
+
+EXAMPLES = r"""
+- name: Show a base system and an application in one, and keep changes apart
+  pycontainers.linux.overlay_rootfs:
+    path: /srv/web/rootfs
+    lower:
+      - /srv/layers/application
+      - /srv/layers/base
+    upper: /srv/web/upper
+    work: /srv/web/work
+
+- name: Show the same two, read-only
+  pycontainers.linux.overlay_rootfs:
+    path: /srv/export
+    lower:
+      - /srv/layers/application
+      - /srv/layers/base
+
+- name: Unmount it
+  pycontainers.linux.overlay_rootfs:
+    path: /srv/export
+    state: absent
+"""
+
+RETURN = r"""
+overlay_rootfs:
+  description:
+    - The overlay after the task. In check mode it is as it is now.
+    - Empty if none is mounted.
+  returned: success
+  type: dict
+  contains:
+    path:
+      description: Where it is mounted.
+      returned: if it is mounted
+      type: str
+      sample: /srv/web/rootfs
+    state:
+      description: V(present).
+      returned: if it is mounted
+      type: str
+      sample: present
+    lower:
+      description: The lower directories, topmost first.
+      returned: if it is mounted
+      type: list
+      elements: str
+      sample: [/srv/layers/application, /srv/layers/base]
+    upper:
+      description: The upper directory.
+      returned: if it can be written to
+      type: str
+      sample: /srv/web/upper
+    work:
+      description: The work directory.
+      returned: if it can be written to
+      type: str
+      sample: /srv/web/work
+actions:
+  description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
+  returned: success
+  type: list
+  elements: str
+  sample: ["make directory /srv/web/rootfs", "mount overlay of 2 lower on /srv/web/rootfs"]
+changes:
+  description: The options that differ. Empty if none does.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    option:
+      description: The option's name, or that of a fact that the host decides, such as an image's C(id).
+      returned: success
+      type: str
+      sample: upper
+    before:
+      description: Its value before the task, in normal form. Nothing if there was none.
+      returned: success
+      type: raw
+      sample: /srv/web/upper
+    after:
+      description: Its value after the task, in normal form.
+      returned: success
+      type: raw
+      sample: /srv/web/upper2
+    effect:
+      description: What the change costs what uses the overlay; V(none), V(live), V(restart) or V(recreate).
+      returned: success
+      type: str
+      sample: recreate
+  sample:
+    - option: upper
+      before: /srv/web/upper
+      after: /srv/web/upper2
+      effect: recreate
+diff:
+  description: The differences as C(--diff) prints them.
+  returned: success
+  type: dict
+  sample:
+    before_header: overlay_rootfs /srv/web/rootfs
+    after_header: overlay_rootfs /srv/web/rootfs
+    before: "upper: /srv/web/upper\n"
+    after: "upper: /srv/web/upper2  # recreate\n"
+"""
+
+from ..module_utils import resource_module
+from ..module_utils.runtime.resources.rootfs import ROOTFS
+
+
+def main() -> None:
+    """Converge the overlay that the task declares."""
+    resource_module.run(ROOTFS)
+
+
+if __name__ == "__main__":
+    main()

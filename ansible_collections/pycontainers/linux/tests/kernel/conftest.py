@@ -1,0 +1,75 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kernel tests run as root in mount and network namespaces of their own, and leave nothing.
+
+The whole test process leaves the machine's namespaces before the first test, so whatever a test mounts or
+links ends with it at the latest. Cgroups are the machine's: tests make theirs below names of their own.
+"""
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
+
+SIOCSIFFLAGS = 0x8914
+IFF_UP_LOOPBACK = 0x49
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_namespaces() -> None:
+    """Move the test process into mount and network namespaces of its own, with the loopback interface up."""
+    if os.geteuid() != 0:
+        pytest.skip("kernel tests need root: they mount, make namespaces and cgroups")
+    syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET)
+    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    _show_own_network_in_sysfs()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_LOOPBACK))
+
+
+def _show_own_network_in_sysfs() -> None:
+    """Mount a sysfs of the new network namespace: the old one goes on listing the machine's interfaces."""
+    syscalls.mount("/sys/fs/cgroup", "/mnt", flags=syscalls.MS_BIND | syscalls.MS_REC)
+    syscalls.mount("sysfs", "/sys", "sysfs")
+    syscalls.mount("/mnt", "/sys/fs/cgroup", flags=syscalls.MS_BIND | syscalls.MS_REC)
+    syscalls.umount("/mnt", syscalls.MNT_DETACH)
+
+
+def _mounts() -> list[str]:
+    return sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
+def _links() -> list[str]:
+    return sorted(name for _, name in socket.if_nameindex())
+
+
+def _descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+def _cgroups() -> set[str]:
+    found = set()
+    for top in ("memory", "cpu", "pids", "freezer", "devices", "unified", "."):
+        parent = f"/sys/fs/cgroup/{top}/pycontainers"
+        if os.path.isdir(parent):
+            found |= {f"{top}/{name}" for name in os.listdir(parent) if os.path.isdir(f"{parent}/{name}")}
+    return found
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Iterator[Layout]:
+    """A layout in a temporary folder; afterwards mounts, links, cgroups and descriptors are as they were."""
+    before = _mounts(), _links(), _cgroups()
+    descriptors = _descriptors()
+    yield Layout(root=str(tmp_path / "root"), run=str(tmp_path / "run"))
+    assert (_mounts(), _links(), _cgroups()) == before
+    assert len(_descriptors()) == len(descriptors)

@@ -1,0 +1,281 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, Step, apply, undo
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces, netlink
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
+    endpoint,
+    firewall,
+    leases,
+    listeners,
+)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import Port, parse_ports
+from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
+
+ID = "3f2a1b9c7d21"
+
+
+@pytest.fixture
+def bench(layout: Layout) -> Iterator[Bench]:
+    """A small network that has room for three containers, and an internal one."""
+    made = Bench(layout)
+    made.network("front", subnet="10.88.1.0/29", gateway="10.88.1.6")
+    made.network("inner", subnet="10.88.2.0/24", internal=True)
+    yield made
+    made.close()
+
+
+def test_a_container_without_networks_has_only_loopback(bench: Bench) -> None:
+    """Without networks a namespace has its loopback interface, up and with its address, and nothing else."""
+    bench.container(ID)
+    path = bench.layout.netns(ID)
+    found = links.links(path)
+    assert {name: link.up for name, link in found.items()} == {"lo": True}
+    assert links.addresses(path) == {found["lo"].index: ("127.0.0.1/8",)}
+
+
+def test_a_container_is_seen_as_it_was_attached(bench: Bench) -> None:
+    """What is read back is address, MAC address, gateway and both ends of the interface."""
+    bench.container(ID, "inner", "front")
+    assert endpoint.observe_endpoint(bench.layout, ID) == {
+        "front": endpoint.Endpoint(
+            "front", "10.88.1.1", 29, "02:70:0a:58:01:01", "10.88.1.6", "eth1", "v3f2a1b0a580101", True
+        ),
+        "inner": endpoint.Endpoint(
+            "inner", "10.88.2.2", 24, "02:70:0a:58:02:02", "10.88.2.1", "eth0", "v3f2a1b0a580202", True
+        ),
+    }
+    gateways = [route.gateway for route in links.routes(bench.layout.netns(ID)) if route.prefix == 0]
+    assert gateways == ["10.88.1.6"], "an internal network leads nowhere, so the other one has the default route"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ip link del {host}", "ip link set {host} down", "ip link set {host} nomaster"],
+)
+def test_a_broken_connection_is_seen_and_mended(bench: Bench, command: str) -> None:
+    """A container whose interface has gone or hangs in the air is not present, and attaching again mends it."""
+    address = bench.container(ID, "front")
+    bench.container("bbbb", "front")
+    host = endpoint.observe_endpoint(bench.layout, ID)["front"].host_interface
+    subprocess.run(command.format(host=host).split(), check=True)
+    assert not endpoint.observe_endpoint(bench.layout, ID)["front"].present
+    apply(Plan(endpoint.attach_steps(bench.layout, ID, ("front",), {"front": address}, pinned=True)))
+    assert endpoint.observe_endpoint(bench.layout, ID)["front"].present
+    bench.reach("bbbb", address, 80, bench.listen(ID, 80))
+
+
+def test_a_stopped_container_keeps_its_address(bench: Bench) -> None:
+    """Detaching takes namespace and interfaces at once, and attaching again brings back the same address."""
+    bench.container("aaaa", "front")
+    address = bench.container(ID, "front")
+    bench.remove("aaaa")
+    apply(Plan(endpoint.detach_steps(bench.layout, ID, ("front",))))
+    assert not os.path.exists(bench.layout.netns(ID))
+    assert not endpoint.observe_endpoint(bench.layout, ID)["front"].present
+    assert [name for name in links.links() if name.startswith("v")] == []
+    assert bench.container(ID, "front") == address == "10.88.1.2"
+
+
+def test_a_failed_detach_connects_again(bench: Bench) -> None:
+    """Undoing a detach brings namespace, interface and address back."""
+    bench.container(ID, "front", "inner")
+    before = endpoint.observe_endpoint(bench.layout, ID)
+    steps = endpoint.detach_steps(bench.layout, ID, ("front", "inner"))
+    for step in steps:
+        step.do()
+    assert undo(list(steps)) == ""
+    assert endpoint.observe_endpoint(bench.layout, ID) == before
+
+
+def test_a_failed_attach_leaves_nothing_that_is_new(bench: Bench) -> None:
+    """Undone after each of its steps, attaching leaves neither interface nor namespace nor new lease."""
+    before = sorted(links.links()), leases.held(bench.layout, ID)
+    steps = _start(bench.layout, {})
+    for count in range(len(steps) + 1):
+        for step in steps[:count]:
+            step.do()
+        assert undo(list(steps[:count])) == ""
+        assert (sorted(links.links()), leases.held(bench.layout, ID)) == before
+        assert not os.path.exists(bench.layout.netns(ID))
+    assert firewall.read_ports() == {}
+
+
+def test_a_failed_start_keeps_the_address_of_old(bench: Bench) -> None:
+    """An address that a container had before stays its own when a start is undone."""
+    leases.take(bench.layout, "front", ID)
+    steps = _start(bench.layout, leases.held(bench.layout, ID))
+    for step in steps:
+        step.do()
+    undo(list(steps))
+    assert leases.held(bench.layout, ID) == {"front": "10.88.1.1"}
+    leases.release(bench.layout, "front", ID)
+
+
+def test_a_killed_attach_is_finished_by_the_next(bench: Bench) -> None:
+    """After any prefix of the steps, all of them succeed and the container is connected."""
+    for count in range(len(_start(bench.layout, {}))):
+        for step in _start(bench.layout, {})[:count]:
+            step.do()
+        bench.container(ID, "front", ports=("8080:80",))
+        assert endpoint.observe_endpoint(bench.layout, ID)["front"].present
+        assert endpoint.observe_ports(bench.layout, ID) == parse_ports(["8080:80"])
+        bench.remove(ID)
+
+
+def _start(layout: Layout, held: dict[str, str]) -> tuple[Step, ...]:
+    steps = endpoint.attach_steps(layout, ID, ("front",), held)
+    return steps + endpoint.publish_steps(layout, ID, "front", parse_ports(["8080:80"]))
+
+
+def test_an_interface_that_a_dead_namespace_left_is_replaced(bench: Bench) -> None:
+    """The host's end of an interface whose other end is elsewhere does not hinder a new one of its name."""
+    bench.container("aaaa")
+    bench.container(ID)
+    leases.take(bench.layout, "front", ID)
+    netlink.create_veth("v3f2a1b0a580101", "pyc-front", bench.layout.netns("aaaa"), "x", "02:00:00:00:00:03", 1500)
+    bench.container(ID, "front")
+    assert endpoint.observe_endpoint(bench.layout, ID)["front"].present
+    assert "x" not in links.links(bench.layout.netns("aaaa"))
+
+
+def test_an_unpinned_leftover_file_is_no_namespace(bench: Bench) -> None:
+    """A file that a power cut or a reboot left where a namespace was pinned is replaced by one."""
+    path = bench.layout.netns(ID)
+    os.makedirs(os.path.dirname(path))
+    with open(path, "w"):
+        assert not namespaces.pinned(path)
+    bench.container(ID, "front")
+    assert namespaces.pinned(path)
+    namespaces.unpin(path)
+    namespaces.unpin(path)
+    assert not os.path.exists(path)
+
+
+def test_a_full_network_refuses(bench: Bench) -> None:
+    """A network without a free address says so, before and while attaching; a member is no newcomer."""
+    for identity in ("aaaa", "bbbb", "cccc", "dddd", "eeee"):
+        endpoint.check_networks(bench.layout, ("front",))
+        bench.container(identity, "front")
+    with pytest.raises(Failure, match=r"all of 10\.88\.1\.0/29 are taken"):
+        endpoint.check_networks(bench.layout, ("front",))
+    endpoint.check_networks(bench.layout, ("front",), "cccc")
+    with pytest.raises(Failure, match="are taken"):
+        leases.take(bench.layout, "front", ID)
+
+
+def test_an_unknown_network_is_refused(bench: Bench) -> None:
+    """A network that isn't declared is refused with the names of those that are."""
+    with pytest.raises(Failure, match="there is no such network; networks are front, inner"):
+        endpoint.check_networks(bench.layout, ("frnot",))
+
+
+def test_no_address_is_given_out_twice(bench: Bench) -> None:
+    """Containers that start at the same time get different addresses."""
+    wanted = [f"id{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        given = list(threads.map(lambda identity: leases.take(bench.layout, "inner", identity), wanted))
+    assert len(set(given)) == len(wanted)
+    for identity in wanted:
+        leases.release(bench.layout, "inner", identity)
+
+
+def test_ports_change_live(bench: Bench) -> None:
+    """Ports are added, removed and led elsewhere in one step, and read back from the kernel."""
+    bench.container(ID, "front", ports=("8080:80", "8081:81", "127.0.0.1:53:53/udp"))
+    before, after = endpoint.observe_ports(bench.layout, ID), parse_ports(["8080:8000", "127.0.0.1:53:53/udp"])
+    assert before == parse_ports(["8080:80", "8081:81", "127.0.0.1:53:53/udp"])
+    steps = endpoint.publish_steps(bench.layout, ID, "front", after, before)
+    assert [step.describe() for step in steps] == ["publish 8080:8000, unpublish 8080:80 8081:81"]
+    apply(Plan(steps))
+    assert endpoint.observe_ports(bench.layout, ID) == after
+    assert undo(list(steps)) == ""
+    assert endpoint.observe_ports(bench.layout, ID) == before
+    assert endpoint.publish_steps(bench.layout, ID, "front", before, before) == ()
+
+
+def test_a_port_of_another_container_is_refused(bench: Bench) -> None:
+    """A port that leads to a container is refused to another, also by a wider address, and free for itself."""
+    bench.container(ID, "front", ports=("127.0.0.1:8080:80",))
+    for port in ("8080:80", "127.0.0.1:8080:90"):
+        with pytest.raises(Failure, match=r"it leads to the container at 10\.88\.1\.1"):
+            endpoint.port_conflicts(bench.layout, parse_ports([port]), "bbbb")
+        endpoint.port_conflicts(bench.layout, parse_ports([port]), ID)
+    endpoint.port_conflicts(bench.layout, parse_ports(["127.0.0.2:8080:80", "8080:80/udp"]), "bbbb")
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "address", "refused", "allowed"),
+    [
+        (socket.AF_INET, socket.SOCK_STREAM, "0.0.0.0", "127.0.0.1:7777:80", "7777:80/udp"),
+        (socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1", "7777:80", "127.0.0.2:7777:80"),
+        (socket.AF_INET, socket.SOCK_DGRAM, "127.0.0.1", "7777:80/udp", "7777:80"),
+        (socket.AF_INET6, socket.SOCK_STREAM, "::", "127.0.0.1:7777:80", "7778:80"),
+        (socket.AF_INET6, socket.SOCK_DGRAM, "::", "7777:80/udp", "7777:80"),
+        (socket.AF_INET6, socket.SOCK_STREAM, "::ffff:127.0.0.1", "127.0.0.1:7777:80", "127.0.0.2:7777:80"),
+    ],
+)
+def test_a_port_that_the_host_listens_on_is_refused(
+    bench: Bench, family: int, kind: int, address: str, refused: str, allowed: str
+) -> None:
+    """A program of the host keeps its port: same protocol and an address that meets."""
+    with socket.socket(family, kind) as program:
+        program.bind((address, 7777))
+        if kind == socket.SOCK_STREAM:
+            program.listen()
+        with pytest.raises(Failure, match="a program of the host listens on"):
+            endpoint.port_conflicts(bench.layout, parse_ports([refused]))
+        endpoint.port_conflicts(bench.layout, parse_ports([allowed]))
+    endpoint.port_conflicts(bench.layout, parse_ports([refused]))
+
+
+def test_an_ipv6_loopback_program_is_in_nobodys_way(bench: Bench) -> None:
+    """A program on ::1 hears no IPv4 packet, so its port is free to be published."""
+    with socket.socket(socket.AF_INET6) as program:
+        program.bind(("::1", 7777))
+        program.listen()
+        assert listeners.listening() == ()
+
+
+def test_a_withdrawn_port_frees_its_hairpin(bench: Bench) -> None:
+    """A container's entry for reaching itself comes with its first port and goes with its last."""
+    bench.container(ID, "front", ports=("8080:80", "8081:81"))
+    apply(Plan(endpoint.publish_steps(bench.layout, ID, "front", (Port("tcp", "0.0.0.0", 8081, 81),), _ports(bench))))
+    assert firewall.read().hairpins == {"10.88.1.1"}
+    apply(Plan(endpoint.unpublish_steps(bench.layout, ID, "front", _ports(bench))))
+    assert firewall.read().hairpins == frozenset()
+
+
+def _ports(bench: Bench) -> tuple[Port, ...]:
+    return endpoint.observe_ports(bench.layout, ID)
+
+
+def test_observing_a_container_imports_no_pyroute2(bench: Bench) -> None:
+    """Reading a container's place and ports, and one without networks, needs no netlink library."""
+    bench.container(ID, "front", ports=("8080:80",))
+    module = "ansible_collections.pycontainers.linux.plugins.module_utils.runtime"
+    program = f"""
+import sys
+from {module}.core.layout import Layout
+from {module}.core.plan import Plan, apply
+from {module}.resources import endpoint
+layout = Layout({bench.layout.root!r}, {bench.layout.run!r})
+assert endpoint.observe_endpoint(layout, {ID!r})["front"].present
+assert len(endpoint.observe_ports(layout, {ID!r})) == 1
+apply(Plan((*endpoint.attach_steps(layout, "lone", (), {{}}), *endpoint.detach_steps(layout, "lone", ()))))
+assert "pyroute2" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
