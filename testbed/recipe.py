@@ -31,6 +31,9 @@ HEADERS = "-idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu"
 DROPBEAR_OPTIONS = """\
 #define DROPBEAR_SVR_PASSWORD_AUTH 0
 #define DROPBEAR_SVR_PAM_AUTH 0
+/* The path that a login shell on Alpine has from /etc/profile. */
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+#define DEFAULT_ROOT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SFTPSERVER_PATH "/usr/lib/ssh/sftp-server"
 """
 NO_LOGIN_RECORDS = ("--disable-lastlog", "--disable-utmp", "--disable-utmpx", "--disable-wtmp", "--disable-wtmpx")

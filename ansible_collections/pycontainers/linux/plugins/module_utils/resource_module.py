@@ -80,9 +80,11 @@ def diff_text(changes: tuple[Change, ...], by: str) -> tuple[str, str]:
     """The differences as two texts of ``option: value`` lines, which ``--diff`` prints as one with + and -.
 
     A line says what its change costs (live, restart, recreate) where there is something that it can cost:
-    what is yet to be made, or goes, has no such remark. ``by`` is the key that only a new thing differs in.
+    what is yet to be made, or goes, has no such remark. ``by`` is the key that only a new thing differs in; where a
+    host has only one, it is new if nothing of it was there before.
     """
-    new = any(change.path == by and change.before is None for change in changes)
+    there = [change.before is not None for change in changes if change.path == (by or change.path)]
+    new = bool(there) and not any(there)
     before, after = [], []
     for change in changes:
         removal = change.path == "state" and change.after == "absent"

@@ -25,7 +25,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The container's name. Also its host name.
+      - The container's name.
       - It starts with a letter or digit and goes on with letters, digits, C(_), C(.) and C(-), at most 128 in all.
     type: str
     required: true

@@ -26,13 +26,14 @@ options:
   state:
     description:
       - V(present) installs the runtime that this version of the collection carries.
-      - V(absent) removes it, and the command. Fails if there are containers.
+      - V(absent) removes it, and the command. Fails while containers run.
     type: str
     default: present
     choices: [absent, present]
   link:
     description:
-      - Where the command is, as a symbolic link to the installed runtime; an absolute path.
+      - Where the command is, as a symbolic link to the installed runtime; an absolute path. Fails if something else is
+        there.
     type: str
     default: /usr/local/bin/pycontainers
 seealso:
@@ -59,10 +60,22 @@ runtime:
     - Empty if there is none.
   returned: success
   type: dict
-  sample:
-    version: 9f86d081884c7d65
-    path: /var/lib/pycontainers/runtime/9f86d081884c7d65
-    link: /usr/local/bin/pycontainers
+  contains:
+    version:
+      description: The digest of the installed files.
+      returned: if it is installed
+      type: str
+      sample: 9f86d081884c7d65
+    link:
+      description: Where the command is.
+      returned: if it is installed
+      type: str
+      sample: /usr/local/bin/pycontainers
+    path:
+      description: Where the installed files are.
+      returned: if it is installed
+      type: str
+      sample: /var/lib/pycontainers/runtime/current
 actions:
   description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
   returned: success

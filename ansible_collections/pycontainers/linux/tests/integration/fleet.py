@@ -27,7 +27,7 @@ REGISTRY_PORT = 5000
 
 _FETCH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).read().decode())"
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-_RESULT = re.compile(r"^(\S+) \| \w+!? => (\{.*\})$", re.MULTILINE)
+_RESULT = re.compile(r"^\S+ \| \w+!? => (\{.*^\})$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Fleet:
 
     def task(self, host: str, module: str, arguments: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
         """Run one module on a host, and return its result."""
-        command = [_tool("ansible"), host, "-i", self._inventory, "-o", "-m", f"pycontainers.linux.{module}"]
+        command = [_tool("ansible"), host, "-i", self._inventory, "-m", f"pycontainers.linux.{module}"]
         command += ["-a", json.dumps(arguments), *(["--check"] if check else [])]
         done = subprocess.run(
             command, env=_environment(), capture_output=True, text=True, timeout=120, check=False, cwd="/"
@@ -115,7 +115,7 @@ class Fleet:
         found = _RESULT.search(done.stdout)
         assert found, done.stdout + done.stderr
         assert "[WARNING]" not in done.stderr
-        result: dict[str, Any] = json.loads(found[2])
+        result: dict[str, Any] = json.loads(found[1])
         return result
 
     @contextmanager
@@ -150,6 +150,7 @@ def _tool(name: str) -> str:
 def _environment() -> dict[str, str]:
     return {
         **os.environ,
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PIPELINING": "1",

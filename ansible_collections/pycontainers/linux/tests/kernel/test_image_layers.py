@@ -280,7 +280,8 @@ HARMLESS = {
         lambda out: member("f", text=b"first") + member("h", LNK, "f") + member("h", text=b"second"),
         {"f": b"first", "h": b"second"},
     ),
-    "a hard link to a link out": (
+    "a hard link to a link out": (lambda out: member("l", SYM, f"{out}/secret") + member("h", LNK, "l"), {}),
+    "a hard link to a link out, and a file in its place": (
         lambda out: member("l", SYM, f"{out}/secret") + member("h", LNK, "l") + member("h", mode=0o666, text=b"mine"),
         {"h": b"mine"},
     ),

@@ -41,10 +41,13 @@ class NotFound(Failure):
 
 
 def explain(reason: object) -> str:
-    """The reason as words: an ``OSError`` without the interpreter's ``[Errno 2]`` and with its path."""
+    """The reason as words: an ``OSError`` without the interpreter's ``[Errno 2]`` and with its path.
+
+    Its own text goes before the number's: whoever raised it may have known what the number means there.
+    """
     if not isinstance(reason, OSError) or reason.errno is None:
         return str(reason)
-    words = os.strerror(reason.errno)
+    words = reason.strerror or os.strerror(reason.errno)
     paths = " -> ".join(str(path) for path in (reason.filename, reason.filename2) if path is not None)
     return f"{paths}: {words}" if paths else words
 

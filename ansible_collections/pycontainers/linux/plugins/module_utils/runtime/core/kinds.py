@@ -4,7 +4,6 @@
 """The grammars that several resources share. Those of one resource stand beside its rows."""
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +14,12 @@ UNLIMITED = -1
 """Normal form of "no limit" in every limit row; shown as ``max``, the kernel's own word."""
 
 _UNLIMITED_WORDS = ("max", "unlimited", "-1")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.ASCII)
+_SIZE = re.compile(r"([0-9]+)(?:\.([0-9]+))?\s*([a-z]*)", re.ASCII)
 _UNITS = {unit: 1024**power for power, units in enumerate((("", "b"), ("k", "kb", "kib"), ("m", "mb", "mib"),
           ("g", "gb", "gib"), ("t", "tb", "tib"), ("p", "pb", "pib"))) for unit in units}  # fmt: skip
+_DIGITS = 64
+"""How many digits before the point, or after it, can make a difference below 2^63."""
+
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
 
 
@@ -33,7 +35,8 @@ def text(value: Any) -> str:
 def name(value: Any) -> str:
     """A name that is safe as a file name and as a host name's start."""
     if not _NAME.fullmatch(text(value)):
-        raise ValueError("a name starts with a letter or digit and goes on with letters, digits, '_', '.', '-' (128 at most)")
+        rule = "starts with a letter or digit and goes on with letters, digits, '_', '.', '-' (128 at most)"
+        raise ValueError(f"a name {rule}")
     return str(value)
 
 
@@ -56,10 +59,11 @@ def size(value: Any) -> int:
     match = _SIZE.fullmatch(said)
     if not match:
         raise ValueError("it is not a size; give bytes or a number with b, k, m, g, t or p, such as 512m")
-    number, unit = match.groups()
+    number, fraction, unit = match[1].lstrip("0") or "0", (match[2] or "")[:_DIGITS], match[3]
     if unit not in _UNITS:
         raise ValueError(f"the unit {unit!r} is unknown; units are b, k, m, g, t and p")
-    total: int = int(number) * _UNITS[unit] if number.isdigit() else math.floor(float(number) * _UNITS[unit])
+    # In whole numbers: a float has no room for all digits of a large size.
+    total = int(number + fraction) * _UNITS[unit] // 10 ** len(fraction) if len(number) <= _DIGITS else 2**63
     if total >= 2**63:
         raise ValueError("it is larger than any size the kernel knows (2^63 bytes)")
     return total

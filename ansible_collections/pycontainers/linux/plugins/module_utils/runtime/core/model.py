@@ -13,13 +13,16 @@ and the diff all follow from the rows, so adding an option is adding one row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any, TypeVar
 
-from ..errors import Failure, InvalidValue
+from ..errors import InvalidValue
 
 Model = TypeVar("Model")
+
+HIDDEN, HIDDEN_OTHER = "(hidden)", "(hidden, other)"
+"""What is shown instead of a secret, and of one that differs from it."""
 
 
 class Effect(IntEnum):
@@ -100,13 +103,8 @@ def option(
 
 def rows(model: type) -> tuple[Row, ...]:
     """The rows of a model, in the order of its fields. A field that is no row is none of a playbook's business."""
-    found = []
-    for each in fields(model):
-        row: Row | None = each.metadata.get("row")
-        if row is None:
-            continue
-        found.append(Row(each.name, *(getattr(row, name) for name in list(row.__dataclass_fields__)[1:])))
-    return tuple(found)
+    named = ((each.name, each.metadata.get("row")) for each in fields(model))
+    return tuple(replace(row, name=name) for name, row in named if row is not None)
 
 
 def parse(model: type[Model], values: Mapping[str, Any]) -> Model:
@@ -127,12 +125,10 @@ def parse(model: type[Model], values: Mapping[str, Any]) -> Model:
             continue
         try:
             normal[name] = row.kind.parse(value)
-        except Failure:
-            raise
         except (ValueError, TypeError) as error:
-            raise InvalidValue(name, value, str(error)) from error
+            raise InvalidValue(name, HIDDEN if row.secret else value, str(error)) from error
         if row.choices and normal[name] not in row.choices:
-            raise InvalidValue(name, value, f"it is not one of {', '.join(row.choices)}")
+            raise InvalidValue(name, HIDDEN if row.secret else value, f"it is not one of {', '.join(row.choices)}")
     return model(**normal)
 
 
@@ -153,11 +149,13 @@ def diff(want: object, have: object | None) -> tuple[Change, ...]:
         before = None if have is None else getattr(have, row.name)
         if row.request or after is None or after == before or (row.internal and not row.effect):
             continue
-        hidden = ("(hidden)", "(hidden, other)") if row.secret else None
-        shown_before = None if before is None else hidden[0] if hidden else row.kind.show(before)
-        shown_after = hidden[1] if hidden else row.kind.show(after)
-        changes.append(Change(row.name, shown_before, shown_after, row.effect))
+        old, new = (HIDDEN, HIDDEN_OTHER) if row.secret else (_shown(row, before), _shown(row, after))
+        changes.append(Change(row.name, None if before is None else old, new, row.effect))
     return tuple(changes)
+
+
+def _shown(row: Row, value: Any) -> Any:
+    return None if value is None else row.kind.show(value)
 
 
 def argument_spec(model: type) -> dict[str, dict[str, Any]]:

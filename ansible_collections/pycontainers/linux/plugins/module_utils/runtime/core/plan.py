@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..errors import Failure, explain
+from ..errors import Failure, explain, failing
 from .layout import Layout
 from .model import Change, Effect, diff
 
@@ -108,7 +108,11 @@ def converge(resource: Resource[M], layout: Layout, want: M, check: bool) -> Out
 
 
 def apply(plan: Plan) -> None:
-    """Carry the plan out. When a step fails, undo those before it, newest first, and raise its error."""
+    """Carry the plan out. When a step fails, undo those before it, newest first, and raise its error.
+
+    What could not be undone is told with the error. Once the purge has begun nothing is undone: the first of it
+    that fails ends it.
+    """
     done: list[Step] = []
     try:
         for step in plan.steps:
@@ -120,9 +124,12 @@ def apply(plan: Plan) -> None:
             raise Failure(step.describe(), error, left) from error
         if isinstance(error, Failure) and left:
             raise Failure(error.operation, error.reason, "; ".join(filter(None, (error.fix, left)))) from error
+        if left:
+            error.add_note(left)
         raise
     for step in plan.purge:
-        step.do()
+        with failing(step.describe()):
+            step.do()
 
 
 def undo(done: list[Step]) -> str:
@@ -131,6 +138,7 @@ def undo(done: list[Step]) -> str:
     for step in reversed(done):
         try:
             step.undo()
-        except (OSError, Failure) as error:
-            left.append(f"{step.describe()} ({explain(error)})")
+        except Exception as error:  # a bug in one step is no reason to leave what the others did
+            said = explain(error) if isinstance(error, OSError | Failure) else repr(error)
+            left.append(f"{step.describe()} ({said})")
     return f"not put back: {', '.join(left)}" if left else ""

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedWriter
 from typing import Any
 
 from ..errors import Failure, failing
@@ -18,27 +19,53 @@ from ..errors import Failure, failing
 def write(path: str, content: bytes, mode: int = 0o600) -> None:
     """Replace a file: written aside, synced, renamed, and the folder synced. Folders above are made.
 
-    Whoever reads sees the old content or the new, also after a power cut. Raises ``OSError``.
+    Whoever reads sees the old content or the new, also after a power cut. What a killed writer leaves aside is
+    taken up by the next one of the same file. Raises ``OSError``.
     """
-    folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    aside = f"{path}.{os.getpid()}.new"
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    folder, name = os.path.split(path)
     try:
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(descriptor, mode)
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            os.rename(aside, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(aside)
-            raise
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        with _aside(os.path.join(folder, f".{name}.new")) as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.rename(file.name, path)
         sync(folder)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
+        raise OSError(error.errno, error.strerror, error.filename or path) from error
+
+
+@contextmanager
+def _aside(path: str) -> Iterator[BufferedWriter]:
+    """The empty file that is to be renamed, locked: two writers of one file come one after the other.
+
+    It is removed when the block fails. The name starts with a dot, as no record's does.
+    """
+    while True:
+        with open(path, "wb", opener=_kept) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_at(file, path):
+                continue  # The writer before us has renamed it while we waited: it is the content by now.
+            file.truncate(0)
+            try:
+                yield file
+            except BaseException:
+                if _is_at(file, path):
+                    remove(path)
+                raise
+            return
+
+
+def _kept(path: str, flags: int) -> int:
+    """Open without truncation, which has to wait for the lock, and through no link."""
+    return os.open(path, flags & ~os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+
+
+def _is_at(file: BufferedWriter, path: str) -> bool:
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    return False
 
 
 def sync(folder: str) -> None:
@@ -52,7 +79,12 @@ def sync(folder: str) -> None:
 
 def write_json(path: str, value: Any, mode: int = 0o600) -> None:
     """Replace a JSON file; see :func:`write`."""
-    write(path, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n", mode)
+    write(path, encode(value), mode)
+
+
+def encode(value: Any) -> bytes:
+    """A value as JSON that is the same for the same value."""
+    return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def read(path: str) -> bytes | None:
@@ -72,7 +104,7 @@ def read_json(path: str) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Failure(f"read {path}", f"it is not JSON ({error})", "restore it from a backup, or remove it") from error
     if not isinstance(value, dict):
         raise Failure(f"read {path}", "it is not a JSON object", "restore it from a backup, or remove it")
@@ -95,7 +127,8 @@ def lock(path: str, shared: bool = False) -> Iterator[None]:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        with failing(f"lock {path}"):
+            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
@@ -149,8 +182,4 @@ class Remove:
 
 def write_record(path: str, value: dict[str, Any], before: dict[str, Any] | None, what: str) -> Write:
     """The step that replaces a JSON file by ``value``."""
-
-    def encode(value: dict[str, Any]) -> bytes:
-        return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
-
     return Write(path, encode(value), None if before is None else encode(before), what)

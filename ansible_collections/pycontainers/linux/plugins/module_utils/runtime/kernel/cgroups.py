@@ -106,13 +106,14 @@ def _hand_down(directory: str) -> None:
     with open(f"{directory}/cgroup.controllers", encoding="ascii") as file:
         here = file.read().split()
     with open(f"{directory}/cgroup.subtree_control", encoding="ascii") as file:
-        missing = [name for name in V2_CONTROLLERS if name in here and name not in file.read().split()]
+        enabled = file.read().split()
+    missing = [name for name in V2_CONTROLLERS if name in here and name not in enabled]
     if missing:
         write_file(f"{directory}/cgroup.subtree_control", " ".join(f"+{name}" for name in missing))
 
 
 def cgroups() -> Cgroups:
-    """This host's control groups: version 2 where the unified hierarchy holds the controllers, else version 1."""
+    """The host's control groups: version 2 where the unified hierarchy holds the controllers, else version 1."""
     hierarchies: dict[str, str] = {}
     for each in mounts():
         if each.fstype == "cgroup2":

@@ -13,6 +13,9 @@ from . import syscalls
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
+_LOWER = re.compile(r"(?:\\.|[^:\\])+", re.DOTALL)
+"""One lower directory in the option, where a backslash keeps the character after it."""
+
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -91,7 +94,7 @@ class Overlay:
 def overlay(mount: Mount) -> Overlay:
     """The directories of an overlay mount, from its options."""
     pairs = dict(each.split("=", 1) for each in mount.options if "=" in each)
-    lower = tuple(_unescape(each) for each in re.split(r"(?<!\\):", pairs.get("lowerdir", "")))
+    lower = tuple(_unescape(each) for each in _LOWER.findall(pairs.get("lowerdir", "")))
     return Overlay(lower, _unescape(pairs.get("upperdir", "")), _unescape(pairs.get("workdir", "")))
 
 

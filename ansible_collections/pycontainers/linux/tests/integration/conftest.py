@@ -1,0 +1,36 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Integration tests run on real Alpine hosts of a testbed of their own, which is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, REGISTRY_PORT, Fleet
+from testbed.instance import VARIABLE, Instance
+from testbed.registry import standing
+
+NAME = "integration"
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Two hosts that have nothing of ours yet, and a registry beside them."""
+    if os.geteuid() != 0:
+        pytest.skip("the hosts of the testbed need root: they are namespaces")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, NAME)
+        fleet = Fleet(Instance.from_environment())
+        storage = tmp_path_factory.mktemp("registry")
+        try:
+            fleet.testbed("up", str(len(HOSTS)))
+            listen = f"{fleet.instance.gateway}:{REGISTRY_PORT}"
+            standing.up(netns=fleet.instance.tag, listen=listen, directory=storage)
+            yield fleet
+        finally:
+            standing.down(directory=storage)
+            fleet.testbed("down")
