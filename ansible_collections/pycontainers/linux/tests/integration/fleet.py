@@ -27,7 +27,7 @@ REGISTRY_PORT = 5000
 
 _FETCH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).read().decode())"
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-_RESULT = re.compile(r"^\S+ \| \w+!? => (\{.*^\})$", re.MULTILINE | re.DOTALL)
+_RESULT = re.compile(r"^\S+ \| (\w+)!? => (\{.*^\})$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Fleet:
         return Run(done.returncode, done.stdout + done.stderr)
 
     def task(self, host: str, module: str, arguments: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
-        """Run one module on a host, and return its result."""
+        """Run one module on a host, and return its result, with ``failed``."""
         command = [_tool("ansible"), host, "-i", self._inventory, "-m", f"pycontainers.linux.{module}"]
         command += ["-a", json.dumps(arguments), *(["--check"] if check else [])]
         done = subprocess.run(
@@ -115,8 +115,7 @@ class Fleet:
         found = _RESULT.search(done.stdout)
         assert found, done.stdout + done.stderr
         assert "[WARNING]" not in done.stderr
-        result: dict[str, Any] = json.loads(found[1])
-        return result
+        return {**json.loads(found[2]), "failed": found[1] == "FAILED"}
 
     @contextmanager
     def reachable(self, host: str, port: int) -> Iterator[str]:

@@ -55,7 +55,7 @@ def refused(fleet: Fleet, module: str, arguments: dict[str, Any]) -> str:
     """The error of a task that has to fail and to leave the host as it was."""
     before = fleet.snapshot(HOST)
     result = fleet.task(HOST, module, arguments)
-    assert result.get("failed"), result
+    assert result["failed"], result
     after = fleet.snapshot(HOST)
     for kind, found in before.items():
         assert after[kind] == found

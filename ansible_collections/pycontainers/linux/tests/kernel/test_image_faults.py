@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +125,24 @@ def test_a_layer_that_is_not_what_it_should_be_takes_the_others_along(
     with pytest.raises(Failure, match=f"its layer {DIGEST} can't be unpacked: it has more than 1 members; nothing was"):
         pull(layout, parse_reference(f"{server.address}/busybox:latest"))
     assert os.listdir(f"{layout.images}/blobs/sha256") == os.listdir(layout.layer("")) == []
+
+
+LAYER_FAULTS = {
+    "blob-digest": f"what the registry sent as blob {DIGEST} has the digest {DIGEST}; nothing was kept",
+    "blob-truncated": f"blob {DIGEST} broke off after [0-9]+ of [0-9]+ bytes, in each of 3 tries",
+    "blob-longer": f"the registry sent more than the [0-9]+ bytes that blob {DIGEST} has; nothing was kept",
+}
+
+
+@pytest.mark.parametrize(("fault", "reason"), LAYER_FAULTS.items(), ids=LAYER_FAULTS)
+def test_layers_are_checked_as_they_come(layout: Layout, server: Server, fault: str, reason: str) -> None:
+    """A layer, which is written to a file as it comes, has to have the size and the digest of its descriptor."""
+    image = pull(layout, parse_reference(f"{server.address}/busybox:latest"))
+    blob = json.loads(Path(content.blob(layout, image.manifest_digest)).read_bytes())["layers"][0]
+    with Liar(server.address, fault=fault) as address, tempfile.TemporaryFile() as file:
+        ours = client.Registry(layout, parse_reference(f"{address}/busybox:latest"))
+        with pytest.raises(Failure, match=reason):
+            ours.blob(blob["digest"], blob["size"], file)
 
 
 def test_blobs_that_cannot_be_had_are_an_error(layout: Layout, server: Server) -> None:

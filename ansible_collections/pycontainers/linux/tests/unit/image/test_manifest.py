@@ -98,6 +98,7 @@ INDEX_OF_MANY = {
         platform("windows", "amd64", size=2),
         platform("linux", "arm", "v6", size=3),
         platform("linux", "arm", "v7", size=4),
+        platform("linux", "arm", "v5", size=8),
         platform("linux", "amd64", "v3", size=5),
         platform("linux", "amd64", size=6),
         platform("linux", "arm64", "v8", size=7),
@@ -126,7 +127,7 @@ def test_an_index_without_the_machines_platform_lists_those_it_has(monkeypatch: 
     """Attestations, which are for no platform, are not listed."""
     on(monkeypatch, "riscv64", "")
     expected = (
-        "it has no image for linux/riscv64, only for windows/amd64, linux/arm/v6, linux/arm/v7, "
+        "it has no image for linux/riscv64, only for windows/amd64, linux/arm/v6, linux/arm/v7, linux/arm/v5, "
         "linux/amd64/v3, linux/amd64, linux/arm64/v8"
     )
     with pytest.raises(ValueError, match=expected):

@@ -35,8 +35,9 @@ def text(value: Any) -> str:
 def name(value: Any) -> str:
     """A name that is safe as a file name and as a host name's start."""
     if not _NAME.fullmatch(text(value)):
-        rule = "starts with a letter or digit and goes on with letters, digits, '_', '.', '-' (128 at most)"
-        raise ValueError(f"a name {rule}")
+        raise ValueError(
+            "a name starts with a letter or digit and goes on with letters, digits, '_', '.', '-' (128 at most)"
+        )
     return str(value)
 
 

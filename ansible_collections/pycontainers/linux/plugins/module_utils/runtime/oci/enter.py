@@ -29,7 +29,7 @@ from ..errors import Failure
 from ..kernel import security, syscalls
 from ..kernel.process import Process
 from . import terminal
-from .init import PROGRAM, REPORT, Init, run
+from .init import BARRIER, PROGRAM, REPORT, Init, run
 from .users import User
 
 NAMESPACES = (
@@ -136,7 +136,7 @@ def _become(program: Sequence[Sequence[object]], screen: int) -> NoReturn:
         for place in (0, 1, 2):
             os.dup2(screen, place)
     # The report of a failure is for whoever asked: it goes where the program's errors would.
-    report = os.dup2(os.dup(2), REPORT + 1)
+    report = os.dup2(os.dup(2), BARRIER)
     os.dup2(report, REPORT)
     os.dup2(report, PROGRAM)
     run(program, Init())

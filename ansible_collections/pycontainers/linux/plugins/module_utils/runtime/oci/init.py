@@ -11,7 +11,8 @@ fd    what
 ====  =======================================================================================
 0-2   the program's
 3     the set-up operations, marshalled: a sequence of (operation, arguments…)
-4     reports: one line if an operation fails; closed by exec, so an empty report means success
+4     reports: READY when all but exec is done, one line if an operation fails; closed by exec
+5     the barrier: it ends when the waiter has written down which process this is
 ====  =======================================================================================
 
 Paths inside the root filesystem are looked up by openat2(2) with RESOLVE_IN_ROOT and acted on through the
@@ -31,8 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
 
-PROGRAM, REPORT = 3, 4
+PROGRAM, REPORT, BARRIER = 3, 4, 5
+READY = b"\0"
+"""Reported before exec to whoever waits for the start: a first process that died on the way reports nothing."""
+
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
+MOST_LINKS = 40
+"""How many symbolic links the kernel follows in one path (linux/namei.h, MAXSYMLINKS)."""
 
 
 class Init:
@@ -93,6 +99,10 @@ class Init:
         os.close(descriptor)
         os.close(tree)
 
+    def folder(self, path: str) -> None:
+        """Make a folder inside the root, unless it is there."""
+        os.close(self._place(path))
+
     def symlink(self, content: str, target: str) -> None:
         """Make a symbolic link in a folder inside the root."""
         folder, _, name = target.rpartition("/")
@@ -120,11 +130,15 @@ class Init:
             syscalls.move_mount(tree, descriptor)
 
     def pivot(self) -> None:
-        """Make the root filesystem the root. With both names the same folder, the old root ends up on top of it."""
+        """Make the root filesystem the root. With both names the same folder, the old root ends up on top of it.
+
+        Then no mount is a slave any more: what the host mounts below a volume later is not the container's business.
+        """
         os.fchdir(self.root)
         syscalls.pivot_root(".", ".")
         syscalls.umount(".", syscalls.MNT_DETACH)
         os.chdir("/")
+        syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
 
     def hostname(self, name: str) -> None:
         """Set the host name of the new UTS namespace."""
@@ -133,6 +147,12 @@ class Init:
     def umask(self, mask: int) -> None:
         """Set the file mode creation mask."""
         os.umask(mask)
+
+    def streams(self, user: int) -> None:
+        """Give stdout and stderr to the user, who could not open them by /dev/stdout otherwise."""
+        for descriptor in (1, 2):
+            if stat.S_ISREG(os.fstat(descriptor).st_mode) or stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                os.fchown(descriptor, user, -1)
 
     def identity(self, user: int, group: int, groups: Sequence[int], capabilities: Sequence[int]) -> None:
         """Become the user, with exactly the capability sets (bounding, effective, permitted, inheritable, ambient).
@@ -158,13 +178,17 @@ class Init:
         os.chdir(path)
         os.getcwd()
 
+    def ready(self) -> None:
+        """Report that only exec is left."""
+        os.write(REPORT, READY)
+
     def execute(self, arguments: Sequence[str], environment: Sequence[str]) -> NoReturn:
         """Close what is not the program's, and become it."""
         os.set_inheritable(REPORT, False)
         syscalls.close_range(REPORT + 1)
         os.close(PROGRAM)
         syscalls.reset_signals()
-        variables = dict(each.split("=", 1) for each in environment)
+        variables = dict(each.partition("=")[::2] for each in environment)
         os.execve(_executable(arguments[0], variables.get("PATH", "")), list(arguments), variables)
 
     def _existing(self, path: str) -> int:
@@ -174,17 +198,45 @@ class Init:
             return -1
 
     def _place(self, path: str, folder: bool = True) -> int:
-        """The descriptor of a path inside the root; what is missing of it is made."""
-        parts = [part for part in path.split("/") if part]
+        """The descriptor of a path inside the root; what is missing of it is made.
+
+        Where a symbolic link leads to nothing, what it leads to is made. Parts are never looked up but by the
+        kernel, from the root, so that ``..`` and links end where the container would find them.
+        """
+        parts, depth, links = _parts(path), 0, 0
         above = os.dup(self.root)
-        for depth, name in enumerate(parts, 1):
-            here = self._existing("/".join(parts[:depth]))
-            if here < 0:
-                _make(above, name, folder or depth < len(parts))
-                here = syscalls.openat2(self.root, "/".join(parts[:depth]), os.O_PATH, syscalls.RESOLVE_IN_ROOT)
+        while depth < len(parts):
+            here = self._existing("/".join(parts[: depth + 1]))
+            content = "" if here >= 0 else _link(above, parts[depth])
+            if content:
+                links += 1
+                if links > MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                before = [] if content.startswith("/") else parts[:depth]
+                parts, depth = [*before, *_parts(content), *parts[depth + 1 :]], 0
+                here = os.dup(self.root)
+            else:
+                if here < 0:
+                    _make(above, parts[depth], folder or depth < len(parts) - 1)
+                    here = syscalls.openat2(
+                        self.root, "/".join(parts[: depth + 1]), os.O_PATH, syscalls.RESOLVE_IN_ROOT
+                    )
+                depth += 1
             os.close(above)
             above = here
         return above
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _link(above: int, name: str) -> str:
+    """What the symbolic link of this name says; nothing where there is none."""
+    try:
+        return os.readlink(name, dir_fd=above)
+    except OSError:
+        return ""
 
 
 def _make(above: int, name: str, folder: bool) -> None:
@@ -216,13 +268,15 @@ def run(program: Sequence[Sequence[Any]], setup: Init) -> NoReturn:
         for operation in program:
             getattr(setup, operation[0])(*operation[1:])
         raise OSError(errno.EINVAL, "the program does not end in execute")
-    except OSError as error:
+    except Exception as error:  # whatever it is, it is told to whoever waits, and no code of the caller's runs on
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
         os.write(REPORT, f"{_describe(operation, error)}\n".encode(errors="backslashreplace"))
         os._exit(code if operation and operation[0] == "execute" else 1)
 
 
-def _describe(operation: Sequence[Any], error: OSError) -> str:
+def _describe(operation: Sequence[Any], error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return f"{operation[0]}: {type(error).__name__}: {error}"
     if operation[0] == "execute":
         # Its own messages begin with "exec:"; what execve(2) itself refuses is worded alike.
         said = error.strerror or ""
@@ -238,4 +292,6 @@ def main() -> NoReturn:
         program = marshal.load(file)
     # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    os.read(BARRIER, 1)
+    os.setsid()
     run(program, Init())

@@ -12,8 +12,8 @@ fork
 read the report             prepare, unshare, exec sh
 …                           fork init                       read the program
 …                           write init's stat line          carry out the operations
-…                           close its end of the report     exec closes its end: success
-report ends                 wait                            …or write one line: failure
+…                           close its end of the report     report READY, exec: success
+report ends                 wait                            …or report a line: failure
 ==========================  ==============================  =============================
 """
 from __future__ import annotations
@@ -26,34 +26,38 @@ from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
-from ..errors import Failure
+from ..errors import Failure, explain
 from ..kernel.process import Process, parse_stat, process
+from .init import READY
+from .program import Operation
 from .waiter import become_waiter
 
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
 
-def start(layout: Layout, identity: str, program: Any) -> Process:
-    """Start a container's process and return it once the program runs. The files in its run folder are made.
+def start(layout: Layout, identity: str, program: tuple[Operation, ...]) -> Process:
+    """Start a container's process and return it once the program is executed. The files in its run folder are made.
 
-    Raises ``OSError`` or :class:`Failure` with the line that init reported; nothing runs then.
+    The program may have ended again by then. Raises ``OSError`` or :class:`Failure` with the line that init
+    reported; nothing runs then.
     """
     os.makedirs(layout.running(identity), mode=0o700, exist_ok=True)
     forget(layout, identity)
     read_end, write_end = os.pipe()
     waiter = os.fork()
     if not waiter:
-        _run_waiter(layout, identity, program, write_end)
+        _run_waiter(layout, identity, (*program[:-1], ("ready",), program[-1]), write_end)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as file:
-        report = file.read().decode(errors="replace").strip()
-    init = running(layout, identity)
-    if report or not init:
+        report = file.read()
+    init = _written(layout, identity)
+    if report != READY or not init:
         _end(init)
         _end_waiter(waiter)
+        said = report.removeprefix(READY).decode(errors="replace").strip() or _last_words(layout, identity)
         forget(layout, identity)
-        raise Failure(f"start container {identity[:12]}", report or f"it ended at once; its log is {log(layout, identity)}")
+        raise Failure(f"start container {identity[:12]}", said)
     return init
 
 
@@ -62,10 +66,17 @@ def _run_waiter(layout: Layout, identity: str, program: Any, report: int) -> Non
     try:
         os.setsid()
         resume(layout, identity, program, report)
-    except (OSError, Failure) as error:
-        os.write(report, str(error).encode())
+    except Exception as error:  # the caller hears of it, and raises it
+        os.write(report, explain(error).encode())
     finally:
         os._exit(1)
+
+
+def _last_words(layout: Layout, identity: str) -> str:
+    """The log's last line: what the interpreter said when it could not even begin."""
+    lines = (store.read(log(layout, identity)) or b"").decode(errors="replace").split("\n")
+    words = next((line for line in reversed(lines) if line.strip()), "nothing")
+    return f"its first process ended before the program was executed, and said: {words}"
 
 
 def resume(layout: Layout, identity: str, program: Any, report: int = -1) -> None:
@@ -92,8 +103,14 @@ def log(layout: Layout, identity: str) -> str:
 
 def running(layout: Layout, identity: str) -> Process | None:
     """The container's first process, if it runs."""
+    found = _written(layout, identity)
+    return found if found and found.alive else None
+
+
+def _written(layout: Layout, identity: str) -> Process | None:
+    """The process that the waiter has written down, alive or not."""
     found = parse_stat((store.read(layout.running(identity, "init")) or b"").decode(errors="replace"))
-    return found[0] if found and found[0].alive else None
+    return found[0] if found else None
 
 
 def waiter(layout: Layout, identity: str) -> Process | None:
@@ -121,12 +138,14 @@ def stop(layout: Layout, identity: str, number: int, seconds: float) -> int | No
     Killing pid 1 ends all in its pid namespace. The waiter is ended too, whether it waits for this run to be
     recorded or for the next. Raises :class:`Failure` if the kernel does not let go of the process.
     """
-    init, shell = running(layout, identity), waiter(layout, identity)
+    init, shell = _written(layout, identity), waiter(layout, identity)
     if init and init.signal(number) and not init.wait(seconds):
         _end(init)
     status = _await_status(layout, identity) if init and shell else exit_status(layout, identity)
     if shell and shell.alive:
         _end_waiter(shell.pid)
+        # It may just have begun the next run, and have written that down only now.
+        _end(running(layout, identity))
     return status
 
 
@@ -147,8 +166,8 @@ def _await_status(layout: Layout, identity: str) -> int | None:
 def _end_waiter(pid: int) -> None:
     """End a waiter whose container has ended: it may be waiting for the lock that we hold, to record that end.
 
-    It leads a process group; with init gone, all that can be left in that is its sleep. If we are its parent it
-    has to be reaped, else its zombie would stay until we end.
+    It leads a process group; with init gone, all that can be left in that is its sleep, or an init that it has
+    not written down yet. If we are its parent it has to be reaped, else its zombie would stay until we end.
     """
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

@@ -54,7 +54,13 @@ def configuration(
         for destination, fstype, source, options in MOUNTS
     ]
     bound = [
-        {"destination": destination, "type": "bind", "source": source, "options": ["rbind", "ro" if readonly else "rw"]}
+        {
+            "destination": destination,
+            "type": "bind",
+            "source": source,
+            # Else a device node that the container makes in a volume would be the host's device.
+            "options": ["rbind", "nodev", "ro" if readonly else "rw"],
+        }
         for source, destination, readonly in binds
     ]
     return {

@@ -63,7 +63,7 @@ def _group(rootfs: str, group: str) -> int:
 def _number(said: str) -> int | None:
     if not said.isascii() or not said.isdecimal():
         return None
-    if int(said) > LARGEST_ID:
+    if len(said) > len(str(LARGEST_ID)) or int(said) > LARGEST_ID:
         raise Failure(f"run as {said}", f"ids end at {LARGEST_ID}")
     return int(said)
 

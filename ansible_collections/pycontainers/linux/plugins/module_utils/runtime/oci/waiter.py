@@ -15,10 +15,12 @@ the container's pid namespace. Before the next start the waiter must come back t
 (:func:`come_back`), since in one whose pid 1 is dead fork fails with ENOMEM.
 
 Its own output goes nowhere: a shell says "Killed" of a job, which would read as if the container had said it.
+What is executed when the program has ended complains in the container's log: there is nobody else to tell.
 
 When init has been forked, its line of /proc/PID/stat is kept in a file: pid and start time, by which everyone
 finds the process again. It is written before the waiter closes its end of the report, so whoever read the
-report to its end finds the file. The exit status is kept in another one: a stop reads it there and need not wait
+report to its end finds the file; and before it closes the barrier, for which init waits before it leaves the
+waiter's process group, so whoever kills that group either kills init too or finds the file. The exit status is kept in another one: a stop reads it there and need not wait
 for Python.
 """
 from __future__ import annotations
@@ -29,14 +31,14 @@ import sys
 from typing import Any, NoReturn
 
 from ..kernel import cgroups, syscalls
-from .init import PROGRAM, REPORT
+from .init import BARRIER, PROGRAM, REPORT
 
 SCRIPT = """\
-"$1" -I -S "$2" <&0 &
+"$1" -I -S "$2" <&0 6>&- &
 init=$!
 read -r line < "/proc/$init/stat"
 echo "$line" > "$3/init"
-exec 3<&- 4>&- >/dev/null 2>&1
+exec 3<&- 4>&- 5<&- 6>&- >/dev/null 2>&1
 trap 'kill -TERM "$init"' TERM
 trap '' HUP INT QUIT
 while :; do
@@ -45,7 +47,7 @@ while :; do
   kill -0 "$init" 2>/dev/null || break
 done
 echo "$status" > "$3/exit"
-exec "$1" -I "$4" --root "$5" --run "$6" exited "$7"
+exec "$1" -I "$4" --root "$5" --run "$6" exited "$7" 2>> "$8"
 """
 
 WAITERS = "pycontainers/waiters"
@@ -64,9 +66,11 @@ def become_waiter(
     memory = os.memfd_create("pycontainers-program")
     os.write(memory, marshal.dumps(program))
     os.lseek(memory, 0, os.SEEK_SET)
+    barrier, shut = os.pipe()
     nothing = os.open("/dev/null", os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    _arrange({0: nothing, 1: output, 2: output, PROGRAM: memory, REPORT: output if report < 0 else report})
+    reports = output if report < 0 else report
+    _arrange({0: nothing, 1: output, 2: output, PROGRAM: memory, REPORT: reports, BARRIER: barrier, BARRIER + 1: shut})
     os.chdir("/")
     os.umask(0o022)
     with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
@@ -77,7 +81,7 @@ def become_waiter(
     syscalls.reset_signals()
     syscalls.unshare(syscalls.CLONE_NEWPID)
     python = sys.executable
-    words = ["pycontainers", python, f"{runtime}/pycontainers-init", kept, f"{runtime}/pycontainers", *layout, identity]
+    words = ["pycontainers", python, f"{runtime}/pycontainers-init", kept, f"{runtime}/pycontainers", *layout, identity, log]
     os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 

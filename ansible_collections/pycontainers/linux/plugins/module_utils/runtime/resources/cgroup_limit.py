@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core.kinds import NAME, TEXT, UNLIMITED
 from ..core.layout import Layout
-from ..core.model import Effect, diff, option
+from ..core.model import Effect, option
 from ..core.plan import Plan, Step
 from ..errors import NotFound
 from . import container_state
@@ -21,11 +21,15 @@ from .limits import LIMIT_ROWS, Limits, limit_steps
 
 @dataclass(frozen=True, kw_only=True)
 class CgroupLimit(Limits):
-    """The rows: which container, and its limits. ``absent`` clears them all. ``container`` is what was found."""
+    """The rows: which container, and its limits. ``absent`` clears them all.
+
+    ``container`` is what was found, ``kept`` its record.
+    """
 
     name: str = option(NAME, required=True)
     state: str = option(TEXT, Effect.LIVE, default="present", choices=("absent", "present"))
     container: Container | None = None
+    kept: Container | None = None
 
 
 class CgroupLimitResource:
@@ -43,7 +47,9 @@ class CgroupLimitResource:
         if have is None:
             reason = "there is no container of this name"
             raise NotFound(f"limit container {want.name}", reason, "see pycontainers ps -a for those there are")
-        return CgroupLimit(name=want.name, container=have, **{row.name: getattr(have, row.name) for row in LIMIT_ROWS})
+        kept = container_state.load(layout, have.id or "")
+        limits = {row.name: getattr(have, row.name) for row in LIMIT_ROWS}
+        return CgroupLimit(name=want.name, container=have, kept=kept, **limits)
 
     def resolve(self, layout: Layout, want: CgroupLimit, have: CgroupLimit | None) -> CgroupLimit:
         """``absent`` is no limit in every row; a row that was never limited needs no clearing."""
@@ -53,15 +59,17 @@ class CgroupLimitResource:
         return replace(want, state="present", **cleared)
 
     def plan(self, layout: Layout, want: CgroupLimit, have: CgroupLimit | None) -> Plan:
-        """A step per limit that differs, then the record."""
-        if have is None or have.container is None or not diff(want, have):
+        """A step per limit that differs from the kernel's, and the record, if that differs."""
+        if have is None or have.container is None or have.kept is None:
             return Plan()
-        current = have.container
-        wanted = {row.name: value for row in LIMIT_ROWS if (value := getattr(want, row.name)) is not None}
+        current, kept = have.container, have.kept
         steps: list[Step] = []
         if current.state == "started":
             steps += limit_steps(container_state.cgroup(current), want, container_state.limits(current))
-        return Plan((*steps, container_state.record_step(layout, replace(current, **wanted), current)))
+        wanted = {row.name: value for row in LIMIT_ROWS if (value := getattr(want, row.name)) is not None}
+        if any(_limit(kept, name) != value for name, value in wanted.items()):
+            steps.append(container_state.record_step(layout, replace(kept, **wanted), kept))
+        return Plan(tuple(steps))
 
     def facts(self, layout: Layout, have: CgroupLimit | None) -> Mapping[str, Any]:
         """The limits, and the container they are on."""
@@ -69,6 +77,12 @@ class CgroupLimitResource:
             return {"cgroup_limit": {}}
         shown = {row.name: None if (v := getattr(have, row.name)) is None else row.kind.show(v) for row in LIMIT_ROWS}
         return {"cgroup_limit": {"container": have.container.id, "name": have.name, **shown}}
+
+
+def _limit(container: Container, name: str) -> int:
+    """A limit of a record, in which none and no limit are the same."""
+    value: int | None = getattr(container, name)
+    return UNLIMITED if value is None else value
 
 
 CGROUP_LIMIT = CgroupLimitResource()

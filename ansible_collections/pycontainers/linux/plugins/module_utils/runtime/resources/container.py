@@ -27,7 +27,9 @@ from .container_steps import (
     GiveName,
     MakeContainer,
     RemoveLeftover,
+    clean_steps,
     dismantle_steps,
+    end_steps,
     halt_steps,
     network,
     prepare_steps,
@@ -68,29 +70,34 @@ class ContainerResource:
 
     def resolve(self, layout: Layout, want: Container, have: Container | None) -> Container:
         """Fill in what was left out from the record, the image's id, a new id; refuse what can't work."""
+        leftovers = container_state.leftovers(layout, want.name, have.id if have else None)
         if want.state == "absent":
-            return _target(want, id=have.id if have else None)
+            return _target(want, id=have.id if have else None, leftovers=leftovers)
         kept = container_state.load(layout, have.id) if have and have.id else None
         full = _filled(want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
-        full = replace(full, image_id=image, attached=full.networks if have and full.state == "started" else None)
+        full = replace(full, image_id=image, **_running(full, have))
         if have is not None and full.state == have.state and not want.recreate and not diff(full, have):
-            return _target(full, kept=kept)
+            return _target(full, kept=kept, leftovers=leftovers)
         _check(layout, full, have)
         renewed = have is None or _recreates(full, have)
         if renewed:
             created = container_state.timestamp(time.time())
-            full = replace(full, id=_new_identity(layout, full, have), created=created, attached=None)
-        leftovers = container_state.leftovers(layout, want.name, have.id if have else None) if renewed else ()
+            full = replace(full, id=_new_identity(layout, full, have), created=created, attached=None, remains=None)
         install = install_steps(layout) if full.state == "started" else ()
         return _target(full, kept=kept, fetch=fetch, leftovers=leftovers, install=install)
 
     def plan(self, layout: Layout, want: Container, have: Container | None) -> Plan:
         """Create, replace, change live, start, stop or remove: whatever the differences cost at most."""
-        if want.state == "absent":
-            return _removal(layout, have) if have else Plan()
         if not isinstance(want, Target):
             raise TypeError("plan takes what resolve returned")
+        before = tuple(RemoveLeftover(layout, identity) for identity in want.leftovers)
+        rest = self._rest(layout, want, have)
+        return Plan((*before, *rest.steps), rest.purge)
+
+    def _rest(self, layout: Layout, want: Target, have: Container | None) -> Plan:
+        if want.state == "absent":
+            return _removal(layout, have) if have else Plan()
         if have is None:
             return _creation(layout, want)
         if _recreates(want, have):
@@ -125,6 +132,15 @@ def _image(layout: Layout, full: Container, asked: bool) -> tuple[str | None, tu
     have = IMAGE.observe(layout, want)
     want = IMAGE.resolve(layout, want, have)
     return want.id, (want, have)
+
+
+def _running(full: Container, have: Container | None) -> dict[str, Any]:
+    """What the kernel should show of the container that is there, beside its rows."""
+    if have is None:
+        return {}
+    if full.state == "started":
+        return {"attached": full.networks or None}
+    return {"remains": () if have.state == "stopped" else None}
 
 
 def _recreates(want: Container, have: Container) -> bool:
@@ -164,15 +180,10 @@ def _fetch(layout: Layout, want: Target) -> Plan:
     return IMAGE.plan(layout, *want.fetch) if want.fetch else Plan()
 
 
-def _leftovers(layout: Layout, want: Target) -> list[Step]:
-    return [RemoveLeftover(layout, identity) for identity in want.leftovers]
-
-
 def _creation(layout: Layout, want: Target) -> Plan:
     fetch = _fetch(layout, want)
     start = [*prepare_steps(layout, want), *run_steps(layout, want)] if want.state == "started" else []
     steps = (
-        *_leftovers(layout, want),
         *fetch.steps,
         *want.install,
         MakeContainer(layout, want),
@@ -187,7 +198,7 @@ def _replacement(layout: Layout, want: Target, have: Container) -> Plan:
     fetch = _fetch(layout, want)
     starts, stops = want.state == "started", have.state == "started"
     steps = (
-        *_leftovers(layout, want),
+        *clean_steps(layout, have),
         *fetch.steps,
         *want.install,
         MakeContainer(layout, want),
@@ -208,10 +219,9 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
         live = limit_steps(path, want, container_state.limits(have))
         return Plan((*live, *_mended_network(layout, want, have), *record))
     if want.state == "started":
-        return Plan((*want.install, *record, *prepare_steps(layout, want), *run_steps(layout, want)))
-    if have.state == "started":
-        return Plan((*halt_steps(layout, have), *dismantle_steps(layout, have), *record))
-    return Plan(tuple(record))
+        start = (*prepare_steps(layout, want), *run_steps(layout, want))
+        return Plan((*clean_steps(layout, have), *want.install, *record, *start))
+    return Plan((*end_steps(layout, have), *record))
 
 
 def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]:
@@ -229,8 +239,7 @@ def _same(want: Container, kept: Container) -> bool:
 
 
 def _removal(layout: Layout, have: Container) -> Plan:
-    ends = (*halt_steps(layout, have), *dismantle_steps(layout, have)) if have.state == "started" else ()
-    return Plan((*ends, GiveName(layout, have.name, None, have.id)), tuple(purge_steps(layout, have)))
+    return Plan((*end_steps(layout, have), GiveName(layout, have.name, None, have.id)), tuple(purge_steps(layout, have)))
 
 
 CONTAINER = ContainerResource()

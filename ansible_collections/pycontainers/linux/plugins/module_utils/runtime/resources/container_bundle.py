@@ -4,6 +4,7 @@
 """From a container's record and its image to the OCI bundle and the program of its start."""
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue
 from ..image import content
+from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
 from . import container_state, leases
@@ -19,8 +21,15 @@ from .container_model import Container
 HOST_RESOLVERS = "/etc/resolv.conf"
 
 
-def prepare(layout: Layout, container: Container) -> tuple[program.Operation, ...]:
-    """Write the bundle's files and return the program. The root filesystem is mounted."""
+HOST_FOLDERS = ("/dev/", "/proc/", "/sys/")
+"""Where a container sees the kernel's files, and not those of its root filesystem."""
+
+
+def prepare(layout: Layout, container: Container) -> None:
+    """Write the bundle's files. The root filesystem is mounted, and addresses are leased.
+
+    Raises :class:`Failure` if the root filesystem lacks the user or the program.
+    """
     identity = container.id or ""
     image = content.find_id(layout, container.image_id or "")
     if image is None:
@@ -38,12 +47,37 @@ def prepare(layout: Layout, container: Container) -> tuple[program.Operation, ..
         network=layout.netns(identity),
         cgroup=container_state.cgroup(container),
     )
+    if not container.volumes:
+        _check_program(container, config)
     store.write_json(layout.container(identity, "config.json"), config)
-    return program.compile_program(config, cgroups())
+
+
+def _check_program(container: Container, config: dict[str, Any]) -> None:
+    """Refuse, while another container of this name still runs, what exec would refuse. Volumes may hide programs."""
+    process = config["process"]
+    name, search = process["args"][0], dict(each.split("=", 1) for each in process["env"]).get("PATH", "")
+    places = [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in search.split(":")]
+    paths = [os.path.join(process["cwd"], place) for place in places]
+    root = os.open(config["root"]["path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = any(path.startswith(HOST_FOLDERS) or _there(root, path) for path in paths)
+    finally:
+        os.close(root)
+    if not found:
+        reason = f"stat {name}: no such file or directory" if "/" in name else "executable file not found in $PATH"
+        raise Failure(f"start container {container.name}", f'exec: "{name}": {reason}', "give another command")
+
+
+def _there(root: int, path: str) -> bool:
+    try:
+        os.close(syscalls.openat2(root, path, os.O_PATH, syscalls.RESOLVE_IN_ROOT))
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR)
+    return True
 
 
 def prepared(layout: Layout, identity: str) -> tuple[program.Operation, ...]:
-    """The program of the bundle that is there: what a restart runs."""
+    """The program of the bundle that is there."""
     config = store.read_json(layout.container(identity, "config.json"))
     if config is None:
         raise Failure(f"start container {identity[:12]}", "its bundle has no config.json", "start it with pycontainers")

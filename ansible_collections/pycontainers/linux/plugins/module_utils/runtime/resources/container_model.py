@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.kinds import BOOL, NAME, TEXT, WHOLE, listed, path, text, whole
+from ..core.kinds import BOOL, NAME, TEXT, TEXTS, listed, path, text, whole
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
 from .limits import Limits
@@ -123,7 +123,8 @@ SECONDS = Kind("seconds", {"type": "int"}, seconds)
 class Container(Limits):
     """The rows of a container, limits among them. ``id`` and those after it are filled in by the host.
 
-    ``attached`` are the networks that the kernel shows it on; ``held`` are its addresses, by network.
+    ``attached`` are the networks that the kernel shows it on; ``remains`` is what a stopped one still holds of the
+    kernel's, since whoever stopped it was killed; ``held`` are its addresses, by network.
     """
 
     name: str = option(NAME, required=True)
@@ -144,4 +145,5 @@ class Container(Limits):
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     attached: tuple[str, ...] | None = option(NETWORKS, Effect.LIVE, internal=True)
+    remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     held: tuple[tuple[str, str], ...] = ()

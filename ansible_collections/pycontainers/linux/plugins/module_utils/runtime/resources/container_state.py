@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -14,13 +14,21 @@ from ..core import store
 from ..core.layout import Layout
 from ..core.model import parse, record
 from ..errors import Failure, InvalidValue, NotFound
+from ..kernel import namespaces
 from ..kernel.cgroups import cgroups, exists
+from ..kernel.mounts import mounted
 from ..oci import lifecycle
-from . import endpoint, leases
+from . import endpoint, leases, restart_policy
 from .container_model import Container
 from .limits import observe_limits
 
 RECORD_FORMAT = 1
+
+LISTS = ("env", "published_ports", "networks", "volumes")
+"""Rows in which nothing and an empty list mean the same."""
+
+OBSERVED = ("state", "attached", "remains")
+"""Rows that tell what is, and are no part of the record."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +84,10 @@ def record_path(layout: Layout, identity: str) -> str:
 
 
 def load(layout: Layout, identity: str) -> Container | None:
-    """The container as its record has it; its state is not in there. None where there is no record."""
+    """The container as its record has it; its state is not in there. None where there is no record.
+
+    What is not in the record of :data:`LISTS` is empty, so that a playbook's empty list makes no difference.
+    """
     path = record_path(layout, identity)
     kept = store.read_json(path)
     if kept is None:
@@ -84,24 +95,38 @@ def load(layout: Layout, identity: str) -> Container | None:
     if kept.pop("format", None) != RECORD_FORMAT:
         raise Failure(f"read {path}", "another version of pycontainers wrote it", "use that version, or remove the container")
     try:
-        return parse(Container, kept)
+        container = parse(Container, kept)
+        return replace(container, **{name: () for name in LISTS if getattr(container, name) is None})
     except InvalidValue as error:
         raise Failure(f"read {path}", error, "restore it from a backup, or remove the container") from error
 
 
 def leftovers(layout: Layout, name: str, identity: str | None) -> tuple[str, ...]:
-    """The ids of containers whose record has a name that stands for another one: what a killed run has left."""
+    """The ids of containers whose record has a name that stands for another one or none: what a killed run has left.
+
+    Only records of containers without a name are read. One that can't be read is nobody's.
+    """
     found = []
+    named = {identity_of(layout, each) for each in _names(layout)}
     for each in identities(layout):
-        kept = store.read_json(record_path(layout, each))
-        if each != identity and kept is not None and kept.get("name") == name:
-            found.append(each)
+        if each in named or each == identity:
+            continue
+        with suppress(Failure):
+            if (store.read_json(record_path(layout, each)) or {}).get("name") == name:
+                found.append(each)
     return tuple(found)
+
+
+def _names(layout: Layout) -> list[str]:
+    try:
+        return os.listdir(layout.names)
+    except FileNotFoundError:
+        return []
 
 
 def encoded(container: Container) -> dict[str, Any]:
     """The record's content: what is declared, not what is observed."""
-    kept = {key: value for key, value in record(container).items() if key not in ("state", "attached")}
+    kept = {key: value for key, value in record(container).items() if key not in OBSERVED}
     return {"format": RECORD_FORMAT} | kept
 
 
@@ -129,12 +154,16 @@ def observe(layout: Layout, name: str) -> Container | None:
 
 
 def observed(layout: Layout, container: Container) -> Container:
-    """A container with its state, and while it runs limits, networks and ports as the kernel has them."""
+    """A container with its state, and while it runs limits, networks and ports as the kernel has them.
+
+    Between two runs it counts as started.
+    """
     identity = container.id or ""
     container = replace(container, held=tuple(leases.held(layout, identity).items()))
     if not lifecycle.running(layout, identity):
-        waiting = lifecycle.waiter(layout, identity)
-        return replace(container, state="started" if waiting else "stopped")
+        if _restarting(layout, container):
+            return replace(container, state="started")
+        return replace(container, state="stopped", remains=_remains(layout, container))
     groups = cgroups()
     path = cgroup(container)
     readings: dict[str, Any] = dict(observe_limits(groups, path)) if exists(groups, path) else {}
@@ -144,6 +173,30 @@ def observed(layout: Layout, container: Container) -> Container:
     if container.published_ports:
         readings["published_ports"] = endpoint.observe_ports(layout, identity)
     return replace(container, state="started", **readings)
+
+
+def _restarting(layout: Layout, container: Container) -> bool:
+    """Whether the waiter of a container whose program does not run will start that again."""
+    identity = container.id or ""
+    if not lifecycle.waiter(layout, identity):
+        return False
+    code = lifecycle.exit_status(layout, identity)
+    if code is None:
+        return True
+    known = status(layout, identity)
+    return restart_policy.restarts(container, known.wanted, restart_policy.in_a_row(known, time.time()), code)
+
+
+def _remains(layout: Layout, container: Container) -> tuple[str, ...]:
+    """What there is of the kernel's for a container that does not run: nothing, unless its end was cut short."""
+    identity, groups = container.id or "", cgroups()
+    found = {
+        "cgroup": any(map(os.path.isdir, groups.directories(cgroup(container)))),
+        "root filesystem": mounted(layout.container(identity, "merged")) is not None,
+        "network namespace": namespaces.pinned(layout.netns(identity)),
+        "published ports": bool(container.published_ports and endpoint.observe_ports(layout, identity)),
+    }
+    return tuple(what for what, there in found.items() if there)
 
 
 def status(layout: Layout, identity: str) -> Status:

@@ -19,7 +19,7 @@ from . import container_bundle, container_state, endpoint
 from .container_model import Container
 from .container_state import Status, cgroup
 from .limits import MakeCgroup, RemoveCgroup, limit_steps
-from .rootfs import MakeFolder, MountOverlay, UnmountOverlay
+from .rootfs import MakeFolder, MountOverlay, unmount
 
 DEFAULT_STOP_TIMEOUT = 10
 """Seconds between the stop signal and SIGKILL, as Docker has it."""
@@ -28,6 +28,25 @@ DEFAULT_STOP_TIMEOUT = 10
 def short(container: Container) -> str:
     """A container in words: its name and the first twelve digits of its id."""
     return f"{container.name} ({(container.id or '')[:12]})"
+
+
+@dataclass(frozen=True)
+class WriteBundle:
+    """The step that writes what a container's program is started from. The root filesystem is mounted."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container's."""
+        return f"write bundle of container {short(self.container)}"
+
+    def do(self) -> None:
+        """Write the files; refuse a user or a program that the root filesystem does not have."""
+        container_bundle.prepare(self.layout, self.container)
+
+    def undo(self) -> None:
+        """Nothing: the files are the container's own, and are written anew at each start."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +61,15 @@ class StartProcess:
         return f"start container {short(self.container)}"
 
     def do(self) -> None:
-        """Write the bundle, start the process, keep that it is wanted to run."""
+        """Start the process, keep that it is wanted to run. If that can't be kept, it does not run either."""
         identity = self.container.id or ""
-        program = container_bundle.prepare(self.layout, self.container)
-        lifecycle.start(self.layout, identity, program)
-        container_state.set_status(self.layout, identity, Status(wanted="running", started_at=time.time()))
+        lifecycle.start(self.layout, identity, container_bundle.prepared(self.layout, identity))
+        try:
+            container_state.set_status(self.layout, identity, Status(wanted="running", started_at=time.time()))
+        except BaseException:
+            lifecycle.stop(self.layout, identity, signal.SIGKILL, 0)
+            lifecycle.forget(self.layout, identity)
+            raise
 
     def undo(self) -> None:
         """Stop it again, at once: nobody has been told that it runs."""
@@ -206,8 +229,8 @@ class MountRootfs:
         overlay.do()
 
     def undo(self) -> None:
-        """Unmount."""
-        UnmountOverlay(self._overlay()).do()
+        """Unmount. Whether the image is still there does not matter."""
+        unmount(self.layout.container(self.container.id or "", "merged"))
 
     def _overlay(self) -> MountOverlay:
         image = content.find_id(self.layout, self.container.image_id or "")
@@ -237,6 +260,13 @@ class UnmountRootfs:
         self.mount.do()
 
 
+def end_steps(layout: Layout, container: Container) -> list[Step]:
+    """Bring a container to have nothing of the kernel's, whatever it has now."""
+    if container.state == "started":
+        return [*halt_steps(layout, container), *dismantle_steps(layout, container)]
+    return clean_steps(layout, container)
+
+
 def network(container: Container) -> str | None:
     """The network on which a container's published ports are reached: its first."""
     return container.networks[0] if container.networks else None
@@ -250,6 +280,7 @@ def prepare_steps(layout: Layout, container: Container) -> list[Step]:
         *limit_steps(path, container, None),
         MountRootfs(layout, container),
         *endpoint.attach_steps(layout, container.id or "", container.networks or (), dict(container.held)),
+        WriteBundle(layout, container),
     ]
 
 
@@ -277,6 +308,16 @@ def dismantle_steps(layout: Layout, container: Container) -> list[Step]:
     ]
 
 
+def clean_steps(layout: Layout, container: Container) -> list[Step]:
+    """Take away what is left of a stopped container's run by whoever was killed while stopping it."""
+    remains = container.remains or ()
+    if not remains:
+        return []
+    ports = container.published_ports or () if "published ports" in remains else ()
+    unpublished = endpoint.unpublish_steps(layout, container.id or "", network(container), ports)
+    return [*unpublished, *dismantle_steps(layout, container)]
+
+
 def purge_steps(layout: Layout, container: Container) -> list[Step]:
     """What a removed container leaves to be forgotten."""
     released = endpoint.release_steps(layout, container.id or "", dict(container.held))
@@ -300,12 +341,7 @@ class RemoveLeftover:
         if container is None:
             return
         container = container_state.observed(self.layout, container)
-        steps = [
-            *halt_steps(self.layout, container),
-            *dismantle_steps(self.layout, container),
-            *purge_steps(self.layout, container),
-        ]
-        for step in steps:
+        for step in end_steps(self.layout, container) + purge_steps(self.layout, container):
             step.do()
 
     def undo(self) -> None:

@@ -7,6 +7,7 @@ A ``cgroup_limit`` sets them on a container by itself; a ``container`` has the s
 """
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,6 +153,8 @@ class SetLimit:
     def _write(self, value: int) -> None:
         groups = cgroups.cgroups()
         which = knob(self.row, groups)
+        if self.row.name == "memory" and groups.version == 2 and value != UNLIMITED:
+            _make_room(groups, self.path, value)
         files = [groups.file(self.path, name) for name in which.files]
         old = [cgroups.read_file(file) for file in files]
         written: list[tuple[str, str]] = []
@@ -164,6 +167,21 @@ class SetLimit:
                 cgroups.write_file(file, had)
             operation = f"set {self.row.name} to {self.row.kind.show(value)}"
             raise Failure(operation, error, _advice(self.row.name, groups, self.path)) from error
+
+
+def _make_room(groups: Cgroups, path: str, limit: int) -> None:
+    """Refuse a limit below what is in use and can't be reclaimed, as version 1 does.
+
+    Version 2 takes any limit, and kills processes until the rest fits (cgroup-v2.rst, memory.max).
+    """
+    current = groups.file(path, "memory.current")
+    excess = int(cgroups.read_file(current)) - limit
+    if excess > 0:
+        with suppress(OSError):  # EAGAIN: not all of it could be reclaimed; before Linux 5.19 there is no such file
+            cgroups.write_file(groups.file(path, "memory.reclaim"), str(excess))
+    if int(cgroups.read_file(current)) > limit:
+        operation = f"set memory to {limit}"
+        raise Failure(operation, "more is in use and can't be reclaimed", _advice("memory", groups, path))
 
 
 def _advice(name: str, groups: Cgroups, path: str) -> str:

@@ -113,8 +113,19 @@ class InstallRuntime:
         if not os.path.isdir(folder):
             aside = f"{folder}.{os.getpid()}.new"
             self._write(aside, folder)
-            os.rename(aside, folder)
+            try:
+                os.rename(aside, folder)
+            except OSError:
+                self._drop(aside, folder)
         self._switch(self.name)
+
+    def _drop(self, aside: str, folder: str) -> None:
+        """Let go of what another task has installed at the same moment; it is the same."""
+        import shutil
+
+        shutil.rmtree(aside)
+        if not os.path.isdir(folder):
+            raise Failure(self.describe(), f"{folder} is not a directory", "remove it")
 
     def undo(self) -> None:
         """Point the link to the runtime before. The folder stays: a waiter may have been started from it."""
@@ -126,6 +137,7 @@ class InstallRuntime:
     def _write(self, aside: str, folder: str) -> None:
         import py_compile
         import sys
+        from hashlib import sha256
 
         for name, content in carried().items():
             store.write(f"{aside}/{PACKAGE}/{name}", content, 0o644)
@@ -136,6 +148,9 @@ class InstallRuntime:
                 doraise=True,
                 invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
             )
+        # By these a task tells that the runtime it carries is the installed one, and takes that (see the package).
+        digests = {name: sha256(content).hexdigest() for name, content in carried().items()}
+        store.write_json(f"{aside}/manifest.json", digests, 0o644)
         for name, (module, call) in LAUNCHERS.items():
             text = _LAUNCHER.format(python=sys.executable, folder=folder, package=PACKAGE, module=module, call=call)
             store.write(f"{aside}/{name}", text.encode(), 0o755)
@@ -271,7 +286,9 @@ def _target(link: str) -> str:
 def _refuse_running(layout: Layout) -> None:
     """A running container's waiter calls the runtime when the container ends: it can't be taken away under it."""
     run = layout.running("")
-    running = [each for each in (os.listdir(run) if os.path.isdir(run) else ()) if os.path.exists(f"{run}/{each}/init")]
+    # The waiter's file, and not init's: between two runs there is only that.
+    there = os.listdir(run) if os.path.isdir(run) else []
+    running = [each for each in there if os.path.exists(f"{run}/{each}/waiter.json")]
     if running:
         reason = f"{len(running)} containers run ({', '.join(each[:12] for each in running[:3])})"
         raise Failure("remove the runtime", reason, "stop or remove them first")

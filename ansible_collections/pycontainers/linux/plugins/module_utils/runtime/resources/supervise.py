@@ -6,56 +6,53 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, apply, converge
-from ..errors import Failure
+from ..errors import Failure, explain
 from ..oci import lifecycle
 from ..oci.waiter import come_back
-from . import container_bundle, container_state, endpoint
+from . import container_bundle, container_state, endpoint, restart_policy
 from .container_model import Container
-from .container_state import Status
-from .container_steps import StopProcess, dismantle_steps, network, prepare_steps, run_steps, stop
+from .container_steps import (
+    DEFAULT_STOP_TIMEOUT,
+    StopProcess,
+    clean_steps,
+    dismantle_steps,
+    network,
+    prepare_steps,
+    run_steps,
+    stop,
+)
 from .network import NETWORK
 from .network_model import Network
 from .network_model import names as networks
 
-FIRST_DELAY, LONGEST_DELAY = 0.1, 60.0
-"""Seconds before a restart: doubled from one to the other, as Docker has it."""
-
-HEALTHY_AFTER = 10.0
-"""Seconds after which a run counts as a good one, and the delay begins anew."""
-
-
-def delay(restarts: int) -> float:
-    """Seconds to wait before a restart, when there have been so many in a row."""
-    return float(min(FIRST_DELAY * 2 ** min(restarts, 30), LONGEST_DELAY))
-
-
-def restarts(container: Container, status: Status, code: int) -> bool:
-    """Whether the policy starts a container again whose program has ended by itself."""
-    if status.wanted != "running":
-        return False
-    policy = container.restart_policy or "no"
-    if policy == "on-failure":
-        allowed = container.restart_retries or 0
-        return code != 0 and (not allowed or status.restarts < allowed)
-    return policy in ("always", "unless-stopped")
-
-
-def boots(container: Container, status: Status) -> bool:
-    """Whether a container is started at boot: ``always`` in any case, others if they ran when the host went down."""
-    policy = container.restart_policy or "no"
-    if policy == "always":
-        return True
-    return policy in ("unless-stopped", "on-failure") and status.wanted == "running"
-
-
 def exited(layout: Layout, identity: str) -> None:
-    """In the waiter, when the container's program has ended: record it, and start again or take the rest away."""
+    """In the waiter, when the container's program has ended: record it, and start again or take the rest away.
+
+    Nobody waits for this: what fails is kept in the status, and told on stderr, which is the container's log.
+    """
     come_back()
+    with _kept(layout, identity):
+        _exited(layout, identity)
+
+
+@contextmanager
+def _kept(layout: Layout, identity: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, Failure) as error:
+        known = container_state.status(layout, identity)
+        container_state.set_status(layout, identity, replace(known, error=explain(error)))
+        raise
+
+
+def _exited(layout: Layout, identity: str) -> None:
     container = container_state.load(layout, identity)
     if container is None:
         return
@@ -66,9 +63,9 @@ def exited(layout: Layout, identity: str) -> None:
         code = lifecycle.exit_status(layout, identity) or 0
         status = container_state.status(layout, identity)
         now = time.time()
-        again = 0 if now - status.started_at >= HEALTHY_AFTER else status.restarts
+        again = restart_policy.in_a_row(status, now)
         status = replace(status, exit_code=code, finished_at=now, restarts=again)
-        if not restarts(container, status, code):
+        if not restart_policy.restarts(container, status.wanted, again, code):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
             _dismantle(layout, container)
@@ -77,7 +74,7 @@ def exited(layout: Layout, identity: str) -> None:
         # Without these the container is between two runs: seen as restarting, since its waiter is there.
         for name in ("init", "exit"):
             store.remove(layout.running(identity, name))
-    _sleep_then_resume(layout, identity, delay(again))
+    _sleep_then_resume(layout, identity, restart_policy.delay(again))
 
 
 def _dismantle(layout: Layout, container: Container) -> None:
@@ -95,7 +92,12 @@ def _sleep_then_resume(layout: Layout, identity: str, seconds: float) -> None:
 
 
 def resume(layout: Layout, identity: str) -> None:
-    """In the waiter, when the delay is over: become the waiter of the next run."""
+    """In the waiter, when the delay is over: become the waiter of the next run. Fails as :func:`exited` does."""
+    with _kept(layout, identity):
+        _resume(layout, identity)
+
+
+def _resume(layout: Layout, identity: str) -> None:
     container = container_state.load(layout, identity)
     if container is None:
         return
@@ -109,22 +111,22 @@ def resume(layout: Layout, identity: str) -> None:
         lifecycle.resume(layout, identity, container_bundle.prepared(layout, identity))
 
 
-def named(layout: Layout) -> list[Container]:
-    """All containers that have a name, observed; ones that are half made or can't be read are left out."""
-    found = []
+def named(layout: Layout) -> tuple[list[Container], list[str]]:
+    """All containers that have a name, observed, and a line for each that can't be read. Half made ones are left out."""
+    found, failures = [], []
     for identity in container_state.identities(layout):
         try:
             container = container_state.load(layout, identity)
             if container and container_state.identity_of(layout, container.name) == identity:
                 found.append(container_state.observed(layout, container))
-        except Failure:
-            continue
-    return found
+        except (OSError, Failure) as error:
+            failures.append(explain(error))
+    return found, failures
 
 
 def start(layout: Layout, container: Container) -> None:
     """Start a stopped container, or undo what was begun of it."""
-    apply(Plan((*prepare_steps(layout, container), *run_steps(layout, container))))
+    apply(Plan((*clean_steps(layout, container), *prepare_steps(layout, container), *run_steps(layout, container))))
 
 
 def halt(layout: Layout, container: Container) -> None:
@@ -140,33 +142,43 @@ def boot(layout: Layout) -> list[str]:
     for name in networks(layout):
         try:
             converge(NETWORK, layout, Network(name=name), check=False)
-        except Failure as error:
-            failures.append(str(error))
-    for container in named(layout):
-        with container_state.lock(layout, container.name):
-            now = container_state.observed(layout, container)
-            status = container_state.status(layout, container.id or "")
-            if now.state == "started" or not boots(container, status):
-                continue
-            try:
-                start(layout, now)
-            except Failure as error:
-                failures.append(str(error))
-                container_state.set_status(layout, container.id or "", replace(status, error=str(error)))
-    return failures
+        except (OSError, Failure) as error:
+            failures.append(explain(error))
+    containers, unreadable = named(layout)
+    for container in containers:
+        try:
+            with _kept(layout, container.id or ""), container_state.lock(layout, container.name):
+                _boot(layout, container.id or "")
+        except (OSError, Failure) as error:
+            failures.append(explain(error))
+    return failures + unreadable
+
+
+def _boot(layout: Layout, identity: str) -> None:
+    container = container_state.load(layout, identity)
+    if container is None:
+        return
+    now, status = container_state.observed(layout, container), container_state.status(layout, identity)
+    if now.state == "started":
+        return
+    if restart_policy.boots(now, status):
+        start(layout, now)
+    elif status.wanted == "running":
+        # It ran when the host went down, and is not to: a policy that it is given later is no reason to start it.
+        container_state.set_status(layout, identity, replace(status, wanted="stopped"))
 
 
 def shutdown(layout: Layout) -> list[str]:
     """Stop all that runs, so that what should run again does at the next boot."""
-    failures = []
-    for container in named(layout):
+    containers, failures = named(layout)
+    for container in containers:
         if container.state != "started":
             continue
-        with container_state.lock(layout, container.name):
-            try:
+        try:
+            with container_state.lock(layout, container.name):
                 timeout = container.stop_timeout
-                stop(layout, container, 10 if timeout is None else timeout, wanted="running")
+                stop(layout, container, DEFAULT_STOP_TIMEOUT if timeout is None else timeout, wanted="running")
                 _dismantle(layout, container)
-            except Failure as error:
-                failures.append(str(error))
+        except (OSError, Failure) as error:
+            failures.append(explain(error))
     return failures

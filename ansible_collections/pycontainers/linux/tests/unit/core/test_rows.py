@@ -1,0 +1,158 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import (
+    Effect,
+    Row,
+    argument_spec,
+    diff,
+    parse,
+    record,
+    rows,
+)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.cgroup_limit import CgroupLimit
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image import Image
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import Network
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import OverlayRootfs
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import Runtime
+
+MODELS = (CgroupLimit, Container, Image, Network, OverlayRootfs, Runtime)
+ROWS = [pytest.param(row, id=f"{model.__name__}.{row.name}") for model in MODELS for row in rows(model)]
+
+texts = some.text(some.characters(codec="utf-8", exclude_characters="\0"))
+names = some.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", fullmatch=True)
+paths = some.from_regex(r"(/[^/:\0]{1,9}){1,4}/?", fullmatch=True).filter(lambda path: "/../" not in f"{path}/")
+wholes = some.integers() | some.integers().map(str)
+unlimited = some.sampled_from(["max", "unlimited", "-1", -1, "0", 0])
+sizes = some.integers(4096, 2**63 - 1) | some.from_regex(r"[1-9]{1,3}(\.[0-9]{1,5})? ?[mg](i?b)?", fullmatch=True)
+ports = some.integers(1, 65535)
+addresses = some.ip_addresses(v=4).map(str)
+words = some.from_regex(r"[a-z0-9]{1,9}", fullmatch=True)
+
+
+def _unique(values: list[tuple[int, int, str]]) -> list[str]:
+    by_port = {host: f"{host}:{inside}{protocol}" for host, inside, protocol in values}
+    return list(by_port.values())
+
+
+def _by_target(values: list[tuple[str, str, str]]) -> list[str]:
+    return list({f"/in/{target}": f"{source}:/in/{target}{mode}" for source, target, mode in values}.values())
+
+
+def _network(first: int, prefix: int) -> str:
+    base = first >> 32 - prefix << 32 - prefix
+    return ".".join(map(str, base.to_bytes(4, "big"))) + f"/{prefix}"
+
+
+SAID: dict[str, some.SearchStrategy[Any]] = {
+    "text": texts,
+    "name": names,
+    "path": paths,
+    "whole": wholes,
+    "bool": some.booleans(),
+    "texts": some.lists(texts),
+    "paths": some.lists(paths),
+    "limit_count": unlimited | some.integers(0, 2**22) | some.integers(0, 2**22).map(str),
+    "pids": unlimited | some.integers(0, 2**22) | some.integers(0, 2**22).map(str),
+    "memory": unlimited | sizes,
+    "cpus": unlimited | some.floats(0.01, 10_000) | some.floats(0.01, 10_000).map(str),
+    "reference": some.builds(
+        "{}{}{}{}".format,
+        some.sampled_from(["", "docker.io/", "localhost:5000/", "host.example/a/", "10.0.0.1/"]),
+        words,
+        some.sampled_from(["", ":1.27", ":latest"]),
+        some.sampled_from(["", f"@sha256:{'0a' * 32}"]),
+    ),
+    "command": some.lists(texts) | some.lists(words).map(" ".join),
+    "entrypoint": some.lists(texts),
+    "environment": some.dictionaries(
+        some.text(some.characters(codec="utf-8", exclude_characters="=\0"), min_size=1), texts
+    ),
+    "volumes": some.lists(some.tuples(paths, words, some.sampled_from(["", ":ro", ":rw"]))).map(_by_target),
+    "networks": some.lists(names, unique=True).flatmap(
+        lambda found: some.sampled_from([found, [{"name": each} for each in found]])
+    ),
+    "seconds": some.integers(0) | some.integers(0).map(str),
+    "ports": some.lists(some.tuples(ports, ports, some.sampled_from(["", "/tcp", "/udp"]))).map(_unique),
+    "subnet": some.builds(_network, some.integers(1 << 24, (127 << 24) - 1), some.integers(8, 30)),
+    "address": addresses,
+    "interface": some.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}", fullmatch=True),
+    "mtu": some.integers(68, 65535),
+}
+"""What a playbook may say, by kind. A kind that is missing here fails the tests of the rows that have it."""
+
+few = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+
+
+def _values(model: type) -> some.SearchStrategy[dict[str, Any]]:
+    """What a playbook may say of all rows that are kept, each left out at times unless it is required."""
+    by_name = {}
+    for row in rows(model):
+        said = some.sampled_from(row.choices) if row.choices else SAID[row.kind.name]
+        if not row.request:
+            by_name[row.name] = said if row.required else some.none() | said
+    return some.fixed_dictionaries(by_name)
+
+
+@pytest.mark.parametrize("row", ROWS)
+@few
+@given(draw=some.data())
+def test_what_is_shown_is_read_as_the_same(row: Row, draw: some.DataObject) -> None:
+    """Of every kind that a model uses: a value, shown, taken through JSON and read again, is that value."""
+    value = row.kind.parse(draw.draw(SAID[row.kind.name]))
+    assert row.kind.parse(json.loads(json.dumps(row.kind.show(value)))) == value
+
+
+@pytest.mark.parametrize("row", ROWS)
+@few
+@given(draw=some.data())
+def test_normal_forms_can_be_compared(row: Row, draw: some.DataObject) -> None:
+    """Values can be put in a set, so a model is frozen through and through."""
+    said = draw.draw(SAID[row.kind.name])
+    assert {row.kind.parse(said)} == {row.kind.parse(said)}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@few
+@given(draw=some.data())
+def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> None:
+    """A model, kept as a JSON record and read again, is the same and differs in nothing."""
+    first = parse(model, draw.draw(_values(model)))
+    again = parse(model, json.loads(json.dumps(record(first))))
+    assert again == first
+    assert diff(again, first) == ()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_model_says_absent(model: type) -> None:
+    """Whatever can be declared can be declared absent, and has to be named unless a host has only one."""
+    by_name = {row.name: row for row in rows(model)}
+    assert "absent" in by_name["state"].choices
+    required = [row.name for row in by_name.values() if row.required]
+    assert required in (["name"], ["path"], [])
+    assert len(argument_spec(model)) == sum(not row.internal for row in by_name.values())
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_rows_are_sound(row: Row) -> None:
+    """A default is one of the choices, what is internal is never required, what is a request costs nothing."""
+    assert row.default is None or not row.choices or row.default in row.choices
+    assert not (row.internal and row.required)
+    assert row.request is False or row.effect == Effect.NONE
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_rows_come_in_the_order_of_fields(model: type) -> None:
+    """Rows are the fields that have one, in their order."""
+    assert [row.name for row in rows(model)] == [each.name for each in fields(model) if "row" in each.metadata]
