@@ -57,15 +57,15 @@ def cgroups() -> Iterator[str]:
 
 
 def links() -> Iterator[str]:
-    """Every interface with its addresses, and the routes."""
+    """Every interface, and addresses and routes of IPv4: the kernel gives itself those of IPv6 when it likes."""
     from pyroute2 import IPRoute
 
     with IPRoute() as kernel:
         for link in kernel.get_links():
             yield f"link {link['index']} {link.get('ifname')} {link['state']}"
-        for address in kernel.get_addr():
+        for address in kernel.get_addr(family=socket.AF_INET):
             yield f"address {address['index']} {address.get('address')}/{address['prefixlen']}"
-        for route in kernel.get_routes():
+        for route in kernel.get_routes(family=socket.AF_INET):
             yield f"route {route.get('dst')}/{route['dst_len']} {route.get('oif')} {route.get('table')}"
 
 

@@ -51,6 +51,12 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.address
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _locks(fleet: Fleet) -> None:
+    """Have the folder of the locks, which every task that is not a check needs, and which stays."""
+    fleet.task(HOST, "overlay_rootfs", {"path": "/srv/x", "state": "absent"})
+
+
 def refused(fleet: Fleet, module: str, arguments: dict[str, Any]) -> str:
     """The error of a task that has to fail and to leave the host as it was."""
     before = fleet.snapshot(HOST)

@@ -18,7 +18,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
+from testbed.registry import Server, registry
 
 SIOCSIFFLAGS = 0x8914
 IFF_UP_LOOPBACK = 0x49
@@ -73,3 +78,29 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
     yield Layout(root=str(tmp_path / "root"), run=str(tmp_path / "run"))
     assert (_mounts(), _links(), _cgroups()) == before
     assert len(_descriptors()) == len(descriptors)
+
+
+@pytest.fixture(scope="session")
+def images_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run one registry with the testbed's images for all container tests."""
+    with registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stored(images_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A layout that has the image busybox and an installed runtime, for hosts to begin with."""
+    folder = tmp_path_factory.mktemp("stored")
+    made = Layout(str(folder / "root"), str(folder / "run"))
+    pull(made, parse_reference(f"{images_server.address}/busybox:latest"))
+    for step in install_steps(made):
+        step.do()
+    return made
+
+
+@pytest.fixture
+def host(layout: Layout, stored: Layout, images_server: Server) -> Iterator[Host]:
+    """A host with nothing on it yet; what a test has left there is ended and removed."""
+    made = Host(layout, stored, f"{images_server.address}/busybox:latest")
+    yield made
+    made.close()

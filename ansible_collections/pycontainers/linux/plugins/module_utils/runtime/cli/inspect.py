@@ -20,6 +20,9 @@ from . import table
 
 PIECE = 8192
 
+INTERVAL = 0.2
+"""Seconds between two looks at a log that is followed."""
+
 
 def add(verbs: Any) -> None:
     """Declare the verbs."""
@@ -52,11 +55,19 @@ def show_log(layout: Layout, chosen: argparse.Namespace) -> int:
     with file:
         if chosen.tail != "all":
             file.seek(last_lines(file, int(chosen.tail)))
-        _copy(file)
-        while chosen.follow and container_state.observed(layout, container_state.find(layout, identity)).state == "started":
-            time.sleep(0.2)
+        # Asked before the copy: what is written between the two is copied still.
+        going_on = chosen.follow
+        while going_on:
+            going_on = _started(layout, identity)
             _copy(file)
+            time.sleep(INTERVAL if going_on else 0)
+        _copy(file)
     return 0
+
+
+def _started(layout: Layout, identity: str) -> bool:
+    container = container_state.load(layout, identity)
+    return container is not None and container_state.observed(layout, container).state == "started"
 
 
 def _copy(file: BinaryIO) -> None:

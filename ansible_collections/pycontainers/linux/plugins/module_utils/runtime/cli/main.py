@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from ..core.layout import DEFAULT_ROOT, DEFAULT_RUN, Layout
-from ..errors import Failure
+from ..errors import Failure, explain
 
 Verb = Callable[[Layout, argparse.Namespace], int]
 
@@ -25,12 +26,13 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pycontainers") -> 
         return verb(layout, chosen)
     except Failure as error:
         print(f"{prog}: {error}", file=sys.stderr)
-    except PermissionError as error:
-        print(f"{prog}: {error.filename}: permission denied; run it as root", file=sys.stderr)
     except BrokenPipeError:
         # The reader has had enough, as `head` does. Nothing more may be written when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except OSError as error:
+        advice = "" if os.geteuid() == 0 or error.errno not in (errno.EACCES, errno.EPERM) else "; run it as root"
+        print(f"{prog}: {explain(error)}{advice}", file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return int(getattr(chosen, "failed", 1))
@@ -41,7 +43,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(prog=prog, description="Containers of this host, without a daemon.")
     environment = Layout.of_environment(os.environ)
-    parser.add_argument("--root", default=environment.root, metavar="DIR", help=f"what is kept (default {DEFAULT_ROOT})")
+    kept = f"what is kept (default {DEFAULT_ROOT})"
+    parser.add_argument("--root", default=environment.root, metavar="DIR", help=kept)
     parser.add_argument("--run", default=environment.run, metavar="DIR", help=f"what runs (default {DEFAULT_RUN})")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     for subject in (containers, inspect, execute, images, service):

@@ -25,11 +25,6 @@ class Layout:
         root = environment.get("PYCONTAINERS_ROOT") or DEFAULT_ROOT
         return cls(root, environment.get("PYCONTAINERS_RUN") or DEFAULT_RUN)
 
-    @property
-    def default(self) -> bool:
-        """Whether this is the host's own layout, the one that starts at boot."""
-        return self == Layout()
-
     # Images: an OCI image layout, and each layer unpacked once.
     @property
     def images(self) -> str:
@@ -58,11 +53,6 @@ class Layout:
     def leases(self, name: str) -> str:
         """The addresses given out on a network."""
         return f"{self.networks}/{name}.leases.json"
-
-    # Root filesystems that were declared by themselves
-    def rootfs(self, name: str) -> str:
-        """The record of an ``overlay_rootfs``."""
-        return f"{self.root}/rootfs/{name}.json"
 
     # Containers: all that belongs to one is named by its id.
     @property

@@ -269,13 +269,9 @@ def _used(layout: Layout) -> tuple[set[str], set[str]]:
 
 
 def _images_of_records(layout: Layout) -> Iterator[str]:
-    """The ids of the images that containers and root filesystems were made from."""
-    containers = _listed(layout.containers)
-    records = [layout.container(identity, "container.json") for identity in containers]
-    rootfs = os.path.dirname(layout.rootfs("any"))
-    records += [os.path.join(rootfs, name) for name in _listed(rootfs) if name.endswith(".json")]
-    for path in records:
-        identity = _text(store.read_json(path) or {}, "image_id")
+    """The ids of the images that containers were made from."""
+    for container in _listed(layout.containers):
+        identity = _text(store.read_json(layout.container(container, "container.json")) or {}, "image_id")
         if is_digest(identity):
             yield identity
 

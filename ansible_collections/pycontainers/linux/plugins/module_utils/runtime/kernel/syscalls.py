@@ -53,6 +53,7 @@ libc.capset.argtypes = (c_void_p, c_void_p)
 libc.capget.argtypes = (c_void_p, c_void_p)
 libc.sethostname.argtypes = (c_char_p, c_ulong)
 libc.setdomainname.argtypes = (c_char_p, c_ulong)
+libc.syncfs.argtypes = (c_int,)
 libc.signal.argtypes = (c_int, c_void_p)
 libc.signal.restype = c_void_p
 libc.sigprocmask.argtypes = (c_int, c_void_p, c_void_p)
@@ -198,6 +199,12 @@ def move_mount(descriptor: int, target: int) -> None:
     """move_mount(2): attach a detached mount on the file or folder behind the descriptor ``target``."""
     flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
     if libc.syscall(c_long(_SYS_MOVE_MOUNT), c_int(descriptor), b"", c_int(target), b"", c_uint(flags)) < 0:
+        _raise()
+
+
+def syncfs(descriptor: int) -> None:
+    """syncfs(2): write all of the filesystem that the descriptor is on to its disk."""
+    if libc.syncfs(descriptor) < 0:
         _raise()
 
 

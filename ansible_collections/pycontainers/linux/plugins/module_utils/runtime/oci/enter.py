@@ -13,14 +13,17 @@ receive the terminal        open and send it, if asked
 relay, wait                 wait, pass the status on    runs
 ==========================  ==========================  ==========================
 
-The door is there because a pid namespace is joined only by what is forked after setns(2).
+The door is there because a pid namespace is joined only by what is forked after setns(2). Door and guest lead
+sessions of their own, so nothing inside has the caller's terminal for its own; signals are handed on instead.
 """
 from __future__ import annotations
 
 import array
 import fcntl
 import os
+import signal
 import socket
+import sys
 import termios
 from collections.abc import Sequence
 from typing import NoReturn
@@ -40,6 +43,12 @@ NAMESPACES = (
     | syscalls.CLONE_NEWPID
     | syscalls.CLONE_NEWNET
 )
+FAILED = 125
+"""The exit status when the program could not be tried, as Docker has it."""
+
+HANDED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""Signals to the caller that are meant for the program."""
+
 TIOCGPTPEER = 0x5441
 """ioctl_tty(2): open the other side of a terminal by its master, without a path that the container could swap."""
 
@@ -56,7 +65,8 @@ def enter(
     """Run a program in the container of ``process``; returns its exit status, 128 + n for signal n.
 
     ``cgroup`` are the directories of the container's cgroup. With ``tty`` the program gets a terminal of the
-    container, and the caller's is its screen and keyboard. Raises :class:`Failure` if the container is gone.
+    container, and the caller's is its screen and keyboard. The calling process hands signals on to the program,
+    and ends with it. Raises :class:`Failure` if the container is gone.
     """
     try:
         target = os.pidfd_open(process.pid)
@@ -78,6 +88,7 @@ def enter(
     if not door:
         ours.close()
         _open_door(target, cgroup, program, theirs if tty else None)
+    _hand_on(door)
     theirs.close()
     os.close(target)
     with ours:
@@ -91,10 +102,13 @@ def _open_door(
     target: int, cgroup: Sequence[str], program: Sequence[Sequence[object]], channel: socket.socket | None
 ) -> NoReturn:
     """In the first child: join, open the terminal if there is to be one, fork the guest, pass its status on."""
-    code = 1
+    code = FAILED
     try:
         # Nobody inside may open the host's interpreter through this process (CVE-2019-5736).
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        # An import from here on would run what the container has at that path.
+        sys.meta_path.clear()
+        os.setsid()
         for directory in cgroup:
             with open(f"{directory}/cgroup.procs", "wb", buffering=0) as file:
                 file.write(b"0")
@@ -103,6 +117,7 @@ def _open_door(
         guest = os.fork()
         if not guest:
             _become(program, screen)
+        _hand_on(guest)
         if screen >= 0:
             os.close(screen)
         status = os.waitstatus_to_exitcode(os.waitpid(guest, 0)[1])
@@ -111,6 +126,12 @@ def _open_door(
         os.write(2, f"pycontainers: cannot enter the container: {error.strerror}\n".encode())
     finally:
         os._exit(code)
+
+
+def _hand_on(pid: int) -> None:
+    """Pass signals on to a child, which stays a zombie, and so keeps its pid, until it is waited for."""
+    for number in HANDED_ON:
+        signal.signal(number, lambda received, _: os.kill(pid, received))
 
 
 def _open_terminal(channel: socket.socket) -> int:
@@ -130,8 +151,8 @@ def _receive(channel: socket.socket) -> int:
 
 def _become(program: Sequence[Sequence[object]], screen: int) -> NoReturn:
     """In the guest: take the terminal, put the reports where init has them, and run the operations."""
+    os.setsid()
     if screen >= 0:
-        os.setsid()
         fcntl.ioctl(screen, termios.TIOCSCTTY, 0)
         for place in (0, 1, 2):
             os.dup2(screen, place)

@@ -24,6 +24,7 @@ import errno
 import marshal
 import os
 import stat
+import sys
 
 from ..kernel import security, syscalls
 
@@ -95,6 +96,9 @@ class Init:
         if attributes:
             syscalls.mount_setattr(tree, attributes)
         descriptor = self._place(target, folder)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) != folder:
+            number = errno.ENOTDIR if folder else errno.EISDIR
+            raise OSError(number, os.strerror(number), target)
         syscalls.move_mount(tree, descriptor)
         os.close(descriptor)
         os.close(tree)
@@ -292,6 +296,8 @@ def main() -> NoReturn:
         program = marshal.load(file)
     # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    # An import after the pivot would run what the container has at that path.
+    sys.meta_path.clear()
     os.read(BARRIER, 1)
     os.setsid()
     run(program, Init())

@@ -42,7 +42,8 @@ def user(rootfs: str, wanted: str) -> User:
             uid, gid, home, login = number, _number(entry[3]) or 0, entry[5] or "/", entry[0]
             break
     if uid is None:
-        raise Failure(f"run as user {name}", "the image's /etc/passwd has no such user", "give a number or another name")
+        reason = "the image's /etc/passwd has no such user"
+        raise Failure(f"run as user {name}", reason, "give a number or another name")
     members = [entry for entry in _entries(rootfs, "etc/group", 4) if login in entry[3].split(",")]
     if group:
         gid, members = _group(rootfs, group), []

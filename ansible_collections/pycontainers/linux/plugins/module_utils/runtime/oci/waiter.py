@@ -20,8 +20,8 @@ What is executed when the program has ended complains in the container's log: th
 When init has been forked, its line of /proc/PID/stat is kept in a file: pid and start time, by which everyone
 finds the process again. It is written before the waiter closes its end of the report, so whoever read the
 report to its end finds the file; and before it closes the barrier, for which init waits before it leaves the
-waiter's process group, so whoever kills that group either kills init too or finds the file. The exit status is kept in another one: a stop reads it there and need not wait
-for Python.
+waiter's process group, so whoever kills that group either kills init too or finds the file. The exit status is
+kept in another one: a stop reads it there and need not wait for Python.
 """
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def become_waiter(
     """Turn the calling process into the waiter of a new run of the container.
 
     ``runtime`` is the folder of the installed runtime, ``layout`` root and run, ``kept`` the folder for what the
-    waiter writes down, ``log`` the program's output, ``report`` the descriptor on which init reports (the log itself, if -1).
-    The caller leads a session of its own and has no other threads.
+    waiter writes down, ``log`` the program's output, ``report`` the descriptor on which init reports (the log
+    itself, if -1). The caller leads a session of its own and has no other threads.
     """
     memory = os.memfd_create("pycontainers-program")
     os.write(memory, marshal.dumps(program))
@@ -80,8 +80,8 @@ def become_waiter(
     cgroups.join(groups.directories(WAITERS))
     syscalls.reset_signals()
     syscalls.unshare(syscalls.CLONE_NEWPID)
-    python = sys.executable
-    words = ["pycontainers", python, f"{runtime}/pycontainers-init", kept, f"{runtime}/pycontainers", *layout, identity, log]
+    init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
+    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, log]
     os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 

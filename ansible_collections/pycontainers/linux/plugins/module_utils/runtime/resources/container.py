@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..core.model import Effect, diff, rows
 from ..core.plan import Plan, Step
@@ -37,7 +38,7 @@ from .container_steps import (
     run_steps,
 )
 from .image import IMAGE, Image
-from .limits import limit_steps
+from .limits import LIMIT_ROWS, limit_steps
 from .service import InstallRuntime, install_steps
 
 
@@ -92,6 +93,9 @@ class ContainerResource:
         if not isinstance(want, Target):
             raise TypeError("plan takes what resolve returned")
         before = tuple(RemoveLeftover(layout, identity) for identity in want.leftovers)
+        if have is not None and want.stop_timeout is not None:
+            # How long a stop may take is declared by whoever asks for it.
+            have = replace(have, stop_timeout=want.stop_timeout)
         rest = self._rest(layout, want, have)
         return Plan((*before, *rest.steps), rest.purge)
 
@@ -213,7 +217,8 @@ def _replacement(layout: Layout, want: Target, have: Container) -> Plan:
 
 def _change(layout: Layout, want: Target, have: Container) -> Plan:
     """What is left when nothing needs a new container: limits, ports, policy, and whether it runs."""
-    record = [] if want.kept is None or _same(want, want.kept) else [container_state.record_step(layout, want, want.kept)]
+    kept = want.kept
+    record = [] if kept is None or _same(want, kept) else [container_state.record_step(layout, want, kept)]
     if want.state == have.state == "started":
         path = cgroup(have)
         live = limit_steps(path, want, container_state.limits(have))
@@ -235,7 +240,10 @@ def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]
 
 
 def _same(want: Container, kept: Container) -> bool:
-    return container_state.encoded(want) == container_state.encoded(kept)
+    """Whether the record says what is wanted. A limit that is not managed and one that is cleared are the same."""
+    unlimited: dict[str, Any] = {row.name: None for row in LIMIT_ROWS if getattr(want, row.name) == UNLIMITED}
+    unlimited = {name: None for name in unlimited if getattr(kept, name) in (None, UNLIMITED)}
+    return container_state.encoded(replace(want, **unlimited)) == container_state.encoded(replace(kept, **unlimited))
 
 
 def _removal(layout: Layout, have: Container) -> Plan:

@@ -70,9 +70,10 @@ def volume(value: Any) -> Volume:
 def volumes(value: Any) -> tuple[Volume, ...]:
     """Volumes sorted by target, so that one below another is mounted after it."""
     found = sorted(listed(volume)(value))
-    for first, second in zip(found, found[1:], strict=False):
-        if first.target == second.target:
-            raise ValueError(f"two volumes have the target {first.target}")
+    targets = [each.target for each in found]
+    twice = [each for each in targets if targets.count(each) > 1]
+    if twice:
+        raise ValueError(f"two volumes have the target {twice[0]}")
     return tuple(found)
 
 

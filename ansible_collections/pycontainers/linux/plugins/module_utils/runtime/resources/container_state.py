@@ -62,7 +62,8 @@ def find(layout: Layout, wanted: str) -> Container:
     if found is None and wanted:
         matching = [each for each in identities(layout) if each.startswith(wanted)]
         if len(matching) > 1:
-            raise Failure(f"find container {wanted}", f"{len(matching)} ids begin so", "give more of the id, or the name")
+            reason = f"{len(matching)} ids begin so"
+            raise Failure(f"find container {wanted}", reason, "give more of the id, or the name")
         found = matching[0] if matching else None
     container = load(layout, found) if found else None
     if container is None:
@@ -93,10 +94,12 @@ def load(layout: Layout, identity: str) -> Container | None:
     if kept is None:
         return None
     if kept.pop("format", None) != RECORD_FORMAT:
-        raise Failure(f"read {path}", "another version of pycontainers wrote it", "use that version, or remove the container")
+        reason = "another version of pycontainers wrote it"
+        raise Failure(f"read {path}", reason, "use that version, or remove the container")
     try:
         container = parse(Container, kept)
-        return replace(container, **{name: () for name in LISTS if getattr(container, name) is None})
+        empty: dict[str, Any] = {name: () for name in LISTS if getattr(container, name) is None}
+        return replace(container, **empty)
     except InvalidValue as error:
         raise Failure(f"read {path}", error, "restore it from a backup, or remove the container") from error
 
@@ -160,9 +163,7 @@ def observed(layout: Layout, container: Container) -> Container:
     """
     identity = container.id or ""
     container = replace(container, held=tuple(leases.held(layout, identity).items()))
-    if not lifecycle.running(layout, identity):
-        if _restarting(layout, container):
-            return replace(container, state="started")
+    if not lifecycle.running(layout, identity) and not _restarting(layout, container):
         return replace(container, state="stopped", remains=_remains(layout, container))
     groups = cgroups()
     path = cgroup(container)

@@ -148,7 +148,8 @@ class GiveName:
             store.remove(path)
             return
         os.makedirs(self.layout.names, mode=0o700, exist_ok=True)
-        aside = f"{path}.{os.getpid()}.new"
+        # No name starts with a dot, and the name's lock is held: the next run takes over what a killed one left.
+        aside = f"{self.layout.names}/.{self.name}.new"
         store.remove(aside)
         os.symlink(f"../containers/{identity}", aside)
         os.rename(aside, path)
@@ -237,7 +238,8 @@ class MountRootfs:
         if image is None:
             reason = f"its image {self.container.image_id} is not in the store"
             raise Failure(f"mount the root filesystem of {short(self.container)}", reason, "pull the image again")
-        path, upper, work = (self.layout.container(self.container.id or "", each) for each in ("merged", "upper", "work"))
+        identity = self.container.id or ""
+        path, upper, work = (self.layout.container(identity, each) for each in ("merged", "upper", "work"))
         return MountOverlay(path, image.layers, upper, work)
 
 

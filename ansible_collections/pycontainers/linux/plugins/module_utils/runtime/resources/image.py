@@ -22,7 +22,10 @@ from ..image.reference import REFERENCE, Reference, parse_reference
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """The rows of an image. ``id`` is its configuration's digest; the others say where its parts come from."""
+    """The rows of an image. ``id`` is its configuration's digest; the others say where its parts come from.
+
+    ``stored`` is what the store has under the name.
+    """
 
     name: Reference = option(REFERENCE, required=True)  # noqa: RUF009 - a row, which never changes
     state: str = option(TEXT, default="present", choices=("absent", "present"))
@@ -30,6 +33,7 @@ class Image:
     id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     manifest_digest: str | None = option(TEXT, internal=True)
     registry_digest: str | None = option(TEXT, internal=True)
+    stored: StoredImage | None = None
 
 
 class ImageResource:
@@ -52,13 +56,14 @@ class ImageResource:
             id=found.id,
             manifest_digest=found.manifest_digest,
             registry_digest=found.registry_digest,
+            stored=found,
         )
 
     def resolve(self, layout: Layout, want: Image, have: Image | None) -> Image:
         """Ask the registry which image it is, if there is none yet or ``pull`` is ``always``."""
         if want.state == "absent":
             return want
-        if have is not None and (want.pull != "always" or _is_current(layout, want.name)):
+        if have is not None and (want.pull != "always" or _is_current(layout, have)):
             return replace(want, **_digests(have))
         if want.pull == "never":
             reason = "it is not in the store, and pull is never"
@@ -76,14 +81,13 @@ class ImageResource:
             return Plan(purge=(Remove(layout, want.name),) if have else ())
         if have is not None and have.id == want.id:
             return Plan()
-        before = content.find(layout, want.name)
+        before = have.stored if have else None
         pull = Pull(layout, want.name, want.manifest_digest or "", before, want.registry_digest or "")
         return Plan((pull,), (Prune(layout),) if before else ())
 
     def facts(self, layout: Layout, have: Image | None) -> Mapping[str, Any]:
         """The image as ``docker image inspect`` shows it, or nothing."""
-        found = content.find(layout, have.name) if have else None
-        return {"image": inspect(found)} if found else {}
+        return {"image": inspect(have.stored)} if have and have.stored else {}
 
 
 def inspect(image: StoredImage) -> dict[str, Any]:
@@ -102,9 +106,8 @@ def inspect(image: StoredImage) -> dict[str, Any]:
     }
 
 
-def _is_current(layout: Layout, reference: Reference) -> bool:
-    found = content.find(layout, reference)
-    return found is not None and is_current(layout, reference, found)
+def _is_current(layout: Layout, have: Image) -> bool:
+    return have.stored is not None and is_current(layout, have.name, have.stored)
 
 
 def _digests(have: Image) -> dict[str, Any]:

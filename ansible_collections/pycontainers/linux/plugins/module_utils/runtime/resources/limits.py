@@ -7,11 +7,12 @@ A ``cgroup_limit`` sets them on a container by itself; a ``container`` has the s
 """
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.kinds import LIMIT_COUNT, UNLIMITED, limit_size, show_limit
+from ..core.kinds import UNLIMITED, limit_count, limit_size, show_limit
 from ..core.model import Effect, Kind, Row, option, rows
 from ..errors import Failure
 from ..kernel import cgroups
@@ -20,11 +21,19 @@ from ..kernel.cgroups import Cgroups, Knob
 PAGE = 4096
 """Memory limits are kept by the kernel in whole pages; a limit is rounded down to one, as the kernel does it."""
 
+MEMORY_UNLIMITED = (2**63 - 1) // PAGE * PAGE
+"""What version 1 shows for no limit: the largest whole number of pages."""
+
+PIDS_MOST = 4_194_304
+"""The largest number of processes that the kernel takes as a limit (linux/threads.h, PID_MAX_LIMIT)."""
+
 CPU_PERIOD = 100_000
 """Microseconds over which a cpu quota is counted: the kernel's own default."""
 
 CPU_QUANTUM = 1_000_000_000 // CPU_PERIOD
 """Nanoseconds of cpu per second that one microsecond of quota stands for: what ``cpus`` is rounded to."""
+
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 CPU_LEAST = 0.01
 """The smallest ``cpus``: the kernel takes no quota below 1,000 microseconds (sched/core.c, min_cfs_quota_period)."""
@@ -33,8 +42,8 @@ CPU_LEAST = 0.01
 def memory(value: Any) -> int:
     """A memory limit in bytes, in whole pages, or UNLIMITED."""
     limit = limit_size(value)
-    if limit == UNLIMITED:
-        return limit
+    if limit == UNLIMITED or limit >= MEMORY_UNLIMITED:
+        return UNLIMITED
     if limit < PAGE:
         raise ValueError(f"it is below one page ({PAGE} bytes)")
     return limit // PAGE * PAGE
@@ -45,15 +54,22 @@ def cpus(value: Any) -> int:
     said = str(value).strip().lower()
     if said in ("max", "unlimited", "-1"):
         return UNLIMITED
-    try:
-        number = float(said)
-    except ValueError:
-        raise ValueError("it is not a number of processors, such as 1.5") from None
+    if not _NUMBER.fullmatch(said):
+        raise ValueError("it is not a number of processors, such as 1.5")
+    number = float(said)
     if number == 0:
         return UNLIMITED
     if not CPU_LEAST <= number <= 10_000:
         raise ValueError(f"it is not between {CPU_LEAST} and 10000 processors")
     return round(number * CPU_PERIOD) * CPU_QUANTUM
+
+
+def pids(value: Any) -> int:
+    """A number of processes that the kernel takes, or UNLIMITED."""
+    limit = limit_count(value)
+    if limit > PIDS_MOST:
+        raise ValueError(f"it is above {PIDS_MOST}, the most processes that the kernel can count")
+    return limit
 
 
 def show_cpus(value: int) -> Any:
@@ -63,6 +79,7 @@ def show_cpus(value: int) -> Any:
 
 MEMORY = Kind("memory", {"type": "str"}, memory, show_limit)
 CPUS = Kind("cpus", {"type": "str"}, cpus, show_cpus)
+PIDS = Kind("pids", {"type": "str"}, pids, show_limit)
 
 
 def _number(limit: int, unlimited: str) -> str:
@@ -71,10 +88,7 @@ def _number(limit: int, unlimited: str) -> str:
 
 def _read_number(said: str) -> int:
     """A number of the kernel's; ``max``, and in version 1 -1 or the largest whole number of pages, mean no limit."""
-    return UNLIMITED if said in ("max", "-1") or int(said) >= _V1_UNLIMITED else int(said)
-
-
-_V1_UNLIMITED = (2**63 - 1) // PAGE * PAGE
+    return UNLIMITED if said in ("max", "-1") or int(said) >= MEMORY_UNLIMITED else int(said)
 
 
 def _quota(limit: int) -> int:
@@ -109,7 +123,7 @@ class Limits:
 
     memory: int | None = option(MEMORY, Effect.LIVE, v2=MEMORY_V2, v1=MEMORY_V1)
     cpus: int | None = option(CPUS, Effect.LIVE, v2=CPUS_V2, v1=CPUS_V1)
-    pids_limit: int | None = option(LIMIT_COUNT, Effect.LIVE, v2=PIDS_V2, v1=PIDS_V1)
+    pids_limit: int | None = option(PIDS, Effect.LIVE, v2=PIDS_V2, v1=PIDS_V1)
 
 
 LIMIT_ROWS = rows(Limits)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..core import store
 from ..core.kinds import PATH, PATHS, TEXT
 from ..core.layout import Layout
 from ..core.model import Effect, option, record
-from ..core.plan import Plan, Step
+from ..core.plan import Plan
 from ..errors import InvalidValue, failing
 from ..kernel import syscalls
 from ..kernel.mounts import mount_overlay, mounted, overlay
@@ -22,13 +22,17 @@ from ..kernel.mounts import mount_overlay, mounted, overlay
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayRootfs:
-    """The rows of an overlay. The kernel's words: lower, upper, work; ``path`` is where they appear merged."""
+    """The rows of an overlay. The kernel's words: lower, upper, work; ``path`` is where they appear merged.
+
+    ``missing`` are the directories that have to be made for it, each after the one that it is in.
+    """
 
     path: str = option(PATH, required=True)
     state: str = option(TEXT, Effect.LIVE, default="present", choices=("absent", "present"))
     lower: tuple[str, ...] | None = option(PATHS, Effect.RECREATE)
     upper: str | None = option(PATH, Effect.RECREATE)
     work: str | None = option(PATH, Effect.RECREATE)
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,13 @@ class MakeFolder:
         return f"make directory {self.path}"
 
     def do(self) -> None:
-        """Make it, and those above it."""
-        os.makedirs(self.path, self.mode, exist_ok=True)
+        """Make it, unless a run that was killed has done so."""
+        with suppress(FileExistsError):
+            os.mkdir(self.path, self.mode)
 
     def undo(self) -> None:
-        """Remove it if it is still empty."""
-        if os.path.isdir(self.path) and not os.listdir(self.path):
+        """Remove it, unless something has been put there meanwhile."""
+        with suppress(OSError):
             os.rmdir(self.path)
 
 
@@ -117,7 +122,10 @@ class OverlayRootfsResource:
         if mount is None or mount.fstype != "overlay":
             return None
         found = overlay(mount)
-        return OverlayRootfs(path=want.path, lower=found.lower, upper=found.upper or None, work=found.work or None)
+        # Names that did not fit the option's page were given relative to the folder that the lowers have in common.
+        base = os.path.commonpath(want.lower) if want.lower else "/"
+        lower = tuple(os.path.normpath(os.path.join(base, each)) for each in found.lower)
+        return OverlayRootfs(path=want.path, lower=lower, upper=found.upper or None, work=found.work or None)
 
     def resolve(self, layout: Layout, want: OverlayRootfs, have: OverlayRootfs | None) -> OverlayRootfs:
         """What is left out stays; what is asked for must be possible."""
@@ -131,7 +139,7 @@ class OverlayRootfsResource:
                 want, lower=want.lower or have.lower, upper=want.upper or have.upper, work=want.work or have.work
             )
         _check(want)
-        return want
+        return replace(want, missing=_missing(*filter(None, (want.upper, want.work, want.path))))
 
     def plan(self, layout: Layout, want: OverlayRootfs, have: OverlayRootfs | None) -> Plan:
         """Mount, unmount, or both where the directories differ."""
@@ -140,9 +148,7 @@ class OverlayRootfsResource:
             return Plan(before)
         if want == have:
             return Plan()
-        folders = [MakeFolder(each) for each in (want.upper, want.work, want.path) if each and have is None]
-        steps: tuple[Step, ...] = (*folders, *before, _mount(want))
-        return Plan(steps)
+        return Plan((*map(MakeFolder, want.missing), *before, _mount(want)))
 
     def facts(self, layout: Layout, have: OverlayRootfs | None) -> Mapping[str, Any]:
         """The directories."""
@@ -151,6 +157,16 @@ class OverlayRootfsResource:
 
 def _mount(rootfs: OverlayRootfs) -> MountOverlay:
     return MountOverlay(rootfs.path, rootfs.lower or (), rootfs.upper or "", rootfs.work or "")
+
+
+def _missing(*paths: str) -> tuple[str, ...]:
+    """The directories that are not there: each path, and those on the way to it. Sorted, so above comes first."""
+    found = set()
+    for path in paths:
+        while not os.path.lexists(path):
+            found.add(path)
+            path = os.path.dirname(path)
+    return tuple(sorted(found))
 
 
 def _check(want: OverlayRootfs) -> None:
@@ -164,8 +180,8 @@ def _check(want: OverlayRootfs) -> None:
     if bool(want.upper) != bool(want.work):
         missing = "work" if want.upper else "upper"
         raise InvalidValue(missing, None, "upper and work go together", "give both, or none for a read-only overlay")
-    places = [("path", want.path), ("upper", want.upper), ("work", want.work), *(("lower", each) for each in want.lower)]
-    named = [(option_name, each) for option_name, each in places if each]
+    places = [("path", want.path), ("upper", want.upper), ("work", want.work)]
+    named = [(option_name, each) for option_name, each in places if each] + [("lower", each) for each in want.lower]
     for index, (option_name, each) in enumerate(named):
         for other_name, other in named[:index]:
             if option_name == other_name == "lower" and each != other:

@@ -65,6 +65,7 @@ def _whole() -> None:
     """
     from ..cli import containers, execute, images, inspect, main, service, table  # noqa: F401
     from ..oci import init  # noqa: F401
+    from . import cgroup_limit, rootfs  # noqa: F401
 
 
 def _in_folder(folder: str) -> dict[str, bytes]:
@@ -156,7 +157,7 @@ class InstallRuntime:
             store.write(f"{aside}/{name}", text.encode(), 0o755)
 
     def _switch(self, name: str) -> None:
-        aside = f"{self.layout.runtimes}/current.{os.getpid()}.new"
+        aside = f"{self.layout.runtimes}/.current.new"
         store.remove(aside)
         os.symlink(name, aside)
         os.rename(aside, f"{self.layout.runtimes}/current")
@@ -194,7 +195,8 @@ class PointCommand:
             store.remove(self.link)
             return
         os.makedirs(os.path.dirname(self.link), mode=0o755, exist_ok=True)
-        aside = f"{self.link}.{os.getpid()}.new"
+        folder, name = os.path.split(self.link)
+        aside = f"{folder}/.{name}.new"
         store.remove(aside)
         os.symlink(target, aside)
         os.rename(aside, self.link)
