@@ -71,7 +71,7 @@ def noop(made: World) -> None:
             "ansible.builtin.ping": program(made, "ansible.builtin.ping", {}),
             "image": program(made, "pycontainers.linux.image", {"name": options["image"], **here}),
             "bridge_network": program(made, "pycontainers.linux.bridge_network", {"name": "web", **here}),
-            "cgroup_limit": program(made, "pycontainers.linux.cgroup_limit", {"name": "bench", "memory": "64m", **here}),
+            "cgroup_limit": program(made, "pycontainers.linux.cgroup_limit", {"name": "bench", "cpus": "0.5", **here}),
             "container": program(made, "pycontainers.linux.container", {**options, **here}),
         }
     )
@@ -122,7 +122,8 @@ def main(names: list[str]) -> int:
     """Run the named benchmarks, or all."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown or os.geteuid() != 0:
-        words = f"there is no benchmark {unknown[0]}; there are {', '.join(BENCHMARKS)}" if unknown else "run it as root"
+        known = ", ".join(BENCHMARKS)
+        words = f"there is no benchmark {unknown[0]}; there are {known}" if unknown else "run it as root"
         print(f"bench: {words}", file=sys.stderr)
         return 2
     print(f"{date.today()}, {platform.platform()}, {os.cpu_count()} processors, Python {platform.python_version()}")

@@ -46,7 +46,7 @@ def run(resource: Resource[Any]) -> None:
     except OSError as error:
         module.fail_json(msg=str(Failure(f"bring {_title(resource, module.params)} to what is declared", error)))
     except Exception as error:  # the last place that can turn it into a sentence
-        reason = traceback.format_exception_only(error)[-1].strip()
+        reason = " ".join("".join(traceback.format_exception_only(error)).split())
         fix = (
             "this is a bug in pycontainers.linux: please report it with this task "
             "and the traceback that ANSIBLE_DISPLAY_TRACEBACK=error shows"

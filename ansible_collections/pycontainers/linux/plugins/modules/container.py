@@ -127,9 +127,10 @@ options:
   restart_policy:
     description:
       - What to do when the container's process ends by itself.
-      - V(no) leaves it ended. V(on-failure) starts it again if its exit code is not 0, at most O(restart_retries)
-        times. V(always) starts it again, and when the host boots even if it was stopped before. V(unless-stopped)
-        does as well, but not at boot if it was stopped before.
+      - V(no) leaves it ended. V(on-failure) starts it again if its exit code is not 0, at most O(restart_retries) times
+        in a row. V(always) and V(unless-stopped) start it again whatever its exit code.
+      - A container that was stopped is not started again. When the host boots, V(always) starts it in any case,
+        V(unless-stopped) and V(on-failure) start it if it ran when the host went down.
       - Each start in a row waits twice as long as the one before, from 100 milliseconds to 1 minute, until the
         container has run for 10 seconds.
       - Starting at boot needs the service that the role P(pycontainers.linux.host#role) sets up.
@@ -138,7 +139,7 @@ options:
     choices: ["no", on-failure, always, unless-stopped]
   restart_retries:
     description:
-      - How often O(restart_policy=on-failure) starts the container again, one time after the other. V(0) is any number.
+      - How often in a row O(restart_policy=on-failure) starts the container again. V(0) is any number.
       - For a new container the default is V(0).
     type: int
   stop_timeout:

@@ -201,8 +201,20 @@ def _files(folder: str) -> Iterator[tuple[str, Any]]:
         for name in (*folders, *files):
             path = os.path.join(parent, name)
             there = os.lstat(path)
-            what = os.readlink(path) if os.path.islink(path) else Path(path).read_bytes() if name in files else b""
-            yield path, (there.st_mode, what if len(what) < 4096 else len(what))
+            yield path, (there.st_mode, _content(path))
+
+
+def _content(path: str) -> object:
+    """A link's target, a file's text or its size, a namespace's number."""
+    if os.path.islink(path):
+        return os.readlink(path)
+    try:
+        text = Path(path).read_bytes()
+    except IsADirectoryError:
+        return "folder"
+    except OSError:
+        return os.stat(path).st_ino
+    return text if len(text) < 4096 else len(text)
 
 
 def _cgroups() -> Iterator[tuple[str, Any]]:

@@ -26,6 +26,7 @@ class Place:
 
     def __init__(self, layout: Layout, folder: Path) -> None:
         self.layout, self.folder = layout, folder
+        folder.mkdir()
         self.path = str(folder / "merged")
         for name in ("a", "b"):
             (folder / name).mkdir()
@@ -46,7 +47,7 @@ class Place:
 @pytest.fixture
 def place(layout: Layout, tmp_path: Path) -> Iterator[Place]:
     """Give two lowers, a and b; what a test leaves mounted is unmounted."""
-    made = Place(layout, tmp_path)
+    made = Place(layout, tmp_path / "place")
     yield made
     while mounted(made.path):
         syscalls.umount(made.path)

@@ -2,6 +2,7 @@
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a container is and is to be, and the lines of the plan between: a table that several tests read."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -192,9 +193,7 @@ CASES = {
     "another image": Case(renewed(image_id=OTHER_IMAGE), started(), REPLACEMENT),
     "another command": Case(renewed(command=("sleep", "5")), started(), REPLACEMENT),
     "asked to be made anew": Case(renewed(recreate=True), started(), REPLACEMENT),
-    "another image of a stopped one": Case(
-        renewed("stopped", image_id=OTHER_IMAGE), stopped(), [MAKE, NAME, *FORGET]
-    ),
+    "another image of a stopped one": Case(renewed("stopped", image_id=OTHER_IMAGE), stopped(), [MAKE, NAME, *FORGET]),
     "another image, and started": Case(
         renewed(image_id=OTHER_IMAGE), stopped(), [MAKE, *made(NEW), *run(NEW), NAME, *FORGET]
     ),

@@ -26,18 +26,25 @@ PATIENCE = 10.0
 
 @contextmanager
 def child(act: Callable[[], object]) -> Iterator[int]:
-    """A process that acts; at the end of the block it is ended and reaped."""
+    """A process that acts, and ends with status 0 if it could; at the end of the block it is ended and reaped."""
     pid = os.fork()
     if not pid:
         try:
             act()
-        finally:
             os._exit(0)
+        finally:
+            os._exit(1)
     try:
         yield pid
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+
+
+def ended_well(pid: int) -> bool:
+    """Wait for a process, and say whether it could do what it was for. It stays to be reaped."""
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    return found is not None and found.si_status == 0
 
 
 @pytest.fixture
@@ -103,20 +110,18 @@ def test_writers_do_not_mix(place: Path) -> None:
 
     def writes(content: bytes) -> Callable[[], None]:
         def write_often() -> None:
-            while True:
+            for _ in range(200):
                 store.write(str(place), content)
 
         return write_often
 
     seen: set[bytes] = set()
-    with child(writes(contents[0])), child(writes(contents[1])):
-        end = time.monotonic() + PATIENCE
-        while len(seen) < 2 and time.monotonic() < end:
+    with child(writes(contents[0])) as first, child(writes(contents[1])) as second:
+        while os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             seen.add(place.read_bytes())
-        for _ in range(200):
-            seen.add(place.read_bytes())
+        assert ended_well(first)
+        assert ended_well(second)
     assert seen == set(contents)
-    store.write(str(place), b"after")
     assert beside(place) == []
 
 
@@ -219,8 +224,8 @@ def test_a_lock_keeps_processes_apart(tmp_path: Path) -> None:
                 count.write_text(str(number + 1))
 
     with child(count_up) as first, child(count_up) as second:
-        for pid in (first, second):
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert ended_well(first)
+        assert ended_well(second)
     assert count.read_text() == "60"
 
 

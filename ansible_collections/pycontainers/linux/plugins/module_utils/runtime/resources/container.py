@@ -80,11 +80,12 @@ class ContainerResource:
         full = replace(full, image_id=image, **_running(full, have))
         if have is not None and full.state == have.state and not want.recreate and not diff(full, have):
             return _target(full, kept=kept, leftovers=leftovers)
-        _check(layout, full, have)
+        _check(layout, full, have, leftovers)
         renewed = have is None or _recreates(full, have)
         if renewed:
             created = container_state.timestamp(time.time())
-            full = replace(full, id=_new_identity(layout, full, have), created=created, attached=None, remains=None)
+            identity = _new_identity(layout, full, have)
+            full = replace(full, id=identity, created=created, attached=None, remains=None, held=())
         install = install_steps(layout) if full.state == "started" else ()
         return _target(full, kept=kept, fetch=fetch, leftovers=leftovers, install=install)
 
@@ -139,12 +140,12 @@ def _image(layout: Layout, full: Container, asked: bool) -> tuple[str | None, tu
 
 
 def _running(full: Container, have: Container | None) -> dict[str, Any]:
-    """What the kernel should show of the container that is there, beside its rows."""
+    """What there is to keep, and what the kernel should show, of the container that is there."""
     if have is None:
         return {}
     if full.state == "started":
-        return {"attached": full.networks or None}
-    return {"remains": () if have.state == "stopped" else None}
+        return {"attached": full.networks or None, "held": have.held}
+    return {"remains": () if have.state == "stopped" else None, "held": have.held}
 
 
 def _recreates(want: Container, have: Container) -> bool:
@@ -164,7 +165,7 @@ def _new_identity(layout: Layout, want: Container, have: Container | None) -> st
     return sha256(dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _check(layout: Layout, full: Container, have: Container | None) -> None:
+def _check(layout: Layout, full: Container, have: Container | None, leftovers: tuple[str, ...]) -> None:
     """Refuse, before anything is touched, what would fail halfway."""
     for each in full.volumes or ():
         if not os.path.exists(each.source):
@@ -177,7 +178,10 @@ def _check(layout: Layout, full: Container, have: Container | None) -> None:
         shown = [str(each) for each in full.published_ports]
         raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
     if full.state == "started":
-        endpoint.port_conflicts(layout, full.published_ports or (), have.id if have else None)
+        # Ports that still lead to a leftover are free by the time that they are published.
+        freed = [port for each in leftovers for port in endpoint.observe_ports(layout, each)]
+        ports = [port for port in full.published_ports or () if not any(map(port.meets, freed))]
+        endpoint.port_conflicts(layout, ports, have.id if have else None)
 
 
 def _fetch(layout: Layout, want: Target) -> Plan:
@@ -240,10 +244,11 @@ def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]
 
 
 def _same(want: Container, kept: Container) -> bool:
-    """Whether the record says what is wanted. A limit that is not managed and one that is cleared are the same."""
+    """Whether the record says what is wanted. A limit that is not managed is the same as one that is cleared."""
     unlimited: dict[str, Any] = {row.name: None for row in LIMIT_ROWS if getattr(want, row.name) == UNLIMITED}
     unlimited = {name: None for name in unlimited if getattr(kept, name) in (None, UNLIMITED)}
-    return container_state.encoded(replace(want, **unlimited)) == container_state.encoded(replace(kept, **unlimited))
+    new, old = replace(want, **unlimited), replace(kept, **unlimited)
+    return container_state.encoded(new) == container_state.encoded(old)
 
 
 def _removal(layout: Layout, have: Container) -> Plan:

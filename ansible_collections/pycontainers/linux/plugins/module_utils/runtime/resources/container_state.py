@@ -129,7 +129,8 @@ def _names(layout: Layout) -> list[str]:
 
 def encoded(container: Container) -> dict[str, Any]:
     """The record's content: what is declared, not what is observed."""
-    kept = {key: value for key, value in record(container).items() if key not in OBSERVED}
+    shown = record(container).items()
+    kept = {key: value for key, value in shown if key not in OBSERVED and (value or key not in LISTS)}
     return {"format": RECORD_FORMAT} | kept
 
 

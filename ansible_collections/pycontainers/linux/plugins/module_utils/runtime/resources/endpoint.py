@@ -50,7 +50,6 @@ def observe_endpoint(layout: Layout, identity: str) -> dict[str, Endpoint]:
     found = {}
     for network, address in held.items():
         known = declared_network(layout, network)
-        assert known.subnet is not None
         host = host_interface(identity, address)
         port, bridge = outside.get(host), outside.get(str(known.bridge_name))
         own = next((link for link in inside.values() if link.mac == mac(address)), None)
@@ -59,7 +58,7 @@ def observe_endpoint(layout: Layout, identity: str) -> dict[str, Endpoint]:
         found[network] = Endpoint(
             network=network,
             address=address,
-            prefix=known.subnet.prefix,
+            prefix=known.range.prefix,
             mac=mac(address),
             gateway=str(known.gateway),
             interface=own.name if own else "",

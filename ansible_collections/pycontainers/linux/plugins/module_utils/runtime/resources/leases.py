@@ -39,9 +39,8 @@ def address_of(layout: Layout, network: str, identity: str) -> str | None:
 
 def free(network: Network, taken: dict[str, str]) -> str:
     """The lowest address that nobody has. Raises :class:`Failure` if the network is full."""
-    assert network.subnet is not None
     used = {number(address) for address in taken} | {number(network.gateway or "0.0.0.0")}
-    for address in range(network.subnet.base + 1, network.subnet.last):
+    for address in range(network.range.base + 1, network.range.last):
         if address not in used:
             return dotted(address)
     raise Failure(

@@ -8,7 +8,6 @@ next run finishes what it began.
 """
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -17,36 +16,27 @@ from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
-from ..core.plan import Plan, Step
+from ..core.model import diff
+from ..core.plan import Plan
 from ..errors import Failure, InvalidValue, failing
 from ..kernel import links
 from . import firewall, leases
 from .addresses import Subnet, dotted, number, subnet_of
 from .network_model import (
+    ETHERNET_MTU,
+    REBUILT,
     Network,
     bridge_name,
-    declared,
     host_interface,
     mac,
     names,
+    rebuilds,
+    recorded,
     stored,
     with_prefix,
 )
-from .network_steps import (
-    AddAddress,
-    CreateBridge,
-    DeleteBridge,
-    JoinBridge,
-    Place,
-    RemoveAddress,
-    SetMtu,
-    SetSetting,
-    SetUp,
-)
 
-ETHERNET_MTU = 1500
-_REBUILT = ("subnet", "gateway", "bridge_name")
-_KEPT = (*_REBUILT, "mtu", "masquerade", "internal")
+_KEPT = (*REBUILT, "mtu", "masquerade", "internal")
 
 
 class NetworkResource:
@@ -78,7 +68,7 @@ class NetworkResource:
             if have is None or have.link == "missing" or have.subnet != want.subnet:
                 _check_overlap(layout, want, have)
             ports, found = _ports(layout, want), _readings(want)
-        if have is not None and _rebuilds(want, have):
+        if have is not None and rebuilds(want, have):
             _refuse_connected(layout, have, "change subnet, gateway or bridge of")
         return replace(
             want,
@@ -91,19 +81,12 @@ class NetworkResource:
         )
 
     def plan(self, layout: Layout, want: Network, have: Network | None) -> Plan:
-        """Take the steps that are missing; change of subnet, gateway or bridge takes the bridge down first."""
-        if want.state == "absent":
-            return Plan() if have is None else Plan(tuple(_removal(layout, have)))
-        steps: list[Step] = []
-        record = store.write_record(layout.network(want.name), declared(want), None, "network")
-        before = None if have is None or have.stored is None else have.stored.encode()
-        if record.content != before:
-            steps.append(replace(record, before=before))
-        if have is not None and _rebuilds(want, have):
-            steps += _dismantling(layout, have)
-            have = None
-        steps += _building(layout, want, have or Network(name=want.name, link="missing"))
-        return Plan(tuple(steps))
+        """The steps that are missing. Most runs miss none, and are spared the import of those there are."""
+        if want.state == "present" and have is not None and have.stored == recorded(want) and not diff(want, have):
+            return Plan()
+        from . import network_plan
+
+        return network_plan.plan(layout, want, have)
 
     def facts(self, layout: Layout, have: Network | None) -> Mapping[str, Any]:
         """Return the network in the shape of ``docker network inspect``; empty if there is none."""
@@ -145,7 +128,6 @@ def _observed(layout: Layout, known: Network) -> Network:
     bridge = str(known.bridge_name)
     link = links.links().get(bridge)
     table = firewall.read()
-    text = json.dumps(declared(known))
     content = store.read(layout.network(known.name))
     return replace(
         known,
@@ -155,7 +137,7 @@ def _observed(layout: Layout, known: Network) -> Network:
         settings=_readings(known),
         members=tuple(sorted(name for name, master in _ports(layout, known).items() if link and master == link.index)),
         firewall=tuple(sorted((*table.holds(bridge), *(("rules",) if table.complete else ())))),
-        stored=content.decode() if content else text,
+        stored=content.decode() if content else recorded(known),
     )
 
 
@@ -202,11 +184,11 @@ def _completed(want: Network, known: Network | None) -> Network:
         moved = want.subnet not in (None, known.subnet)
         left_out = [row for row in _KEPT if getattr(want, row) is None and not (moved and row == "gateway")]
         want = replace(want, **{row: getattr(known, row) for row in left_out})
-    assert want.subnet is not None
-    gateway = want.gateway or dotted(want.subnet.base + 1)
-    if not want.subnet.usable(number(gateway)):
+    first = dotted(want.range.base + 1)
+    gateway = want.gateway or first
+    if not want.range.usable(number(gateway)):
         reason = f"no interface can have it in the subnet {want.subnet}"
-        raise InvalidValue("gateway", gateway, reason, f"such as {dotted(want.subnet.base + 1)}")
+        raise InvalidValue("gateway", gateway, reason, f"such as {first}")
     return replace(
         want,
         gateway=gateway,
@@ -222,10 +204,6 @@ def _uplink_mtu() -> int:
     indexes = {route.interface for route in links.routes() if route.prefix == 0}
     uplinks = [link.mtu for link in links.links().values() if link.index in indexes]
     return min((ETHERNET_MTU, *uplinks))
-
-
-def _rebuilds(want: Network, have: Network) -> bool:
-    return any(getattr(want, row) != getattr(have, row) for row in _REBUILT)
 
 
 def _refuse_connected(layout: Layout, network: Network, operation: str) -> None:
@@ -249,10 +227,9 @@ def _check_bridge(layout: Layout, want: Network, have: Network | None) -> None:
 
 
 def _check_overlap(layout: Layout, want: Network, have: Network | None) -> None:
-    assert want.subnet is not None
     for other in names(layout):
         known = stored(layout, other) if other != want.name else None
-        if known is not None and known.subnet is not None and known.subnet.overlaps(want.subnet):
+        if known is not None and known.subnet is not None and known.subnet.overlaps(want.range):
             raise InvalidValue("subnet", str(want.subnet), f"it overlaps {known.subnet} of the network {other}")
     by_index = {link.index: name for name, link in links.links().items()}
     mine = have.bridge_name if have is not None else None
@@ -267,56 +244,5 @@ def _check_overlap(layout: Layout, want: Network, have: Network | None) -> None:
             taken.append((subnet, f"the route to {subnet}", route.interface))
     for subnet, what, index in taken:
         interface = by_index.get(index, "another interface")
-        if interface != mine and subnet.overlaps(want.subnet):
+        if interface != mine and subnet.overlaps(want.range):
             raise InvalidValue("subnet", str(want.subnet), f"it overlaps {what} of {interface}", "name another")
-
-
-def _building(layout: Layout, want: Network, have: Network) -> list[Step]:
-    """The steps that bridge, settings and firewall lack."""
-    bridge, steps = str(want.bridge_name), list[Step]()
-    if have.link == "missing":
-        steps.append(CreateBridge(bridge, mac(str(want.gateway))))
-    mtu = have.mtu or ETHERNET_MTU
-    if want.mtu != mtu:
-        steps.append(SetMtu(bridge, mtu, want.mtu or mtu))
-    there, wanted = have.addresses or (), want.addresses or ()
-    extra = [RemoveAddress(bridge, address) for address in there if address not in wanted]
-    steps += extra
-    # With the first address of a subnet the kernel removes its others, so what stays is added again.
-    steps += [AddAddress(bridge, each, each in there) for each in wanted if extra or each not in there]
-    if have.link != "up":
-        steps.append(SetUp(bridge))
-    now = dict(each.split("=") for each in want.found or () if have.link != "missing" or f"/{bridge}/" not in each)
-    for setting in want.settings or ():
-        path, _, value = setting.partition("=")
-        if now.get(path) != value:
-            steps.append(SetSetting(path, now.get(path), value))
-    steps += [JoinBridge(name, bridge) for name in want.members or () if name not in (have.members or ())]
-    if want.firewall != have.firewall:
-        steps.append(Place(layout, bridge, _without_rules(have.firewall), _without_rules(want.firewall)))
-    return steps
-
-
-def _dismantling(layout: Layout, have: Network) -> list[Step]:
-    """The steps that take bridge and firewall away."""
-    bridge, steps = str(have.bridge_name), list[Step]()
-    if _without_rules(have.firewall):
-        steps.append(Place(layout, bridge, _without_rules(have.firewall), ()))
-    if have.link in ("up", "down"):
-        address = mac(str(have.gateway))
-        mtu = have.mtu or ETHERNET_MTU
-        steps.append(DeleteBridge(bridge, address, mtu, have.addresses or (), have.settings or ()))
-    return steps
-
-
-def _removal(layout: Layout, have: Network) -> list[Step]:
-    record = None if have.stored is None else have.stored.encode()
-    return [
-        leases.RemoveLeases(layout, have.name),
-        *_dismantling(layout, have),
-        store.Remove(layout.network(have.name), record, "network"),
-    ]
-
-
-def _without_rules(sets: tuple[str, ...] | None) -> tuple[str, ...]:
-    return tuple(name for name in sets or () if name != "rules")

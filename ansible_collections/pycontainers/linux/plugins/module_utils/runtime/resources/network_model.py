@@ -14,7 +14,7 @@ from ..core import store
 from ..core.kinds import BOOL, NAME, TEXT, TEXTS, text, whole
 from ..core.layout import Layout
 from ..core.model import Effect, Kind, option, parse, record, rows
-from ..errors import NotFound
+from ..errors import Failure, NotFound
 from .addresses import ADDRESS, SUBNET, Subnet, number
 
 _INTERFACE = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}", re.ASCII)
@@ -67,6 +67,31 @@ class Network:
     firewall: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     stored: str | None = option(TEXT, internal=True, request=True)
     found: tuple[str, ...] | None = option(TEXTS, internal=True, request=True)
+
+    @property
+    def range(self) -> Subnet:
+        """The subnet of a network that is declared: its option can be left out only where there is a record."""
+        if self.subnet is None:
+            fix = "declare the network again with its subnet"
+            raise Failure(f"use the network {self.name}", "its record has no subnet", fix)
+        return self.subnet
+
+
+ETHERNET_MTU = 1500
+"""The kernel's default for a new bridge."""
+
+REBUILT = ("subnet", "gateway", "bridge_name")
+"""The rows whose change needs a new bridge."""
+
+
+def rebuilds(want: Network, have: Network) -> bool:
+    """Whether the bridge has to be taken down to get from ``have`` to ``want``."""
+    return any(getattr(want, row) != getattr(have, row) for row in REBUILT)
+
+
+def recorded(network: Network) -> str:
+    """The record's text."""
+    return store.encode(declared(network)).decode()
 
 
 def declared(network: Network) -> dict[str, Any]:
@@ -123,5 +148,4 @@ def host_interface(identity: str, address: str) -> str:
 
 def with_prefix(address: str, network: Network) -> str:
     """An address of a network as interfaces have it: ``10.0.0.2/24``."""
-    assert network.subnet is not None
-    return f"{address}/{network.subnet.prefix}"
+    return f"{address}/{network.range.prefix}"

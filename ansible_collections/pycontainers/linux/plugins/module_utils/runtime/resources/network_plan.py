@@ -1,0 +1,91 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps of a network: what is missing of it is made, what is too much taken away."""
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..core import store
+from ..core.layout import Layout
+from ..core.plan import Plan, Step
+from . import leases
+from .network_model import ETHERNET_MTU, Network, declared, mac, rebuilds
+from .network_steps import (
+    AddAddress,
+    CreateBridge,
+    DeleteBridge,
+    JoinBridge,
+    Place,
+    RemoveAddress,
+    SetMtu,
+    SetSetting,
+    SetUp,
+)
+
+
+def plan(layout: Layout, want: Network, have: Network | None) -> Plan:
+    """The steps from ``have`` to ``want``; a change of subnet, gateway or bridge takes the bridge down first."""
+    if want.state == "absent":
+        return Plan() if have is None else Plan(tuple(_removal(layout, have)))
+    steps: list[Step] = []
+    record = store.write_record(layout.network(want.name), declared(want), None, "network")
+    before = None if have is None or have.stored is None else have.stored.encode()
+    if record.content != before:
+        steps.append(replace(record, before=before))
+    if have is not None and rebuilds(want, have):
+        steps += _dismantling(layout, have)
+        have = None
+    steps += _building(layout, want, have or Network(name=want.name, link="missing"))
+    return Plan(tuple(steps))
+
+
+def _building(layout: Layout, want: Network, have: Network) -> list[Step]:
+    """The steps that bridge, settings and firewall lack."""
+    bridge, steps = str(want.bridge_name), list[Step]()
+    if have.link == "missing":
+        steps.append(CreateBridge(bridge, mac(str(want.gateway))))
+    mtu = have.mtu or ETHERNET_MTU
+    if want.mtu != mtu:
+        steps.append(SetMtu(bridge, mtu, want.mtu or mtu))
+    there, wanted = have.addresses or (), want.addresses or ()
+    extra = [RemoveAddress(bridge, address) for address in there if address not in wanted]
+    steps += extra
+    # With the first address of a subnet the kernel removes its others, so what stays is added again.
+    steps += [AddAddress(bridge, each, each in there) for each in wanted if extra or each not in there]
+    if have.link != "up":
+        steps.append(SetUp(bridge))
+    now = dict(each.split("=") for each in want.found or () if have.link != "missing" or f"/{bridge}/" not in each)
+    for setting in want.settings or ():
+        path, _, value = setting.partition("=")
+        if now.get(path) != value:
+            steps.append(SetSetting(path, now.get(path), value))
+    steps += [JoinBridge(name, bridge) for name in want.members or () if name not in (have.members or ())]
+    if want.firewall != have.firewall:
+        steps.append(Place(layout, bridge, _without_rules(have.firewall), _without_rules(want.firewall)))
+    return steps
+
+
+def _dismantling(layout: Layout, have: Network) -> list[Step]:
+    """The steps that take bridge and firewall away."""
+    bridge, steps = str(have.bridge_name), list[Step]()
+    if _without_rules(have.firewall):
+        steps.append(Place(layout, bridge, _without_rules(have.firewall), ()))
+    if have.link in ("up", "down"):
+        address = mac(str(have.gateway))
+        mtu = have.mtu or ETHERNET_MTU
+        steps.append(DeleteBridge(bridge, address, mtu, have.addresses or (), have.settings or ()))
+    return steps
+
+
+def _removal(layout: Layout, have: Network) -> list[Step]:
+    record = None if have.stored is None else have.stored.encode()
+    return [
+        leases.RemoveLeases(layout, have.name),
+        *_dismantling(layout, have),
+        store.Remove(layout.network(have.name), record, "network"),
+    ]
+
+
+def _without_rules(sets: tuple[str, ...] | None) -> tuple[str, ...]:
+    return tuple(name for name in sets or () if name != "rules")

@@ -1,0 +1,98 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import UNLIMITED
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import converge
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import NotFound
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.cgroup_limit import (
+    CGROUP_LIMIT,
+    CgroupLimit,
+)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_steps import GiveName
+from ansible_collections.pycontainers.linux.tests.unit.container.plan_cases import (
+    LAYOUT,
+    MIB,
+    OLD,
+    record,
+    started,
+    stopped,
+)
+
+
+def said(**options: Any) -> CgroupLimit:
+    """What a playbook says of the limits of the container "web"."""
+    return parse(CgroupLimit, {"name": "web", **options})
+
+
+def limited(container: Container) -> CgroupLimit:
+    """The limits of a container, as they are observed."""
+    limits = {name: getattr(container, name) for name in ("memory", "cpus", "pids_limit")}
+    return CgroupLimit(name="web", container=container, **limits)
+
+
+def lines(options: dict[str, Any], container: Container) -> list[str]:
+    """What is done to give a container these limits."""
+    have = limited(container)
+    return CGROUP_LIMIT.plan(LAYOUT, CGROUP_LIMIT.resolve(LAYOUT, said(**options), have), have).describe()
+
+
+def setting(text: str) -> str:
+    """The line of a limit that is set."""
+    return f"set {text} on cgroup pycontainers/{OLD}"
+
+
+@pytest.mark.parametrize(
+    ("options", "container", "expected"),
+    [
+        ({}, started(), []),
+        ({"memory": "512m"}, started(), []),
+        ({"memory": "256m"}, started(), [setting(f"memory to {256 * MIB} (was {512 * MIB})"), record()]),
+        ({"memory": "max"}, started(), [setting(f"memory to max (was {512 * MIB})"), record()]),
+        ({"memory": "256m"}, stopped(), [record()]),
+        (
+            {"cpus": 0.5, "pids_limit": 10},
+            started(),
+            [setting("cpus to 0.5 (was max)"), setting("pids_limit to 10 (was max)"), record()],
+        ),
+        ({"state": "absent"}, started(), [setting(f"memory to max (was {512 * MIB})"), record()]),
+        ({"state": "absent"}, started(memory=UNLIMITED), []),
+        ({"state": "absent"}, stopped(), [record()]),
+        ({"state": "absent"}, stopped(memory=None), []),
+    ],
+)
+def test_limits_are_changed_and_kept(options: dict[str, Any], container: Container, expected: list[str]) -> None:
+    """A limit that differs is written to the cgroup of what runs, and to the record for the next start."""
+    assert lines(options, container) == expected
+
+
+def test_the_limits_of_a_stopped_container_are_kept(tmp_path: Path) -> None:
+    """What is set on a container that does not run is found there by the next run, and nothing else has changed."""
+    layout = Layout(str(tmp_path / "root"), str(tmp_path / "run"))
+    before = replace(stopped(), held=(), networks=(), published_ports=())
+    container_state.record_step(layout, before, None).do()
+    GiveName(layout, "web", OLD, None).do()
+    assert converge(CGROUP_LIMIT, layout, said(memory="64m", cpus=2), check=False).changed
+    again = converge(CGROUP_LIMIT, layout, said(memory="64m", cpus=2), check=False)
+    assert (again.changed, again.facts["cgroup_limit"]["memory"]) == (False, 64 * MIB)
+    kept = container_state.load(layout, OLD)
+    assert kept is not None
+    assert (kept.memory, kept.cpus, kept.image, kept.restart_policy) == (64 * MIB, 2 * 10**9, before.image, "always")
+
+
+def test_only_a_container_can_be_limited(tmp_path: Path) -> None:
+    """Limits for a container that is not there are refused, by its name."""
+    layout = Layout(str(tmp_path / "root"), str(tmp_path / "run"))
+    with pytest.raises(NotFound, match="cannot limit container web: there is no container of this name"):
+        converge(CGROUP_LIMIT, layout, said(memory="64m"), check=True)

@@ -1,0 +1,98 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import ROOTFS, OverlayRootfs
+
+LAYOUT = Layout("/nowhere/root", "/nowhere/run")
+
+
+def said(**options: Any) -> OverlayRootfs:
+    """What a playbook says of the overlay on /m."""
+    return parse(OverlayRootfs, {"path": "/m", **options})
+
+
+WELL: dict[str, Any] = {"lower": ["/b", "/a"], "upper": "/u", "work": "/w"}
+FOLDERS = ["make directory /u", "make directory /w", "make directory /m"]
+UNMOUNT = "unmount overlay from /m"
+
+
+@pytest.mark.parametrize(
+    ("want", "have", "verbs"),
+    [
+        (said(**WELL), None, [*FOLDERS, "mount"]),
+        (said(lower=["/a"]), None, ["make directory /m", "mount"]),
+        (said(**WELL), said(**WELL), []),
+        (said(**{**WELL, "lower": ["/a", "/b"]}), said(**WELL), [UNMOUNT, "mount"]),
+        (said(lower=["/b", "/a"]), said(**WELL), [UNMOUNT, "mount"]),
+        (said(state="absent"), said(**WELL), [UNMOUNT]),
+        (said(state="absent"), None, []),
+    ],
+)
+def test_a_plan_is_what_differs(want: OverlayRootfs, have: OverlayRootfs | None, verbs: list[str]) -> None:
+    """An overlay is mounted with the folders it needs, mounted anew if its directories differ, or unmounted."""
+    lines = ROOTFS.plan(LAYOUT, want, have).describe()
+    assert ["mount" if line.startswith("mount overlay") else line for line in lines] == verbs
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    """Folders "a" and "b" to put together, and a file."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "file").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "option", "reason"),
+    [
+        ({"lower": None}, "lower", "a new overlay needs at least one lower directory"),
+        ({"lower": ["c"]}, "lower", "there is no such directory"),
+        ({"lower": ["file"]}, "lower", "it is not a directory"),
+        ({"upper": "u"}, "work", "upper and work go together"),
+        ({"work": "w"}, "upper", "upper and work go together"),
+        ({"upper": "u", "work": "u/w"}, "work", "it overlaps upper"),
+        ({"upper": "a/u", "work": "w"}, "lower", "it overlaps upper"),
+        ({"upper": "u", "work": "u"}, "work", "it overlaps upper"),
+        ({"path": "a"}, "lower", "it overlaps path"),
+        ({"path": "."}, "lower", "it overlaps path"),
+        ({"lower": ["a", "a"]}, "lower", "it overlaps lower"),
+    ],
+)
+def test_directories_that_do_not_go_together_are_refused(
+    folders: Path, options: dict[str, Any], option: str, reason: str
+) -> None:
+    """What the kernel could not combine is refused before anything is touched."""
+    given = {"path": "m", "lower": ["a", "b"], **options}
+    values = {
+        key: [f"{folders}/{each}" for each in value] if isinstance(value, list) else value and f"{folders}/{value}"
+        for key, value in given.items()
+    }
+    with pytest.raises(InvalidValue) as caught:
+        ROOTFS.resolve(LAYOUT, parse(OverlayRootfs, values), None)
+    assert caught.value.option == option
+    assert reason in str(caught.value)
+    assert sorted(path.name for path in folders.iterdir()) == ["a", "b", "file"]
+
+
+def test_what_is_left_out_stays(folders: Path) -> None:
+    """Of an overlay that is there, directories that are not named stay as they are."""
+    have = OverlayRootfs(path="/m", lower=(f"{folders}/a",), upper=f"{folders}/u", work=f"{folders}/w")
+    assert ROOTFS.resolve(LAYOUT, said(), have) == have
+
+
+def test_another_filesystem_is_left_alone() -> None:
+    """Where something else is mounted no overlay is, and none can be removed."""
+    for state in ("present", "absent"):
+        with pytest.raises(InvalidValue, match="a proc filesystem is mounted there"):
+            ROOTFS.resolve(LAYOUT, parse(OverlayRootfs, {"path": "/proc", "state": state, "lower": ["/usr"]}), None)
