@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from testbed.registry import Server, registry
@@ -49,6 +49,41 @@ def _show_own_network_in_sysfs() -> None:
     syscalls.umount("/mnt", syscalls.MNT_DETACH)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cgroups(_own_namespaces: None) -> Iterator[None]:
+    """Make a group of the test process's own the root of what it sees of version 1, so that others are out of sight.
+
+    Version 2 hands no controllers down from a group with processes in it: there the tests share the machine's root.
+    """
+    groups = cgroups.cgroups()
+    if groups.version == 2:
+        yield
+        return
+    name = f"pycontainers-tests-{os.getpid()}"
+    homes = [os.open(folder, os.O_PATH | os.O_DIRECTORY) for folder in _folders_now()]
+    tops = [os.open(folder, os.O_PATH | os.O_DIRECTORY) for folder in groups.directories(".")]
+    groups.create(name)
+    cgroups.join(groups.directories(name))
+    syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+    for folder in groups.directories(name):
+        syscalls.mount(folder, os.path.dirname(folder), flags=syscalls.MS_BIND)
+    yield
+    cgroups.join(f"/proc/self/fd/{home}" for home in homes)
+    for top in tops:
+        for folder, _, _ in os.walk(f"/proc/self/fd/{top}/{name}", topdown=False):
+            os.rmdir(folder)
+    for descriptor in (*homes, *tops):
+        os.close(descriptor)
+
+
+def _folders_now() -> list[str]:
+    """The folders of the groups that the test process is in."""
+    lines = [line.split(":") for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    return [
+        f"/sys/fs/cgroup/{controllers}{path}" for _, controllers, path in lines if controllers in cgroups.V1_CONTROLLERS
+    ]
+
+
 def _mounts() -> list[str]:
     return sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
@@ -62,45 +97,48 @@ def _descriptors() -> set[str]:
 
 
 def _cgroups() -> set[str]:
+    """The containers' groups; that of their waiters stays."""
     found = set()
-    for top in ("memory", "cpu", "pids", "freezer", "devices", "unified", "."):
-        parent = f"/sys/fs/cgroup/{top}/pycontainers"
-        if os.path.isdir(parent):
-            found |= {f"{top}/{name}" for name in os.listdir(parent) if os.path.isdir(f"{parent}/{name}")}
-    return found
+    for parent in filter(os.path.isdir, cgroups.cgroups().directories("pycontainers")):
+        found |= {f"{parent}/{name}" for name in os.listdir(parent) if os.path.isdir(f"{parent}/{name}")}
+    return {each for each in found if not each.endswith("/waiters")}
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Iterator[Layout]:
     """A layout in a temporary folder; afterwards mounts, links, cgroups and descriptors are as they were."""
-    before = _mounts(), _links(), _cgroups()
+    before_mounts, before_links, before_cgroups = _mounts(), _links(), _cgroups()
     descriptors = _descriptors()
     yield Layout(root=str(tmp_path / "root"), run=str(tmp_path / "run"))
-    assert (_mounts(), _links(), _cgroups()) == before
+    assert [each for each in _mounts() if each not in before_mounts] == []
+    assert len(_mounts()) == len(before_mounts)
+    assert (_links(), _cgroups()) == (before_links, before_cgroups)
     assert len(_descriptors()) == len(descriptors)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def images_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run one registry with the testbed's images for all container tests."""
+    """Run a registry with the testbed's images for the container tests of a file."""
     with registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def stored(images_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """A layout that has the image busybox and an installed runtime, for hosts to begin with."""
+def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layout, str]:
+    """A layout that has the image busybox and an installed runtime, for hosts to begin with, and the image's name."""
     folder = tmp_path_factory.mktemp("stored")
     made = Layout(str(folder / "root"), str(folder / "run"))
-    pull(made, parse_reference(f"{images_server.address}/busybox:latest"))
+    with registry(folder / "registry") as running:
+        name = f"{running.address}/busybox:latest"
+        pull(made, parse_reference(name))
     for step in install_steps(made):
         step.do()
-    return made
+    return made, name
 
 
 @pytest.fixture
-def host(layout: Layout, stored: Layout, images_server: Server) -> Iterator[Host]:
+def host(layout: Layout, stored: tuple[Layout, str]) -> Iterator[Host]:
     """A host with nothing on it yet; what a test has left there is ended and removed."""
-    made = Host(layout, stored, f"{images_server.address}/busybox:latest")
+    made = Host(layout, *stored)
     yield made
     made.close()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network import NETWORK
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import names
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 
 SLEEP = ["sleep", "1000"]
 KNOBS = ("memory/memory.limit_in_bytes", "cpu/cpu.cfs_quota_us", "pids/pids.max", "memory.max", "cpu.max", "pids.max")
@@ -45,6 +46,8 @@ class Host:
         self.layout, self.busybox = layout, busybox
         for name in ("images", "layers", "runtime"):
             subprocess.run(["cp", "-al", f"{stored.root}/{name}", f"{_made(layout.root)}/{name}"], check=True)
+        for step in install_steps(layout):  # the sources may have changed since the stored one was installed
+            step.do()
 
     def converge(self, name: str = "c", *, check: bool = False, **values: Any) -> Outcome[Container]:
         """Declare a container."""
@@ -52,7 +55,8 @@ class Host:
 
     def run(self, command: Any = None, name: str = "c", **values: Any) -> Container:
         """Start a container and return it as observed."""
-        given = {"image": self.busybox, "command": SLEEP if command is None else command, "stop_timeout": 0}
+        words = SLEEP if command is None else command
+        given: dict[str, Any] = {"image": self.busybox, "command": words, "stop_timeout": 0}
         self.converge(name, **given, **values)
         return self.observed(name)
 
@@ -122,12 +126,41 @@ class Host:
 
     def cli(self, *words: str, stdin: str | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
         """Call the command line, as an installed one is called."""
-        command = [sys.executable, "-I", f"{self.layout.runtimes}/current/pycontainers"]
-        place = ["--root", self.layout.root, "--run", self.layout.run]
         given: dict[str, Any] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
         return subprocess.run(
-            [*command, *place, *words], capture_output=True, text=True, timeout=30, check=False, **given, **options
+            [*self._command(), *words], capture_output=True, text=True, timeout=30, check=False, **given, **options
         )
+
+    def ok(self, *words: str, stdin: str | None = None) -> str:
+        """Call a verb that must do well, and return what it prints."""
+        result = self.cli(*words, stdin=stdin)
+        assert (result.returncode, result.stderr) == (0, ""), result
+        return result.stdout
+
+    def failure(self, *words: str, code: int = 1) -> str:
+        """Call a verb that must fail with one sentence, and return that."""
+        result = self.cli(*words)
+        assert result.returncode == code, result
+        assert result.stderr.startswith("pycontainers: cannot "), result
+        assert result.stderr.count("\n") == 1, result
+        return result.stderr
+
+    @contextmanager
+    def beside(self, *words: str, **streams: int) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a verb beside the test, and end it if the test has not."""
+        given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
+        command = [*self._command(), *words]
+        with subprocess.Popen(
+            command, start_new_session=True, stdin=given["stdin"], stdout=given["stdout"], stderr=given["stderr"]
+        ) as running:
+            try:
+                yield running
+            finally:
+                running.kill()
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-I", f"{self.layout.runtimes}/current/pycontainers"]
+        return [*command, "--root", self.layout.root, "--run", self.layout.run]
 
     def close(self) -> None:
         """End and remove all there is, also what a test has broken; nothing of it may run then."""

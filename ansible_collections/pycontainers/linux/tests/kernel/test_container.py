@@ -6,22 +6,29 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect, parse
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import apply
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, links
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     container_state,
     endpoint,
     firewall,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, snapshot, wait
 from testbed.registry import Server
 
@@ -222,8 +229,6 @@ def test_a_lost_firewall_table_is_mended(host: Host) -> None:
 )
 def test_a_replacement_that_fails_keeps_the_old_one(host: Host, values: dict[str, Any], reason: str) -> None:
     """When the new container can't be had, one sentence says why, and the old one serves as before."""
-    import socket
-
     host.network()
     old = serving("old", image=host.busybox)
     host.converge(**old)
@@ -292,7 +297,7 @@ def test_leaving_options_out_keeps_them(host: Host) -> None:
     assert new.id == container.id
 
 
-def test_the_same_tag_for_another_image(host: Host, images_server: Server) -> None:
+def test_the_same_tag_for_another_image(host: Host) -> None:
     """A stopped and a started container are replaced when the tag has come to stand for other content."""
     image = host.image("moving", {"Labels": {"version": "1"}})
     host.converge(image=image, command=["sleep", "1000"], stop_timeout=0)
@@ -302,6 +307,42 @@ def test_the_same_tag_for_another_image(host: Host, images_server: Server) -> No
     assert [each.path for each in outcome.changes] == ["image_id"]
     assert host.observed().id != first.id
     assert not host.converge(image=image).changed
+
+
+def test_layers_go_with_the_last_container(host: Host) -> None:
+    """An image that no name stands for any more goes with its last container, in a replacement and in a removal."""
+
+    def layers() -> set[str]:
+        return set(os.listdir(f"{host.layout.root}/layers"))
+
+    base = layers()
+    tasks: dict[str, dict[str, Any]] = {"1": {"image": "registry.test/moving"}, "2": {"state": "absent"}}
+    for version, task in tasks.items():
+        image = host.image("moving", {}, partial(_touch, version))
+        host.converge(image=image, command=["sleep", "1000"], stop_timeout=0)
+        own = layers() - base
+        host.image("moving", {"Labels": {"version": version}})
+        assert own <= layers()
+        told = host.converge(check=True, **task)
+        done = host.converge(**task)
+        assert told.actions == done.actions
+        assert layers() == base, done.actions
+        host.converge(state="absent")
+
+
+def _touch(name: str, root: Path) -> None:
+    (root / name).touch()
+
+
+def test_an_image_that_goes_away_meanwhile(host: Host) -> None:
+    """A container is not made of an image that was removed after it was looked up."""
+    image = host.image("going", {}, lambda root: (root / "x").touch())
+    want = parse(Container, {"name": "c", "image": image, "command": ["true"]})
+    plan = CONTAINER.plan(host.layout, CONTAINER.resolve(host.layout, want, None), None)
+    content.remove(host.layout, parse_reference(image))
+    with pytest.raises(Failure, match="has been removed meanwhile; run the task again"):
+        apply(plan)
+    assert container_state.identities(host.layout) == []
 
 
 def test_facts_are_those_of_docker_inspect(host: Host, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -112,8 +113,6 @@ def test_the_record_keeps_what_else_was_declared(host: Host) -> None:
     host.run(networks=[{"name": "front"}], published_ports=["8080:80"], memory="32m")
     name = "memory/memory.limit_in_bytes" if cgroups.cgroups().version == 1 else "memory.max"
     cgroups.write_file(cgroups.cgroups().file(container_state.cgroup(host.observed()), name), str(48 << 20))
-    import subprocess
-
     subprocess.run(["nft", "flush", "map", "inet", "pycontainers", "ports_any"], check=True)
     limit(host, pids_limit=9)
     kept = container_state.load(host.layout, host.observed().id or "")
@@ -166,7 +165,7 @@ def test_a_container_that_is_not_there(host: Host) -> None:
         ("memory", "-5"),
         ("cpus", "1_000"),
         ("cpus", "0.001"),
-        ("cpus", "１"),
+        ("cpus", "\u0661"),
         ("cpus", "nan"),
         ("cpus", "1e1"),
         ("pids_limit", "4194305"),
@@ -202,6 +201,6 @@ def test_values_are_what_the_kernel_makes_of_them(option: str, value: Any, norma
 def test_the_largest_values_converge(host: Host) -> None:
     """The largest values that are taken are kept as they are, and a second run changes nothing."""
     host.run()
-    values = {"memory": 9223372036854771711, "pids_limit": 4194304, "cpus": 100}
+    values: dict[str, Any] = {"memory": 9223372036854771711, "pids_limit": 4194304, "cpus": 100}
     limit(host, **values)
     assert not limit(host, **values).changed

@@ -32,7 +32,7 @@ class Place:
             (folder / name).mkdir()
             (folder / name / name).write_text(name)
             (folder / name / "both").write_text(name)
-        self.above = {"upper": str(folder / "upper"), "work": str(folder / "work")}
+        self.above: dict[str, Any] = {"upper": str(folder / "upper"), "work": str(folder / "work")}
         self.lower = [str(folder / "a"), str(folder / "b")]
 
     def declare(self, check: bool = False, **values: Any) -> Outcome[OverlayRootfs]:
@@ -65,7 +65,8 @@ def test_layers_are_merged_and_written_above(place: Place) -> None:
 def test_a_second_run_changes_nothing(place: Place) -> None:
     """What is mounted already, whatever of it is named, is left alone."""
     place.declare(lower=place.lower, **place.above)
-    for values in ({"lower": place.lower, **place.above}, {"lower": place.lower}, {}):
+    same: tuple[dict[str, Any], ...] = ({"lower": place.lower, **place.above}, {"lower": place.lower}, {})
+    for values in same:
         outcome = place.declare(**values)
         assert (outcome.changed, outcome.changes) == (False, ())
 
@@ -102,7 +103,7 @@ def test_what_can_not_be_mounted_is_refused(place: Place, values: dict[str, Any]
     """Directories that are missing or overlap are named before anything is touched."""
     names = {"A": place.lower[0], "B": place.lower[1], "W": place.above["work"], "A/x": f"{place.lower[0]}/x"}
     before = sorted(os.listdir(place.folder))
-    given = {
+    given: dict[str, Any] = {
         key: names.get(value, value) if isinstance(value, str) else [names.get(each, each) for each in value]
         for key, value in values.items()
     }

@@ -4,18 +4,19 @@
 """What happens without a task: programs end and are started again, the host boots and shuts down."""
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, syscalls
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, links, syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     container_state,
@@ -136,7 +137,7 @@ def test_a_crash_loop_slows_down(host: Host) -> None:
     container = host.shell("cat /proc/uptime; exit 1", restart_policy="always")
     wait(lambda: len(host.log(container).splitlines()) >= 4)
     moments = [float(line.split()[0]) for line in host.log(container).splitlines()[:4]]
-    gaps = [second - first for first, second in zip(moments, moments[1:], strict=False)]
+    gaps = [second - first for first, second in itertools.pairwise(moments)]
     assert all(gap >= least for gap, least in zip(gaps, (0.1, 0.2, 0.4), strict=True)), gaps
     host.converge(state="stopped")
     assert host.observed().remains == ()
@@ -149,7 +150,7 @@ def test_between_two_runs_it_is_started_and_can_be_stopped(host: Host) -> None:
     assert not host.converge().changed
     assert not host.converge(memory="max", check=True).changed
     waiting = processes(host.layout)
-    assert len(waiting) == 1 and waiting[0].startswith("sh -c sleep"), waiting
+    assert [line[:11] for line in waiting] == ["sh -c sleep"]
     host.converge(state="stopped")
     assert processes(host.layout) == []
     assert host.observed().remains == ()
@@ -215,8 +216,6 @@ def reboot(host: Host) -> None:
             syscalls.umount(host.layout.netns(identity), syscalls.MNT_DETACH)
         container = container_state.load(host.layout, identity)
         if container:
-            from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups
-
             cgroups.remove(cgroups.cgroups(), container_state.cgroup(container))
     for name, link in links.links().items():
         if link.kind in ("bridge", "veth"):
@@ -282,7 +281,7 @@ def test_one_that_does_not_boot_holds_up_no_other(host: Host, tmp_path: Path) ->
     assert reboot_result.returncode == 1
     lines = reboot_result.stderr.splitlines()
     assert len(lines) == 2
-    assert "there is no" in lines[0] and str(volume) in lines[0]
+    assert f"there is no {volume}" in lines[0]
     assert "it is not JSON" in lines[1]
     assert host.pid("c-good")
     assert str(volume) in status_of(host, broken).error
@@ -308,11 +307,15 @@ def test_shutdown_stops_all_at_the_same_time(host: Host) -> None:
         container = host.shell(
             "trap '' TERM; echo set; while :; do sleep 0.02; done", f"slow{number}", restart_policy="always"
         )
-        wait(lambda container=container: host.log(container) == "set\n")  # type: ignore[misc]
+        wait(partial(_has_set_its_trap, host, container))
         host.converge(f"slow{number}", stop_timeout=1)
     began = time.monotonic()
     assert supervise.shutdown(host.layout) == []
     assert time.monotonic() - began < 2.5
+
+
+def _has_set_its_trap(host: Host, container: Container) -> bool:
+    return host.log(container) == "set\n"
 
 
 def test_a_record_of_another_format_is_named(host: Host) -> None:
@@ -325,5 +328,5 @@ def test_a_record_of_another_format_is_named(host: Host) -> None:
     found, failures = supervise.named(host.layout)
     record.write_text(text)
     assert found == []
-    assert len(failures) == 1 and "another version of pycontainers wrote it" in failures[0]
-    assert parse(Container, {"name": "c"}).name == "c"
+    assert len(failures) == 1
+    assert "another version of pycontainers wrote it" in failures[0]

@@ -13,6 +13,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import Target
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image import Image
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import parse_ports
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import InstallRuntime
 
@@ -116,6 +117,8 @@ DISMANTLE = [
 FORGET = ["release 10.0.0.2 on network front", "release 10.1.0.2 on network back", f"remove container web ({OLD[:12]})"]
 MAKE = f"make container web ({NEW[:12]})"
 NAME = f"give the name web to container {NEW[:12]}"
+REMOTE = Image(name=parse_reference("nginx"), id=OTHER_IMAGE, manifest_digest=f"sha256:{'4e' * 32}")
+PULL = f"pull image {NGINX} (sha256:4e4e4e4e4e4e)"
 TAKE_NAME = "take the name web away"
 ADD_BACK = ["lease an address on network back", "connect eth1 to network back", "configure eth1 for network back"]
 
@@ -128,6 +131,12 @@ CASES = {
         renewed(install=(INSTALL,)),
         None,
         ["install runtime 4e4e in /nowhere/root/runtime", MAKE, *made(NEW), *run(NEW), NAME],
+    ),
+    "create from an image that is yet to be pulled": Case(
+        renewed("stopped", fetch=(REMOTE, None)), None, [PULL, MAKE, NAME]
+    ),
+    "another image, yet to be pulled": Case(
+        renewed("stopped", image_id=OTHER_IMAGE, fetch=(REMOTE, None)), stopped(), [PULL, MAKE, NAME, *FORGET]
     ),
     "create without starting": Case(renewed("stopped"), None, [MAKE, NAME]),
     "create after a run that was killed": Case(

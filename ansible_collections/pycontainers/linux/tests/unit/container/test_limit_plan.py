@@ -25,6 +25,7 @@ from ansible_collections.pycontainers.linux.tests.unit.container.plan_cases impo
     LAYOUT,
     MIB,
     OLD,
+    kept,
     record,
     started,
     stopped,
@@ -36,15 +37,14 @@ def said(**options: Any) -> CgroupLimit:
     return parse(CgroupLimit, {"name": "web", **options})
 
 
-def limited(container: Container) -> CgroupLimit:
-    """The limits of a container, as they are observed."""
+def limited(container: Container, memory: int | None = 512 * MIB) -> CgroupLimit:
+    """The limits of a container as they are observed; its record has this limit of memory and no other."""
     limits = {name: getattr(container, name) for name in ("memory", "cpus", "pids_limit")}
-    return CgroupLimit(name="web", container=container, **limits)
+    return CgroupLimit(name="web", container=container, kept=kept(memory=memory), **limits)
 
 
-def lines(options: dict[str, Any], container: Container) -> list[str]:
+def lines(options: dict[str, Any], have: CgroupLimit) -> list[str]:
     """What is done to give a container these limits."""
-    have = limited(container)
     return CGROUP_LIMIT.plan(LAYOUT, CGROUP_LIMIT.resolve(LAYOUT, said(**options), have), have).describe()
 
 
@@ -54,27 +54,30 @@ def setting(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("options", "container", "expected"),
+    ("options", "have", "expected"),
     [
-        ({}, started(), []),
-        ({"memory": "512m"}, started(), []),
-        ({"memory": "256m"}, started(), [setting(f"memory to {256 * MIB} (was {512 * MIB})"), record()]),
-        ({"memory": "max"}, started(), [setting(f"memory to max (was {512 * MIB})"), record()]),
-        ({"memory": "256m"}, stopped(), [record()]),
+        ({}, limited(started()), []),
+        ({"memory": "512m"}, limited(started()), []),
+        ({"memory": "256m"}, limited(started()), [setting(f"memory to {256 * MIB} (was {512 * MIB})"), record()]),
+        ({"memory": "max"}, limited(started()), [setting(f"memory to max (was {512 * MIB})"), record()]),
+        ({"memory": "256m"}, limited(stopped()), [record()]),
+        ({"memory": "512m"}, limited(started(memory=MIB)), [setting(f"memory to {512 * MIB} (was {MIB})")]),
+        ({"memory": "256m"}, limited(started(memory=256 * MIB)), [record()]),
         (
             {"cpus": 0.5, "pids_limit": 10},
-            started(),
+            limited(started()),
             [setting("cpus to 0.5 (was max)"), setting("pids_limit to 10 (was max)"), record()],
         ),
-        ({"state": "absent"}, started(), [setting(f"memory to max (was {512 * MIB})"), record()]),
-        ({"state": "absent"}, started(memory=UNLIMITED), []),
-        ({"state": "absent"}, stopped(), [record()]),
-        ({"state": "absent"}, stopped(memory=None), []),
+        ({"state": "absent"}, limited(started()), [setting(f"memory to max (was {512 * MIB})"), record()]),
+        ({"state": "absent"}, limited(started(memory=UNLIMITED), memory=None), []),
+        ({"state": "absent"}, limited(started(memory=UNLIMITED)), [record()]),
+        ({"state": "absent"}, limited(stopped()), [record()]),
+        ({"state": "absent"}, limited(stopped(memory=None), memory=None), []),
     ],
 )
-def test_limits_are_changed_and_kept(options: dict[str, Any], container: Container, expected: list[str]) -> None:
+def test_limits_are_changed_and_kept(options: dict[str, Any], have: CgroupLimit, expected: list[str]) -> None:
     """A limit that differs is written to the cgroup of what runs, and to the record for the next start."""
-    assert lines(options, container) == expected
+    assert lines(options, have) == expected
 
 
 def test_the_limits_of_a_stopped_container_are_kept(tmp_path: Path) -> None:
@@ -86,9 +89,14 @@ def test_the_limits_of_a_stopped_container_are_kept(tmp_path: Path) -> None:
     assert converge(CGROUP_LIMIT, layout, said(memory="64m", cpus=2), check=False).changed
     again = converge(CGROUP_LIMIT, layout, said(memory="64m", cpus=2), check=False)
     assert (again.changed, again.facts["cgroup_limit"]["memory"]) == (False, 64 * MIB)
-    kept = container_state.load(layout, OLD)
-    assert kept is not None
-    assert (kept.memory, kept.cpus, kept.image, kept.restart_policy) == (64 * MIB, 2 * 10**9, before.image, "always")
+    after = container_state.load(layout, OLD)
+    assert after is not None
+    assert (after.memory, after.cpus, after.image, after.restart_policy) == (
+        64 * MIB,
+        2 * 10**9,
+        before.image,
+        "always",
+    )
 
 
 def test_only_a_container_can_be_limited(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ def said(**options: Any) -> OverlayRootfs:
 
 
 WELL: dict[str, Any] = {"lower": ["/b", "/a"], "upper": "/u", "work": "/w"}
-FOLDERS = ["make directory /u", "make directory /w", "make directory /m"]
+FOLDERS = ["make directory /m", "make directory /u", "make directory /w"]
 UNMOUNT = "unmount overlay from /m"
 
 
 @pytest.mark.parametrize(
     ("want", "have", "verbs"),
     [
-        (said(**WELL), None, [*FOLDERS, "mount"]),
-        (said(lower=["/a"]), None, ["make directory /m", "mount"]),
+        (replace(said(**WELL), missing=("/m", "/u", "/w")), None, [*FOLDERS, "mount"]),
+        (replace(said(lower=["/a"]), missing=("/m",)), None, ["make directory /m", "mount"]),
+        (said(**WELL), None, ["mount"]),
         (said(**WELL), said(**WELL), []),
         (said(**{**WELL, "lower": ["/a", "/b"]}), said(**WELL), [UNMOUNT, "mount"]),
         (said(lower=["/b", "/a"]), said(**WELL), [UNMOUNT, "mount"]),
@@ -86,9 +88,22 @@ def test_directories_that_do_not_go_together_are_refused(
 
 
 def test_what_is_left_out_stays(folders: Path) -> None:
-    """Of an overlay that is there, directories that are not named stay as they are."""
-    have = OverlayRootfs(path="/m", lower=(f"{folders}/a",), upper=f"{folders}/u", work=f"{folders}/w")
-    assert ROOTFS.resolve(LAYOUT, said(), have) == have
+    """Of an overlay that is there, directories that are not named stay as they are, and nothing is to do."""
+    for name in ("m", "u", "w"):
+        (folders / name).mkdir()
+    place = f"{folders}/m"
+    have = OverlayRootfs(path=place, lower=(f"{folders}/a",), upper=f"{folders}/u", work=f"{folders}/w")
+    want = ROOTFS.resolve(LAYOUT, parse(OverlayRootfs, {"path": place}), have)
+    assert want == have
+    assert ROOTFS.plan(LAYOUT, want, have).describe() == []
+
+
+def test_missing_directories_are_made_from_above(folders: Path) -> None:
+    """All that is missing on the way to a directory is made, each after the one that it is in."""
+    values = {"path": f"{folders}/x/y", "lower": [f"{folders}/a"], "upper": f"{folders}/b/u", "work": f"{folders}/b/w"}
+    want = ROOTFS.resolve(LAYOUT, parse(OverlayRootfs, values), None)
+    made = [f"make directory {folders}/{each}" for each in ("b/u", "b/w", "x", "x/y")]
+    assert ROOTFS.plan(LAYOUT, want, None).describe()[:-1] == made
 
 
 def test_another_filesystem_is_left_alone() -> None:

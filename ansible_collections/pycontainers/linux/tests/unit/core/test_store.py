@@ -10,6 +10,7 @@ import resource
 import select
 import signal
 import stat
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,7 +83,23 @@ def test_a_file_has_just_the_mode_asked_for(place: Path, umask: int, mode: int) 
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
 
 
-def test_a_killed_writer_leaves_the_old_content_or_the_new(place: Path) -> None:
+@pytest.mark.parametrize(("durable", "calls"), [(True, ["fsync", "rename", "fsync"]), (False, ["rename"])])
+def test_what_must_survive_a_power_cut_is_synced(place: Path, durable: bool, calls: list[str]) -> None:
+    """A file and its folder are synced before anyone is told that they are written, unless nobody needs that."""
+    seen: list[str] = []
+    place.parent.mkdir(parents=True)
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, function: seen.append(function.__name__) if event == "c_call" else None)
+    try:
+        store.write_json(str(place), {"a": 1}, durable=durable)
+    finally:
+        sys.setprofile(before)
+    assert [each for each in seen if each in ("fsync", "rename")] == calls
+    assert store.read_json(str(place)) == {"a": 1}
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_killed_writer_leaves_the_old_content_or_the_new(place: Path, durable: bool) -> None:
     """However a writer is cut short: whole content is there, and the next writer leaves nothing aside."""
     contents = [letter * 300_000 for letter in (b"a", b"b")]
     store.write(str(place), contents[0])
@@ -90,14 +107,15 @@ def test_a_killed_writer_leaves_the_old_content_or_the_new(place: Path) -> None:
     def write_on() -> None:
         while True:
             for content in contents:
-                store.write(str(place), content)
+                store.write(str(place), content, durable=durable)
 
-    left = 0
-    for _ in range(40):
+    left = rounds = 0
+    while rounds < 40 or (not left and rounds < 400):
         with child(write_on):
             time.sleep(random.uniform(0.0005, 0.02))
         assert place.read_bytes() in contents
         left += len(beside(place))
+        rounds += 1
     assert left, "no writer was cut short: the test showed nothing"
     store.write(str(place), b"after")
     assert (place.read_bytes(), beside(place)) == (b"after", [])

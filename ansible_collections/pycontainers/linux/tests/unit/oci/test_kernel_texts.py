@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -82,11 +84,22 @@ def test_a_line_that_is_cut_off_is_no_process(line: str) -> None:
     assert parse_stat(line) is None
 
 
-def test_a_process_is_told_by_its_start() -> None:
-    """A process lives as long as it is the one that was started then, and is no zombie."""
-    child = os.fork()
-    if not child:
+@pytest.fixture
+def child() -> Iterator[int]:
+    """A process that waits to be ended."""
+    pid = os.fork()
+    if not pid:
         signal.pause()
+        os._exit(1)
+    yield pid
+    with suppress(ChildProcessError):
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_a_process_is_told_by_its_start(child: int) -> None:
+    """A process lives as long as it is the one that was started then, and is no zombie."""
     found = process(child)
     assert found is not None
     assert found.alive

@@ -33,7 +33,8 @@ FIRST_PROCESS_LIBRARY = set(
 HEAVY = set(
     "pyroute2 ssl _ssl http http.client urllib.request urllib.error tarfile zipfile gzip lzma bz2 hashlib _hashlib "
     "subprocess argparse asyncio concurrent multiprocessing threading logging email ipaddress pathlib tempfile shutil "
-    "random datetime decimal unittest xml sqlite3 ctypes.util platform uuid glob fnmatch pickle configparser".split()
+    "encodings.ascii random datetime decimal unittest xml sqlite3 ctypes.util platform uuid glob fnmatch pickle "
+    "configparser".split()
 )
 """What no run that changes nothing may load: each costs milliseconds of every task on every host."""
 

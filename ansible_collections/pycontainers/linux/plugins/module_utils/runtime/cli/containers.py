@@ -12,7 +12,7 @@ from typing import Any
 
 from ..core.layout import Layout
 from ..core.plan import apply
-from ..errors import Failure, explain
+from ..errors import Failure
 from ..oci import lifecycle
 from ..resources import container_state, supervise
 from ..resources.container import CONTAINER
@@ -20,6 +20,7 @@ from ..resources.container_facts import inspect
 from ..resources.container_model import Container
 from ..resources.service import install_steps
 from . import table
+from .complaint import complain
 
 
 def add(verbs: Any) -> None:
@@ -57,7 +58,7 @@ def _each(act: Callable[[Layout, Container, argparse.Namespace], None]) -> Calla
             except BrokenPipeError:
                 raise
             except (OSError, Failure) as error:
-                print(f"pycontainers: {explain(error)}", file=sys.stderr)
+                complain(error)
                 failed = 1
         return failed
 

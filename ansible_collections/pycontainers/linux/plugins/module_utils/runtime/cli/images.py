@@ -17,6 +17,7 @@ from ..image.pull import pull
 from ..image.reference import Reference, parse_reference
 from ..resources.image import IMAGE, Image, inspect
 from . import table
+from .complaint import complain
 
 
 def add(verbs: Any) -> None:
@@ -75,7 +76,7 @@ def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
             if not converge(IMAGE, layout, want, check=False).changed:
                 raise NotFound(f"remove image {said}", "there is none of this name", "see pycontainers images")
             print(said)
-        except Failure as error:
-            print(f"pycontainers: {error}", file=sys.stderr)
+        except (OSError, Failure) as error:
+            complain(error)
             failed = 1
     return failed

@@ -5,13 +5,12 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
-import sys
 from collections.abc import Callable, Sequence
 
 from ..core.layout import DEFAULT_ROOT, DEFAULT_RUN, Layout
-from ..errors import Failure, explain
+from ..errors import Failure
+from .complaint import complain
 
 Verb = Callable[[Layout, argparse.Namespace], int]
 
@@ -24,15 +23,12 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pycontainers") -> 
     verb: Verb = chosen.verb
     try:
         return verb(layout, chosen)
-    except Failure as error:
-        print(f"{prog}: {error}", file=sys.stderr)
     except BrokenPipeError:
         # The reader has had enough, as `head` does. Nothing more may be written when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except OSError as error:
-        advice = "" if os.geteuid() == 0 or error.errno not in (errno.EACCES, errno.EPERM) else "; run it as root"
-        print(f"{prog}: {explain(error)}{advice}", file=sys.stderr)
+    except (OSError, Failure) as error:
+        complain(error)
     except KeyboardInterrupt:
         return 130
     return int(getattr(chosen, "failed", 1))

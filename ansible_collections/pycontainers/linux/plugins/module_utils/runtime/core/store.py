@@ -16,11 +16,12 @@ from typing import Any
 from ..errors import Failure, failing
 
 
-def write(path: str, content: bytes, mode: int = 0o600) -> None:
+def write(path: str, content: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
     """Replace a file: written aside, synced, renamed, and the folder synced. Folders above are made.
 
-    Whoever reads sees the old content or the new, also after a power cut. What a killed writer leaves aside is
-    taken up by the next one of the same file. Raises ``OSError``.
+    Whoever reads sees the old content or the new, also after a power cut; that last promise costs milliseconds
+    and is not kept for what need not be ``durable``. What a killed writer leaves aside is taken up by the next
+    one of the same file. Raises ``OSError``.
     """
     folder, name = os.path.split(path)
     try:
@@ -29,9 +30,11 @@ def write(path: str, content: bytes, mode: int = 0o600) -> None:
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
             os.rename(file.name, path)
-        sync(folder)
+        if durable:
+            sync(folder)
     except OSError as error:
         raise OSError(error.errno, error.strerror, error.filename or path) from error
 
@@ -77,9 +80,9 @@ def sync(folder: str) -> None:
         os.close(descriptor)
 
 
-def write_json(path: str, value: Any, mode: int = 0o600) -> None:
+def write_json(path: str, value: Any, mode: int = 0o600, *, durable: bool = True) -> None:
     """Replace a JSON file; see :func:`write`."""
-    write(path, encode(value), mode)
+    write(path, encode(value), mode, durable=durable)
 
 
 def encode(value: Any) -> bytes:

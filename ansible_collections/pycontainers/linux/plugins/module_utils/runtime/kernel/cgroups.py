@@ -103,9 +103,9 @@ class V1:
 
 def _hand_down(directory: str) -> None:
     """Enable our controllers for the children of a version 2 group."""
-    with open(f"{directory}/cgroup.controllers", encoding="ascii") as file:
+    with open(f"{directory}/cgroup.controllers", encoding="utf-8") as file:
         here = file.read().split()
-    with open(f"{directory}/cgroup.subtree_control", encoding="ascii") as file:
+    with open(f"{directory}/cgroup.subtree_control", encoding="utf-8") as file:
         enabled = file.read().split()
     missing = [name for name in V2_CONTROLLERS if name in here and name not in enabled]
     if missing:
@@ -117,7 +117,7 @@ def cgroups() -> Cgroups:
     hierarchies: dict[str, str] = {}
     for each in mounts():
         if each.fstype == "cgroup2":
-            with suppress(OSError), open(f"{each.target}/cgroup.controllers", encoding="ascii") as file:
+            with suppress(OSError), open(f"{each.target}/cgroup.controllers", encoding="utf-8") as file:
                 if "memory" in file.read().split():
                     return V2(each.target)
         elif each.fstype == "cgroup":
@@ -142,7 +142,7 @@ def write_file(path: str, text: str) -> None:
 
 def read_file(path: str) -> str:
     """A cgroup file's content, without the last newline."""
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         return file.read().rstrip("\n")
 
 

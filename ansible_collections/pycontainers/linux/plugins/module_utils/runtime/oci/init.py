@@ -183,8 +183,8 @@ class Init:
         os.getcwd()
 
     def ready(self) -> None:
-        """Report that only exec is left."""
-        os.write(REPORT, READY)
+        """Report that only exec is left. Whoever waited for it may have been killed; the container goes on."""
+        _report(READY)
 
     def execute(self, arguments: Sequence[str], environment: Sequence[str]) -> NoReturn:
         """Close what is not the program's, and become it."""
@@ -274,8 +274,15 @@ def run(program: Sequence[Sequence[Any]], setup: Init) -> NoReturn:
         raise OSError(errno.EINVAL, "the program does not end in execute")
     except Exception as error:  # whatever it is, it is told to whoever waits, and no code of the caller's runs on
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-        os.write(REPORT, f"{_describe(operation, error)}\n".encode(errors="backslashreplace"))
+        _report(f"{_describe(operation, error)}\n".encode(errors="backslashreplace"))
         os._exit(code if operation and operation[0] == "execute" else 1)
+
+
+def _report(said: bytes) -> None:
+    try:
+        os.write(REPORT, said)
+    except BrokenPipeError:
+        return
 
 
 def _describe(operation: Sequence[Any], error: Exception) -> str:

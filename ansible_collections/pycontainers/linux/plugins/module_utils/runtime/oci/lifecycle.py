@@ -84,7 +84,7 @@ def resume(layout: Layout, identity: str, program: Any, report: int = -1) -> Non
     waiter = process(os.getpid())
     if waiter is None:
         raise Failure(f"start container {identity[:12]}", "/proc is not mounted")
-    store.write_json(layout.running(identity, "waiter.json"), {"pid": waiter.pid, "start": waiter.start})
+    store.write_json(layout.running(identity, "waiter.json"), {"pid": waiter.pid, "start": waiter.start}, durable=False)
     become_waiter(
         identity,
         program,

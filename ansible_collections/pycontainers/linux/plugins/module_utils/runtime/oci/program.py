@@ -64,8 +64,7 @@ def compile_program(config: dict[str, Any], groups: Cgroups) -> tuple[Operation,
         ("streams", process["user"]["uid"]),
         ("rootfs", config["root"]["path"]),
         *(operation for each in config["mounts"] for operation in _mount(each, groups)),
-        *(("bind", f"/dev/{name}", f"/dev/{name}", 0) for name in DEVICES),
-        *(("symlink", content, path) for content, path in LINKS),
+        *_devices(config["mounts"]),
         ("folder", process["cwd"]),
         *(("readonly", path) for path in linux["readonlyPaths"]),
         *(("mask", path) for path in linux["maskedPaths"]),
@@ -73,6 +72,14 @@ def compile_program(config: dict[str, Any], groups: Cgroups) -> tuple[Operation,
         ("hostname", config["hostname"]),
         *_process(process),
     )
+
+
+def _devices(mounts: list[dict[str, Any]]) -> list[Operation]:
+    """The default devices and links; none in a /dev that is a folder of the host, which they would change."""
+    if any(each["destination"] == "/dev" and each["type"] == "bind" for each in mounts):
+        return []
+    devices: list[Operation] = [("bind", f"/dev/{name}", f"/dev/{name}", 0) for name in DEVICES]
+    return [*devices, *(("symlink", content, path) for content, path in LINKS)]
 
 
 def _namespaces(namespaces: list[dict[str, str]]) -> list[Operation]:

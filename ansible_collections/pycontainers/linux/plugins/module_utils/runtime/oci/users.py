@@ -37,9 +37,8 @@ def user(rootfs: str, wanted: str) -> User:
     name = name or "0"
     uid, gid, home, login = _number(name), 0, "/", name
     for entry in _entries(rootfs, "etc/passwd", 6):
-        number = _number(entry[2])
-        if (uid is None and entry[0] == name) or (uid is not None and number == uid):
-            uid, gid, home, login = number, _number(entry[3]) or 0, entry[5] or "/", entry[0]
+        if entry[0] == name if uid is None else _is(entry[2], uid):
+            uid, gid, home, login = _number(entry[2]), _number(entry[3]) or 0, entry[5] or "/", entry[0]
             break
     if uid is None:
         reason = "the image's /etc/passwd has no such user"
@@ -61,6 +60,11 @@ def _group(rootfs: str, group: str) -> int:
     raise Failure(f"run as group {group}", "the image's /etc/group has no such group", "give a number or another name")
 
 
+def _is(said: str, number: int) -> bool:
+    """Whether a field is this number. What it is else, also one that is too large, matters to nobody here."""
+    return said.isascii() and said.isdecimal() and said.lstrip("0") == str(number).lstrip("0")
+
+
 def _number(said: str) -> int | None:
     if not said.isascii() or not said.isdecimal():
         return None
@@ -78,8 +82,9 @@ def _entries(rootfs: str, path: str, fields: int) -> list[list[str]]:
         return []
     finally:
         os.close(root)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return []
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return []
         lines = file.read(LARGEST_FILE).decode(errors="replace").splitlines()
     return [entry for line in lines if len(entry := line.split(":")) >= fields and not line.startswith("#")]

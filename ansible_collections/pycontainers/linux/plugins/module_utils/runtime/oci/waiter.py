@@ -19,7 +19,7 @@ What is executed when the program has ended complains in the container's log: th
 
 When init has been forked, its line of /proc/PID/stat is kept in a file: pid and start time, by which everyone
 finds the process again. It is written before the waiter closes its end of the report, so whoever read the
-report to its end finds the file; and before it closes the barrier, for which init waits before it leaves the
+report to its end finds the file; and before it opens the barrier, for which init waits before it leaves the
 waiter's process group, so whoever kills that group either kills init too or finds the file. The exit status is
 kept in another one: a stop reads it there and need not wait for Python.
 """
@@ -38,6 +38,9 @@ SCRIPT = """\
 init=$!
 read -r line < "/proc/$init/stat"
 echo "$line" > "$3/init"
+python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 log=$8
+shift 8
+for group; do echo 0 > "$group/cgroup.procs"; done
 exec 3<&- 4>&- 5<&- 6>&- >/dev/null 2>&1
 trap 'kill -TERM "$init"' TERM
 trap '' HUP INT QUIT
@@ -46,12 +49,17 @@ while :; do
   status=$?
   kill -0 "$init" 2>/dev/null || break
 done
-echo "$status" > "$3/exit"
-exec "$1" -I "$4" --root "$5" --run "$6" exited "$7" 2>> "$8"
+echo "$status" > "$kept/exit"
+exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log"
 """
 
 WAITERS = "pycontainers/waiters"
-"""The cgroup that waiters are in: neither a container's nor that of whoever started it."""
+"""The cgroup that waiters are in: neither a container's nor that of whoever started it.
+
+A waiter moves there while init's interpreter loads: for a move the kernel waits until no process of the machine is
+about to fork or exit (kernel/cgroup, cgroup_threadgroup_rwsem), 8 ms for the first of several moves. Init's own
+move comes after it, and is quick then: side by side the two hinder one another.
+"""
 
 
 def become_waiter(
@@ -77,11 +85,12 @@ def become_waiter(
         file.write(b"0")
     groups = cgroups.cgroups()
     groups.create(WAITERS)
-    cgroups.join(groups.directories(WAITERS))
+    # A waiter that goes on to the next run is there already.
+    moves = groups.directories(WAITERS) if report >= 0 else ()
     syscalls.reset_signals()
     syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
-    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, log]
+    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, log, *moves]
     os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 

@@ -21,11 +21,13 @@ from ..core.model import Effect, diff, rows
 from ..core.plan import Plan, Step
 from ..errors import InvalidValue
 from ..image import content
+from ..image.pull import Prune
 from . import container_bundle, container_facts, container_state, endpoint
 from .container_model import Container
 from .container_state import cgroup
 from .container_steps import (
     GiveName,
+    KeepWanted,
     MakeContainer,
     RemoveLeftover,
     clean_steps,
@@ -47,13 +49,15 @@ class Target(Container):
     """A container as it is to be, with what was read to get there.
 
     ``kept`` is the record of the one there is, ``fetch`` the image as wanted and as stored, ``leftovers`` the
-    ids of others of this name that a killed run has left, ``install`` what the host's runtime lacks.
+    ids of others of this name that a killed run has left, ``install`` what the host's runtime lacks. ``prune`` says
+    that nothing but the container there is uses its image.
     """
 
     kept: Container | None = None
     fetch: tuple[Image, Image | None] | None = None
     leftovers: tuple[str, ...] = ()
     install: tuple[InstallRuntime, ...] = ()
+    prune: bool = False
 
 
 class ContainerResource:
@@ -73,7 +77,8 @@ class ContainerResource:
         """Fill in what was left out from the record, the image's id, a new id; refuse what can't work."""
         leftovers = container_state.leftovers(layout, want.name, have.id if have else None)
         if want.state == "absent":
-            return _target(want, id=have.id if have else None, leftovers=leftovers)
+            prune = have is not None and _unreferenced(layout, have)
+            return _target(want, id=have.id if have else None, leftovers=leftovers, prune=prune)
         kept = container_state.load(layout, have.id) if have and have.id else None
         full = _filled(want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
@@ -85,15 +90,16 @@ class ContainerResource:
         if renewed:
             created = container_state.timestamp(time.time())
             identity = _new_identity(layout, full, have)
-            full = replace(full, id=identity, created=created, attached=None, remains=None, held=())
+            full = replace(full, id=identity, created=created, attached=None, wanted=None, remains=None, held=())
         install = install_steps(layout) if full.state == "started" else ()
-        return _target(full, kept=kept, fetch=fetch, leftovers=leftovers, install=install)
+        prune = renewed and have is not None and _unreferenced(layout, have)
+        return _target(full, kept=kept, fetch=fetch, leftovers=leftovers, install=install, prune=prune)
 
     def plan(self, layout: Layout, want: Container, have: Container | None) -> Plan:
         """Create, replace, change live, start, stop or remove: whatever the differences cost at most."""
         if not isinstance(want, Target):
             raise TypeError("plan takes what resolve returned")
-        before = tuple(RemoveLeftover(layout, identity) for identity in want.leftovers)
+        before = tuple(RemoveLeftover(layout, identity, want.name) for identity in want.leftovers)
         if have is not None and want.stop_timeout is not None:
             # How long a stop may take is declared by whoever asks for it.
             have = replace(have, stop_timeout=want.stop_timeout)
@@ -102,7 +108,7 @@ class ContainerResource:
 
     def _rest(self, layout: Layout, want: Target, have: Container | None) -> Plan:
         if want.state == "absent":
-            return _removal(layout, have) if have else Plan()
+            return _removal(layout, want, have) if have else Plan()
         if have is None:
             return _creation(layout, want)
         if _recreates(want, have):
@@ -144,7 +150,7 @@ def _running(full: Container, have: Container | None) -> dict[str, Any]:
     if have is None:
         return {}
     if full.state == "started":
-        return {"attached": full.networks or None, "held": have.held}
+        return {"attached": full.networks or None, "held": have.held, "wanted": have.wanted and "running"}
     return {"remains": () if have.state == "stopped" else None, "held": have.held}
 
 
@@ -163,6 +169,12 @@ def _new_identity(layout: Layout, want: Container, have: Container | None) -> st
     before = have.id if have else None
     told = [os.uname().nodename, layout.root, before, container_state.encoded(replace(want, id=None, created=None))]
     return sha256(dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _unreferenced(layout: Layout, have: Container) -> bool:
+    """Whether no name stands for a container's image any more."""
+    found = content.find_id(layout, have.image_id or "")
+    return found is not None and not found.references
 
 
 def _check(layout: Layout, full: Container, have: Container | None, leftovers: tuple[str, ...]) -> None:
@@ -216,7 +228,7 @@ def _replacement(layout: Layout, want: Target, have: Container) -> Plan:
         GiveName(layout, want.name, want.id, have.id),
     )
     gone = (*(dismantle_steps(layout, have) if stops else ()), *purge_steps(layout, have))
-    return Plan(steps, (*gone, *fetch.purge))
+    return Plan(steps, (*gone, *(fetch.purge or _pruned(layout, want))))
 
 
 def _change(layout: Layout, want: Target, have: Container) -> Plan:
@@ -226,7 +238,8 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
     if want.state == have.state == "started":
         path = cgroup(have)
         live = limit_steps(path, want, container_state.limits(have))
-        return Plan((*live, *_mended_network(layout, want, have), *record))
+        kept_up = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
+        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *record))
     if want.state == "started":
         start = (*prepare_steps(layout, want), *run_steps(layout, want))
         return Plan((*clean_steps(layout, have), *want.install, *record, *start))
@@ -251,8 +264,13 @@ def _same(want: Container, kept: Container) -> bool:
     return container_state.encoded(new) == container_state.encoded(old)
 
 
-def _removal(layout: Layout, have: Container) -> Plan:
-    return Plan((*end_steps(layout, have), GiveName(layout, have.name, None, have.id)), tuple(purge_steps(layout, have)))
+def _removal(layout: Layout, want: Target, have: Container) -> Plan:
+    steps = (*end_steps(layout, have), GiveName(layout, have.name, None, have.id))
+    return Plan(steps, (*purge_steps(layout, have), *_pruned(layout, want)))
+
+
+def _pruned(layout: Layout, want: Target) -> tuple[Prune, ...]:
+    return (Prune(layout),) if want.prune else ()
 
 
 CONTAINER = ContainerResource()

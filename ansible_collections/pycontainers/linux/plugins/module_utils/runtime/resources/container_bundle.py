@@ -49,7 +49,8 @@ def prepare(layout: Layout, container: Container) -> None:
     )
     if not container.volumes:
         _check_program(container, config)
-    store.write_json(layout.container(identity, "config.json"), config)
+    # Nothing here has to outlive a power cut: it is written at each start.
+    store.write_json(layout.container(identity, "config.json"), config, durable=False)
 
 
 def _check_program(container: Container, config: dict[str, Any]) -> None:
@@ -116,7 +117,7 @@ def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[st
         ("resolv.conf", (store.read(HOST_RESOLVERS) or b"").decode(errors="replace")),
     ):
         path = layout.container(identity, name)
-        store.write(path, text.encode(), 0o644)
+        store.write(path, text.encode(), 0o644, durable=False)
         found.append((path, f"/etc/{name}", False))
     return found
 

@@ -124,7 +124,8 @@ SECONDS = Kind("seconds", {"type": "int"}, seconds)
 class Container(Limits):
     """The rows of a container, limits among them. ``id`` and those after it are filled in by the host.
 
-    ``attached`` are the networks that the kernel shows it on; ``remains`` is what a stopped one still holds of the
+    ``attached`` are the networks that the kernel shows it on; ``wanted`` is whether a started one is meant to run, for
+    its policy and the next boot; ``remains`` is what a stopped one still holds of the
     kernel's, since whoever stopped it was killed; ``held`` are its addresses, by network.
     """
 
@@ -146,5 +147,6 @@ class Container(Limits):
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     attached: tuple[str, ...] | None = option(NETWORKS, Effect.LIVE, internal=True)
+    wanted: str | None = option(TEXT, Effect.LIVE, internal=True)
     remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     held: tuple[tuple[str, str], ...] = ()

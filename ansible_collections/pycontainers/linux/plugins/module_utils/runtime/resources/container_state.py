@@ -27,7 +27,7 @@ RECORD_FORMAT = 1
 LISTS = ("env", "published_ports", "networks", "volumes")
 """Rows in which nothing and an empty list mean the same."""
 
-OBSERVED = ("state", "attached", "remains")
+OBSERVED = ("state", "attached", "wanted", "remains")
 """Rows that tell what is, and are no part of the record."""
 
 
@@ -107,6 +107,7 @@ def load(layout: Layout, identity: str) -> Container | None:
 def leftovers(layout: Layout, name: str, identity: str | None) -> tuple[str, ...]:
     """The ids of containers whose record has a name that stands for another one or none: what a killed run has left.
 
+    So are folders without a record, under whatever name: a kill came before it was there, or after it was gone.
     Only records of containers without a name are read. One that can't be read is nobody's.
     """
     found = []
@@ -115,7 +116,8 @@ def leftovers(layout: Layout, name: str, identity: str | None) -> tuple[str, ...
         if each in named or each == identity:
             continue
         with suppress(Failure):
-            if (store.read_json(record_path(layout, each)) or {}).get("name") == name:
+            kept = store.read_json(record_path(layout, each))
+            if kept is None or kept.get("name") == name:
                 found.append(each)
     return tuple(found)
 
@@ -174,7 +176,7 @@ def observed(layout: Layout, container: Container) -> Container:
         readings["attached"] = tuple(name for name in container.networks if name in there and there[name].present)
     if container.published_ports:
         readings["published_ports"] = endpoint.observe_ports(layout, identity)
-    return replace(container, state="started", **readings)
+    return replace(container, state="started", wanted=status(layout, identity).wanted, **readings)
 
 
 def _restarting(layout: Layout, container: Container) -> bool:
@@ -208,9 +210,9 @@ def status(layout: Layout, identity: str) -> Status:
     return Status(**{key: value for key, value in kept.items() if key in known})
 
 
-def set_status(layout: Layout, identity: str, new: Status) -> None:
-    """Keep a container's status."""
-    store.write_json(layout.container(identity, "status.json"), asdict(new))
+def set_status(layout: Layout, identity: str, new: Status, durable: bool = True) -> None:
+    """Keep a container's status. What is wanted of it has to survive a power cut, how it ended need not."""
+    store.write_json(layout.container(identity, "status.json"), asdict(new), durable=durable)
 
 
 def timestamp(seconds: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from ..core import store
@@ -61,19 +62,46 @@ class StartProcess:
         return f"start container {short(self.container)}"
 
     def do(self) -> None:
-        """Start the process, keep that it is wanted to run. If that can't be kept, it does not run either."""
+        """Keep that it is wanted to run, and start the process. If it can't be started, keep what was before."""
         identity = self.container.id or ""
-        lifecycle.start(self.layout, identity, container_bundle.prepared(self.layout, identity))
+        program = container_bundle.prepared(self.layout, identity)
+        before = container_state.status(self.layout, identity)
+        # Kept first: whoever kills us on the way leaves one that its policy and the next boot see to.
+        container_state.set_status(self.layout, identity, Status(wanted="running", started_at=time.time()))
         try:
-            container_state.set_status(self.layout, identity, Status(wanted="running", started_at=time.time()))
+            lifecycle.start(self.layout, identity, program)
         except BaseException:
-            lifecycle.stop(self.layout, identity, signal.SIGKILL, 0)
-            lifecycle.forget(self.layout, identity)
+            container_state.set_status(self.layout, identity, before)
             raise
 
     def undo(self) -> None:
         """Stop it again, at once: nobody has been told that it runs."""
         stop(self.layout, self.container, 0)
+
+
+@dataclass(frozen=True)
+class KeepWanted:
+    """The step that keeps of a container that runs that it is meant to: whoever wanted to stop it was killed."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container."""
+        return f"keep that container {short(self.container)} is to run"
+
+    def do(self) -> None:
+        """Write its status."""
+        self._write("running")
+
+    def undo(self) -> None:
+        """Write what was there."""
+        self._write(self.container.wanted or "stopped")
+
+    def _write(self, wanted: str) -> None:
+        identity = self.container.id or ""
+        known = container_state.status(self.layout, identity)
+        container_state.set_status(self.layout, identity, replace(known, wanted=wanted))
 
 
 @dataclass(frozen=True)
@@ -105,7 +133,8 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     container_state.set_status(layout, identity, replace(before, wanted=wanted))
     code = lifecycle.stop(layout, identity, _stop_signal(layout, container), seconds)
     after = replace(before, wanted=wanted, exit_code=before.exit_code if code is None else code)
-    container_state.set_status(layout, identity, after if code is None else replace(after, finished_at=time.time()))
+    ended = after if code is None else replace(after, finished_at=time.time())
+    container_state.set_status(layout, identity, ended, durable=False)
     lifecycle.forget(layout, identity)
 
 
@@ -168,8 +197,15 @@ class MakeContainer:
         return f"make container {short(self.container)}"
 
     def do(self) -> None:
-        """Write the record; the folder comes with it."""
-        container_state.record_step(self.layout, self.container, None).do()
+        """Write the record; the folder comes with it. From then on the image's layers are in use.
+
+        Under the store's lock, so that no removal of the image comes between the look at it and the record.
+        """
+        with content.lock(self.layout):
+            if content.find_id(self.layout, self.container.image_id or "") is None:
+                reason = f"its image {self.container.image_id} has been removed meanwhile"
+                raise Failure(self.describe(), reason, "run the task again")
+            container_state.record_step(self.layout, self.container, None).do()
 
     def undo(self) -> None:
         """Remove the folder with all that the steps since have put there."""
@@ -192,12 +228,14 @@ class RemoveFolder:
         import shutil
 
         identity = self.container.id or ""
-        folder = self.layout.container(identity)
+        folder, running = self.layout.container(identity), self.layout.running(identity)
+        if os.path.isdir(running):
+            shutil.rmtree(running)
         for name in sorted(_listed(folder), key=lambda name: name == "container.json"):
             path = os.path.join(folder, name)
             shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)
-        for path in (folder, self.layout.running(identity)):
-            shutil.rmtree(path, ignore_errors=False) if os.path.isdir(path) else None
+        with suppress(FileNotFoundError):
+            os.rmdir(folder)
 
     def undo(self) -> None:
         """Nothing can bring it back."""
@@ -332,15 +370,20 @@ class RemoveLeftover:
 
     layout: Layout
     identity: str
+    name: str
 
     def describe(self) -> str:
         """Which container."""
         return f"remove unfinished container {self.identity[:12]}"
 
     def do(self) -> None:
-        """End what runs of it and take away what is there of it."""
-        container = container_state.load(self.layout, self.identity)
-        if container is None:
+        """End what runs of it and take away what is there of it; not if it has become one of another name."""
+        with content.lock(self.layout):
+            # Under this lock folders get their records, so one without is nobody's that is still to come.
+            container = container_state.load(self.layout, self.identity)
+            if container is None:
+                RemoveFolder(self.layout, Container(name=self.name, id=self.identity)).do()
+        if container is None or container.name != self.name:
             return
         container = container_state.observed(self.layout, container)
         for step in end_steps(self.layout, container) + purge_steps(self.layout, container):

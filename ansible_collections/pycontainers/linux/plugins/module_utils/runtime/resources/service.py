@@ -152,6 +152,9 @@ class InstallRuntime:
         # By these a task tells that the runtime it carries is the installed one, and takes that (see the package).
         digests = {name: sha256(content).hexdigest() for name, content in carried().items()}
         store.write_json(f"{aside}/manifest.json", digests, 0o644)
+        for parent, _, _ in os.walk(aside):
+            # Whoever is not root is to be told so by the command line, not by an interpreter that can't read it.
+            os.chmod(parent, 0o755)
         for name, (module, call) in LAUNCHERS.items():
             text = _LAUNCHER.format(python=sys.executable, folder=folder, package=PACKAGE, module=module, call=call)
             store.write(f"{aside}/{name}", text.encode(), 0o755)

@@ -130,6 +130,7 @@ def named(layout: Layout) -> tuple[list[Container], list[str]]:
 
 def start(layout: Layout, container: Container) -> None:
     """Start a stopped container, or undo what was begun of it."""
+    endpoint.port_conflicts(layout, container.published_ports or (), container.id)
     apply(Plan((*clean_steps(layout, container), *prepare_steps(layout, container), *run_steps(layout, container))))
 
 
