@@ -18,7 +18,11 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, Plan, apply, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces, netlink
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import endpoint, leases
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
+    endpoint,
+    endpoint_plan,
+    leases,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network import NETWORK
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import Network, names
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import parse_ports
@@ -45,8 +49,8 @@ class Bench:
         self.containers[identity] = networks
         held = leases.held(self.layout, identity)
         first = networks[0] if networks else None
-        steps = endpoint.attach_steps(self.layout, identity, networks, held)
-        steps += endpoint.publish_steps(self.layout, identity, first, parse_ports(list(ports)))
+        steps = endpoint_plan.attach_steps(self.layout, identity, networks, held)
+        steps += endpoint_plan.publish_steps(self.layout, identity, first, parse_ports(list(ports)))
         apply(Plan(steps))
         return leases.held(self.layout, identity).get(first or "", "")
 
@@ -54,9 +58,9 @@ class Bench:
         """Take a container away with all that it had."""
         networks = self.containers.pop(identity)
         published = endpoint.observe_ports(self.layout, identity)
-        steps = endpoint.unpublish_steps(self.layout, identity, networks[0] if networks else None, published)
-        steps += endpoint.detach_steps(self.layout, identity, networks)
-        apply(Plan(steps + endpoint.release_steps(self.layout, identity, leases.held(self.layout, identity))))
+        steps = endpoint_plan.unpublish_steps(self.layout, identity, networks[0] if networks else None, published)
+        steps += endpoint_plan.detach_steps(self.layout, identity, networks)
+        apply(Plan(steps + endpoint_plan.release_steps(self.layout, identity, leases.held(self.layout, identity))))
 
     def neighbour(self) -> str:
         """Another machine on the host's own network, which sends everything else to the host; return its name."""

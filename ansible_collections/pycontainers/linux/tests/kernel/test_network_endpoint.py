@@ -18,6 +18,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces, netlink
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     endpoint,
+    endpoint_plan,
     firewall,
     leases,
     listeners,
@@ -73,7 +74,7 @@ def test_a_broken_connection_is_seen_and_mended(bench: Bench, command: str) -> N
     host = endpoint.observe_endpoint(bench.layout, ID)["front"].host_interface
     subprocess.run(command.format(host=host).split(), check=True)
     assert not endpoint.observe_endpoint(bench.layout, ID)["front"].present
-    apply(Plan(endpoint.attach_steps(bench.layout, ID, ("front",), {"front": address}, pinned=True)))
+    apply(Plan(endpoint_plan.attach_steps(bench.layout, ID, ("front",), {"front": address}, pinned=True)))
     assert endpoint.observe_endpoint(bench.layout, ID)["front"].present
     bench.reach("bbbb", address, 80, bench.listen(ID, 80))
 
@@ -83,7 +84,7 @@ def test_a_stopped_container_keeps_its_address(bench: Bench) -> None:
     bench.container("aaaa", "front")
     address = bench.container(ID, "front")
     bench.remove("aaaa")
-    apply(Plan(endpoint.detach_steps(bench.layout, ID, ("front",))))
+    apply(Plan(endpoint_plan.detach_steps(bench.layout, ID, ("front",))))
     assert not os.path.exists(bench.layout.netns(ID))
     assert not endpoint.observe_endpoint(bench.layout, ID)["front"].present
     assert [name for name in links.links() if name.startswith("v")] == []
@@ -94,7 +95,7 @@ def test_a_failed_detach_connects_again(bench: Bench) -> None:
     """Undoing a detach brings namespace, interface and address back."""
     bench.container(ID, "front", "inner")
     before = endpoint.observe_endpoint(bench.layout, ID)
-    steps = endpoint.detach_steps(bench.layout, ID, ("front", "inner"))
+    steps = endpoint_plan.detach_steps(bench.layout, ID, ("front", "inner"))
     for step in steps:
         step.do()
     assert undo(list(steps)) == ""
@@ -137,8 +138,8 @@ def test_a_killed_attach_is_finished_by_the_next(bench: Bench) -> None:
 
 
 def _start(layout: Layout, held: dict[str, str]) -> tuple[Step, ...]:
-    steps = endpoint.attach_steps(layout, ID, ("front",), held)
-    return steps + endpoint.publish_steps(layout, ID, "front", parse_ports(["8080:80"]))
+    steps = endpoint_plan.attach_steps(layout, ID, ("front",), held)
+    return steps + endpoint_plan.publish_steps(layout, ID, "front", parse_ports(["8080:80"]))
 
 
 def test_an_interface_that_a_dead_namespace_left_is_replaced(bench: Bench) -> None:
@@ -198,13 +199,13 @@ def test_ports_change_live(bench: Bench) -> None:
     bench.container(ID, "front", ports=("8080:80", "8081:81", "127.0.0.1:53:53/udp"))
     before, after = endpoint.observe_ports(bench.layout, ID), parse_ports(["8080:8000", "127.0.0.1:53:53/udp"])
     assert before == parse_ports(["8080:80", "8081:81", "127.0.0.1:53:53/udp"])
-    steps = endpoint.publish_steps(bench.layout, ID, "front", after, before)
+    steps = endpoint_plan.publish_steps(bench.layout, ID, "front", after, before)
     assert [step.describe() for step in steps] == ["publish 8080:8000, unpublish 8080:80 8081:81"]
     apply(Plan(steps))
     assert endpoint.observe_ports(bench.layout, ID) == after
     assert undo(list(steps)) == ""
     assert endpoint.observe_ports(bench.layout, ID) == before
-    assert endpoint.publish_steps(bench.layout, ID, "front", before, before) == ()
+    assert endpoint_plan.publish_steps(bench.layout, ID, "front", before, before) == ()
 
 
 def test_a_port_of_another_container_is_refused(bench: Bench) -> None:
@@ -253,9 +254,10 @@ def test_an_ipv6_loopback_program_is_in_nobodys_way(bench: Bench) -> None:
 def test_a_withdrawn_port_frees_its_hairpin(bench: Bench) -> None:
     """A container's entry for reaching itself comes with its first port and goes with its last."""
     bench.container(ID, "front", ports=("8080:80", "8081:81"))
-    apply(Plan(endpoint.publish_steps(bench.layout, ID, "front", (Port("tcp", "0.0.0.0", 8081, 81),), _ports(bench))))
+    one = (Port("tcp", "0.0.0.0", 8081, 81),)
+    apply(Plan(endpoint_plan.publish_steps(bench.layout, ID, "front", one, _ports(bench))))
     assert firewall.read().hairpins == {"10.88.1.1"}
-    apply(Plan(endpoint.unpublish_steps(bench.layout, ID, "front", _ports(bench))))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, "front", _ports(bench))))
     assert firewall.read().hairpins == frozenset()
 
 
@@ -271,11 +273,11 @@ def test_observing_a_container_imports_no_pyroute2(bench: Bench) -> None:
 import sys
 from {module}.core.layout import Layout
 from {module}.core.plan import Plan, apply
-from {module}.resources import endpoint
+from {module}.resources import endpoint, endpoint_plan
 layout = Layout({bench.layout.root!r}, {bench.layout.run!r})
 assert endpoint.observe_endpoint(layout, {ID!r})["front"].present
 assert len(endpoint.observe_ports(layout, {ID!r})) == 1
-apply(Plan((*endpoint.attach_steps(layout, "lone", (), {{}}), *endpoint.detach_steps(layout, "lone", ()))))
+apply(Plan((*endpoint_plan.attach_steps(layout, "lone", (), {{}}), *endpoint_plan.detach_steps(layout, "lone", ()))))
 assert "pyroute2" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

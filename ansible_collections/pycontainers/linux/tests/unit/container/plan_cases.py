@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import UNLIMITED
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import Target
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_target import Target
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image import Image
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import parse_ports
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import InstallRuntime

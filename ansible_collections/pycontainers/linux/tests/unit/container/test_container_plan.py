@@ -82,6 +82,9 @@ def test_a_plan_needs_what_resolve_returns() -> None:
 PURITY = """
 import sys
 
+# Imported by a plan when it is needed; that is no part of what planning does.
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import pull
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_plan
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from ansible_collections.pycontainers.linux.tests.unit.container.plan_cases import CASES, LAYOUT
 

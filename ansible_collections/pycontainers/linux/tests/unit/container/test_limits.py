@@ -13,11 +13,11 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.ki
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Row, parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import V1, V2, Cgroups
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limit_steps import limit_steps
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limits import (
     LIMIT_ROWS,
     Limits,
     knob,
-    limit_steps,
 )
 
 HIERARCHIES = {name: f"/cgroup/{name}" for name in ("memory", "cpu", "pids")}

@@ -22,15 +22,15 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel.process import Process, parse_stat, process
-from .init import READY
-from .program import Operation
-from .waiter import become_waiter
+
+if TYPE_CHECKING:
+    from .program import Operation
 
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
@@ -42,6 +42,8 @@ def start(layout: Layout, identity: str, program: tuple[Operation, ...]) -> Proc
     The program may have ended again by then. Raises ``OSError`` or :class:`Failure` with the line that init
     reported; nothing runs then.
     """
+    from .init import READY
+
     os.makedirs(layout.running(identity), mode=0o700, exist_ok=True)
     forget(layout, identity)
     read_end, write_end = os.pipe()
@@ -81,6 +83,8 @@ def _last_words(layout: Layout, identity: str) -> str:
 
 def resume(layout: Layout, identity: str, program: Any, report: int = -1) -> None:
     """Become the waiter of a new run; the calling process leads its session."""
+    from .waiter import become_waiter
+
     waiter = process(os.getpid())
     if waiter is None:
         raise Failure(f"start container {identity[:12]}", "/proc is not mounted")

@@ -11,12 +11,12 @@ from typing import Any
 
 from ..core.kinds import NAME, TEXT, UNLIMITED
 from ..core.layout import Layout
-from ..core.model import Effect, option
+from ..core.model import Effect, diff, option
 from ..core.plan import Plan, Step
 from ..errors import NotFound
 from . import container_state
 from .container_model import Container
-from .limits import LIMIT_ROWS, Limits, limit_steps
+from .limits import LIMIT_ROWS, Limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,9 @@ class CgroupLimitResource:
             return Plan()
         current, kept = have.container, have.kept
         steps: list[Step] = []
-        if current.state == "started":
+        if current.state == "started" and diff(want, have):
+            from .limit_steps import limit_steps
+
             steps += limit_steps(container_state.cgroup(current), want, container_state.limits(current))
         wanted = {row.name: value for row in LIMIT_ROWS if (value := getattr(want, row.name)) is not None}
         if any(_limit(kept, name) != value for name, value in wanted.items()):

@@ -10,12 +10,12 @@ from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
-from ..errors import Failure, InvalidValue
+from ..errors import Failure
 from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_state, leases
+from . import container_state, container_words, leases
 from .container_model import Container
 
 HOST_RESOLVERS = "/etc/resolv.conf"
@@ -37,8 +37,8 @@ def prepare(layout: Layout, container: Container) -> None:
         raise Failure(f"start container {container.name}", reason, "pull the image again")
     hostname = identity[:12]
     config = spec.configuration(
-        arguments=arguments(container, image.config),
-        environment=environment(container, image.config),
+        arguments=container_words.arguments(container, image.config),
+        environment=container_words.environment(container, image.config),
         user=users.user(layout.container(identity, "merged"), str(image.config.get("User") or "")),
         cwd=str(image.config.get("WorkingDir") or "/"),
         hostname=hostname,
@@ -83,25 +83,6 @@ def prepared(layout: Layout, identity: str) -> tuple[program.Operation, ...]:
     if config is None:
         raise Failure(f"start container {identity[:12]}", "its bundle has no config.json", "start it with pycontainers")
     return program.compile_program(config, cgroups())
-
-
-def arguments(container: Container, image: Any) -> list[str]:
-    """What is executed: entrypoint and command, each the image's if not given.
-
-    A given entrypoint drops the image's command, as with Docker: that belongs to the image's own entrypoint.
-    """
-    entrypoint = list(container.entrypoint if container.entrypoint is not None else image.get("Entrypoint") or [])
-    default = [] if container.entrypoint is not None else image.get("Cmd") or []
-    words = entrypoint + list(container.command if container.command is not None else default)
-    if not words:
-        raise InvalidValue("command", None, f"the image {container.image} has none of its own", "give a command")
-    return [str(each) for each in words]
-
-
-def environment(container: Container, image: Any) -> list[str]:
-    """The image's variables with the container's over them, as ``NAME=value``."""
-    own = dict(str(each).partition("=")[::2] for each in image.get("Env") or [])
-    return [f"{name}={value}" for name, value in (own | dict(container.env or ())).items()]
 
 
 def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[str, str, bool]]:

@@ -10,7 +10,7 @@ from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..image import content
 from ..oci import lifecycle
-from . import container_bundle, container_state, endpoint
+from . import container_state, container_words, endpoint
 from .container_model import Container
 
 
@@ -19,7 +19,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
     identity = container.id or ""
     image = content.find_id(layout, container.image_id or "")
     config = image.config if image else {}
-    words = container_bundle.arguments(container, config) if image else list(container.command or ())
+    words = container_words.arguments(container, config) if image else list(container.command or ())
     return {
         "Id": identity,
         "Name": f"/{container.name}",
@@ -32,7 +32,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
             "Image": str(container.image),
             "Cmd": None if container.command is None else list(container.command),
             "Entrypoint": None if container.entrypoint is None else list(container.entrypoint),
-            "Env": container_bundle.environment(container, config),
+            "Env": container_words.environment(container, config),
             "Hostname": identity[:12],
         },
         "HostConfig": _host_config(container),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..core import store
+from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..core.model import parse, record
 from ..errors import Failure, InvalidValue, NotFound
@@ -20,7 +21,7 @@ from ..kernel.mounts import mounted
 from ..oci import lifecycle
 from . import endpoint, leases, restart_policy
 from .container_model import Container
-from .limits import observe_limits
+from .limits import LIMIT_ROWS, observe_limits
 
 RECORD_FORMAT = 1
 
@@ -134,6 +135,14 @@ def encoded(container: Container) -> dict[str, Any]:
     shown = record(container).items()
     kept = {key: value for key, value in shown if key not in OBSERVED and (value or key not in LISTS)}
     return {"format": RECORD_FORMAT} | kept
+
+
+def same(want: Container, kept: Container) -> bool:
+    """Whether the record says what is wanted. A limit that is not managed is the same as one that is cleared."""
+    unlimited: dict[str, Any] = {row.name: None for row in LIMIT_ROWS if getattr(want, row.name) == UNLIMITED}
+    unlimited = {name: None for name in unlimited if getattr(kept, name) in (None, UNLIMITED)}
+    new, old = replace(want, **unlimited), replace(kept, **unlimited)
+    return encoded(new) == encoded(old)
 
 
 def record_step(layout: Layout, new: Container, old: Container | None) -> store.Write:

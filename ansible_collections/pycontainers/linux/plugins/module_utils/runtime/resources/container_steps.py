@@ -16,10 +16,10 @@ from ..core.plan import Step
 from ..errors import Failure
 from ..image import content
 from ..oci import lifecycle
-from . import container_bundle, container_state, endpoint
+from . import container_bundle, container_state, endpoint_plan
 from .container_model import Container
 from .container_state import Status, cgroup
-from .limits import MakeCgroup, RemoveCgroup, limit_steps
+from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps
 from .rootfs import MakeFolder, MountOverlay, unmount
 
 DEFAULT_STOP_TIMEOUT = 10
@@ -319,7 +319,7 @@ def prepare_steps(layout: Layout, container: Container) -> list[Step]:
         MakeCgroup(path),
         *limit_steps(path, container, None),
         MountRootfs(layout, container),
-        *endpoint.attach_steps(layout, container.id or "", container.networks or (), dict(container.held)),
+        *endpoint_plan.attach_steps(layout, container.id or "", container.networks or (), dict(container.held)),
         WriteBundle(layout, container),
     ]
 
@@ -327,14 +327,14 @@ def prepare_steps(layout: Layout, container: Container) -> list[Step]:
 def run_steps(layout: Layout, container: Container) -> list[Step]:
     """Start what is prepared."""
     ports = container.published_ports or ()
-    published = endpoint.publish_steps(layout, container.id or "", network(container), ports)
+    published = endpoint_plan.publish_steps(layout, container.id or "", network(container), ports)
     return [*published, StartProcess(layout, container)]
 
 
 def halt_steps(layout: Layout, container: Container) -> list[Step]:
     """Stop a container, and leave all it needs to start again in its place."""
     ports = container.published_ports or ()
-    unpublished = endpoint.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
     return [StopProcess(layout, container), *unpublished]
 
 
@@ -342,7 +342,7 @@ def dismantle_steps(layout: Layout, container: Container) -> list[Step]:
     """Take away what :func:`prepare_steps` made. Addresses stay leased: the next start gets the same."""
     path = cgroup(container)
     return [
-        *endpoint.detach_steps(layout, container.id or "", container.networks or ()),
+        *endpoint_plan.detach_steps(layout, container.id or "", container.networks or ()),
         UnmountRootfs(MountRootfs(layout, container)),
         RemoveCgroup(path, limit_steps(path, container, None)),
     ]
@@ -354,13 +354,13 @@ def clean_steps(layout: Layout, container: Container) -> list[Step]:
     if not remains:
         return []
     ports = container.published_ports or () if "published ports" in remains else ()
-    unpublished = endpoint.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
     return [*unpublished, *dismantle_steps(layout, container)]
 
 
 def purge_steps(layout: Layout, container: Container) -> list[Step]:
     """What a removed container leaves to be forgotten."""
-    released = endpoint.release_steps(layout, container.id or "", dict(container.held))
+    released = endpoint_plan.release_steps(layout, container.id or "", dict(container.held))
     return [*released, RemoveFolder(layout, container)]
 
 

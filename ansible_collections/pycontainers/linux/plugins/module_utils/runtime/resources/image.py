@@ -16,7 +16,6 @@ from ..core.plan import Plan
 from ..errors import NotFound
 from ..image import content
 from ..image.content import StoredImage
-from ..image.pull import Prune, Pull, Remove, is_current, resolve
 from ..image.reference import REFERENCE, Reference, parse_reference
 
 
@@ -27,7 +26,7 @@ class Image:
     ``stored`` is what the store has under the name.
     """
 
-    name: Reference = option(REFERENCE, required=True)  # noqa: RUF009 - a row, which never changes
+    name: Reference = option(REFERENCE, required=True)
     state: str = option(TEXT, default="present", choices=("absent", "present"))
     pull: str = option(TEXT, default="missing", choices=("always", "missing", "never"), request=True)
     id: str | None = option(TEXT, Effect.RECREATE, internal=True)
@@ -68,6 +67,8 @@ class ImageResource:
         if want.pull == "never":
             reason = "it is not in the store, and pull is never"
             raise NotFound(f"use the image {want.name}", reason, "pull it before, or set pull to missing")
+        from ..image.pull import resolve
+
         remote = resolve(layout, want.name)
         if have is not None and have.id == remote.id:
             return replace(want, **_digests(have))
@@ -76,11 +77,13 @@ class ImageResource:
         )
 
     def plan(self, layout: Layout, want: Image, have: Image | None) -> Plan:
-        """Pull or remove."""
-        if want.state == "absent":
-            return Plan(purge=(Remove(layout, want.name),) if have else ())
-        if have is not None and have.id == want.id:
+        """Pull or remove. A run that does neither is spared the import of what can."""
+        if have is None if want.state == "absent" else have is not None and have.id == want.id:
             return Plan()
+        from ..image.pull import Prune, Pull, Remove
+
+        if want.state == "absent":
+            return Plan(purge=(Remove(layout, want.name),))
         before = have.stored if have else None
         pull = Pull(layout, want.name, want.manifest_digest or "", before, want.registry_digest or "")
         return Plan((pull,), (Prune(layout),) if before else ())
@@ -107,6 +110,8 @@ def inspect(image: StoredImage) -> dict[str, Any]:
 
 
 def _is_current(layout: Layout, have: Image) -> bool:
+    from ..image.pull import is_current
+
     return have.stored is not None and is_current(layout, have.name, have.stored)
 
 

@@ -8,8 +8,6 @@ its address for life.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
@@ -52,7 +50,7 @@ def free(network: Network, taken: dict[str, str]) -> str:
 
 def take(layout: Layout, network: str, identity: str, wanted: str | None = None) -> str:
     """Give a container its address on a network: the one it has, else ``wanted``, else a free one."""
-    with store.lock(_lock(layout, network)):
+    with store.lock(lock_path(layout, network)):
         known, taken = declared_network(layout, network), read(layout, network)
         has = next((address for address, holder in taken.items() if holder == identity), None)
         if has:
@@ -64,81 +62,13 @@ def take(layout: Layout, network: str, identity: str, wanted: str | None = None)
 
 def release(layout: Layout, network: str, identity: str) -> None:
     """Let go of a container's address; that it has none is fine."""
-    with store.lock(_lock(layout, network)):
+    with store.lock(lock_path(layout, network)):
         taken = read(layout, network)
         rest = {address: holder for address, holder in taken.items() if holder != identity}
         if rest != taken:
             store.write_json(layout.leases(network), rest)
 
 
-def _lock(layout: Layout, network: str) -> str:
+def lock_path(layout: Layout, network: str) -> str:
+    """Where the lock of a network's leases is."""
     return layout.lock(f"leases-{network}")
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The step that gives a container an address. ``before`` is the one it has already."""
-
-    layout: Layout
-    network: str
-    identity: str
-    before: str | None
-
-    def describe(self) -> str:
-        """The network."""
-        return f"lease an address on network {self.network}"
-
-    def do(self) -> None:
-        """Take the lowest free address; which one shows only now, as others may take theirs meanwhile."""
-        take(self.layout, self.network, self.identity)
-
-    def undo(self) -> None:
-        """Give a new address back, keep an old one."""
-        if self.before is None:
-            release(self.layout, self.network, self.identity)
-
-
-@dataclass(frozen=True)
-class Release:
-    """The step that takes a container's address back."""
-
-    layout: Layout
-    network: str
-    identity: str
-    address: str
-
-    def describe(self) -> str:
-        """Address and network."""
-        return f"release {self.address} on network {self.network}"
-
-    def do(self) -> None:
-        """Let go of the address."""
-        release(self.layout, self.network, self.identity)
-
-    def undo(self) -> None:
-        """Take the same address again."""
-        take(self.layout, self.network, self.identity, self.address)
-
-
-@dataclass(frozen=True)
-class RemoveLeases:
-    """The step that removes a network's file of leases, which has to be empty by now."""
-
-    layout: Layout
-    network: str
-
-    def describe(self) -> str:
-        """The file."""
-        return f"remove leases {self.layout.leases(self.network)}"
-
-    def do(self) -> None:
-        """Remove the file, unless a container has come meanwhile."""
-        with store.lock(_lock(self.layout, self.network)):
-            taken = read(self.layout, self.network)
-            if taken:
-                reason = f"containers are connected: {', '.join(sorted(taken.values()))}"
-                raise Failure(f"remove the network {self.network}", reason)
-            store.remove(self.layout.leases(self.network))
-
-    def undo(self) -> None:
-        """Nothing to put back: no file says what an empty one does."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
-from . import leases
+from . import lease_steps
 from .network_model import ETHERNET_MTU, Network, declared, mac, rebuilds
 from .network_steps import (
     AddAddress,
@@ -81,7 +81,7 @@ def _dismantling(layout: Layout, have: Network) -> list[Step]:
 def _removal(layout: Layout, have: Network) -> list[Step]:
     record = None if have.stored is None else have.stored.encode()
     return [
-        leases.RemoveLeases(layout, have.name),
+        lease_steps.RemoveLeases(layout, have.name),
         *_dismantling(layout, have),
         store.Remove(layout.network(have.name), record, "network"),
     ]

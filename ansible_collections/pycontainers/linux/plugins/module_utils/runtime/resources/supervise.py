@@ -16,7 +16,7 @@ from ..core.plan import Plan, apply, converge
 from ..errors import Failure, explain
 from ..oci import lifecycle
 from ..oci.waiter import come_back
-from . import container_bundle, container_state, endpoint, restart_policy
+from . import container_bundle, container_state, endpoint, endpoint_plan, restart_policy
 from .container_model import Container
 from .container_steps import (
     DEFAULT_STOP_TIMEOUT,
@@ -83,7 +83,7 @@ def _exited(layout: Layout, identity: str) -> None:
 
 def _dismantle(layout: Layout, container: Container) -> None:
     ports = endpoint.observe_ports(layout, container.id or "")
-    unpublished = endpoint.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
     apply(Plan((*unpublished, *dismantle_steps(layout, container))))
 
 
@@ -137,7 +137,7 @@ def start(layout: Layout, container: Container) -> None:
 def halt(layout: Layout, container: Container) -> None:
     """Stop a started container and take away what it needed to run."""
     ports = endpoint.observe_ports(layout, container.id or "")
-    unpublished = endpoint.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
     apply(Plan((StopProcess(layout, container), *unpublished, *dismantle_steps(layout, container))))
 
 

@@ -1,0 +1,32 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a container asks for and can't have, told before anything is touched."""
+from __future__ import annotations
+
+import os
+
+from ..core.layout import Layout
+from ..errors import InvalidValue
+from ..image import content
+from . import container_words, endpoint
+from .container_model import Container
+
+
+def check(layout: Layout, full: Container, have: Container | None, leftovers: tuple[str, ...]) -> None:
+    """Refuse, before anything is touched, what would fail halfway."""
+    for each in full.volumes or ():
+        if not os.path.exists(each.source):
+            raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
+    stored = content.find_id(layout, full.image_id or "") if full.image_id else None
+    if stored:
+        container_words.arguments(full, stored.config)
+    endpoint.check_networks(layout, full.networks or (), have.id if have else None)
+    if full.published_ports and not full.networks:
+        shown = [str(each) for each in full.published_ports]
+        raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
+    if full.state == "started":
+        # Ports that still lead to a leftover are free by the time that they are published.
+        freed = [port for each in leftovers for port in endpoint.observe_ports(layout, each)]
+        ports = [port for port in full.published_ports or () if not any(map(port.meets, freed))]
+        endpoint.port_conflicts(layout, ports, have.id if have else None)

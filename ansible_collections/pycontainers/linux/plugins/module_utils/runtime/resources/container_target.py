@@ -1,0 +1,34 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container on its way from what is asked for to what is planned."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.model import Effect, diff
+from ..core.plan import Step
+from .container_model import Container
+from .image import Image
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(Container):
+    """A container as it is to be, with what was read to get there.
+
+    ``kept`` is the record of the one there is, ``fetch`` the image as wanted and as stored, ``leftovers`` the
+    ids of others of this name that a killed run has left, ``install`` what the host's runtime lacks. ``prune`` says
+    that nothing but the container there is uses its image, ``settled`` that there is nothing to do.
+    """
+
+    kept: Container | None = None
+    fetch: tuple[Image, Image | None] | None = None
+    leftovers: tuple[str, ...] = ()
+    install: tuple[Step, ...] = ()
+    prune: bool = False
+    settled: bool = False
+
+
+def recreates(want: Container, have: Container) -> bool:
+    """Whether getting from ``have`` to ``want`` takes a new container."""
+    return bool(want.recreate) or any(change.effect == Effect.RECREATE for change in diff(want, have))

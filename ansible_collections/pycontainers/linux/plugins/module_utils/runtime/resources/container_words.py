@@ -1,0 +1,29 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a container executes, and with which variables: its own over its image's."""
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import InvalidValue
+from .container_model import Container
+
+
+def arguments(container: Container, image: Any) -> list[str]:
+    """What is executed: entrypoint and command, each the image's if not given.
+
+    A given entrypoint drops the image's command, as with Docker: that belongs to the image's own entrypoint.
+    """
+    entrypoint = list(container.entrypoint if container.entrypoint is not None else image.get("Entrypoint") or [])
+    default = [] if container.entrypoint is not None else image.get("Cmd") or []
+    words = entrypoint + list(container.command if container.command is not None else default)
+    if not words:
+        raise InvalidValue("command", None, f"the image {container.image} has none of its own", "give a command")
+    return [str(each) for each in words]
+
+
+def environment(container: Container, image: Any) -> list[str]:
+    """The image's variables with the container's over them, as ``NAME=value``."""
+    own = dict(str(each).partition("=")[::2] for each in image.get("Env") or [])
+    return [f"{name}={value}" for name, value in (own | dict(container.env or ())).items()]

@@ -1,0 +1,81 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The steps that take and give back addresses."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core import store
+from ..core.layout import Layout
+from ..errors import Failure
+from . import leases
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The step that gives a container an address. ``before`` is the one it has already."""
+
+    layout: Layout
+    network: str
+    identity: str
+    before: str | None
+
+    def describe(self) -> str:
+        """The network."""
+        return f"lease an address on network {self.network}"
+
+    def do(self) -> None:
+        """Take the lowest free address; which one shows only now, as others may take theirs meanwhile."""
+        leases.take(self.layout, self.network, self.identity)
+
+    def undo(self) -> None:
+        """Give a new address back, keep an old one."""
+        if self.before is None:
+            leases.release(self.layout, self.network, self.identity)
+
+
+@dataclass(frozen=True)
+class Release:
+    """The step that takes a container's address back."""
+
+    layout: Layout
+    network: str
+    identity: str
+    address: str
+
+    def describe(self) -> str:
+        """Address and network."""
+        return f"release {self.address} on network {self.network}"
+
+    def do(self) -> None:
+        """Let go of the address."""
+        leases.release(self.layout, self.network, self.identity)
+
+    def undo(self) -> None:
+        """Take the same address again."""
+        leases.take(self.layout, self.network, self.identity, self.address)
+
+
+@dataclass(frozen=True)
+class RemoveLeases:
+    """The step that removes a network's file of leases, which has to be empty by now."""
+
+    layout: Layout
+    network: str
+
+    def describe(self) -> str:
+        """The file."""
+        return f"remove leases {self.layout.leases(self.network)}"
+
+    def do(self) -> None:
+        """Remove the file, unless a container has come meanwhile."""
+        with store.lock(leases.lock_path(self.layout, self.network)):
+            taken = leases.read(self.layout, self.network)
+            if taken:
+                reason = f"containers are connected: {', '.join(sorted(taken.values()))}"
+                raise Failure(f"remove the network {self.network}", reason)
+            store.remove(self.layout.leases(self.network))
+
+    def undo(self) -> None:
+        """Nothing to put back: no file says what an empty one does."""
