@@ -137,7 +137,7 @@ def _without_folders(found: dict[str, object]) -> dict[str, object]:
     """A snapshot without the empty folders that the first container of a layout makes, and without empty leases."""
     files = found["files"]
     assert isinstance(files, dict)
-    kept = {path: what for path, what in files.items() if what[1] != "folder" and not path.endswith(".leases.json")}
+    kept = {path: what for path, what in files.items() if what[1] != "folder" and "/networks/leases/" not in path}
     return {**found, "files": kept}
 
 

@@ -119,7 +119,7 @@ CREATION = [
             Network(name="front", state="absent"),
             observed(),
             [
-                "remove leases /nowhere/root/networks/front.leases.json",
+                "remove leases /nowhere/root/networks/leases/front.json",
                 "take pyc-front out of the firewall",
                 "delete bridge pyc-front",
                 f"remove network {RECORD}",

@@ -11,6 +11,7 @@ from typing import Any
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from ..kernel import security
 from ..kernel.cgroups import cgroups
 from ..oci import enter, lifecycle, users
 from ..resources import container_state
@@ -32,6 +33,7 @@ def add(verbs: Any) -> None:
 
 def execute(layout: Layout, chosen: argparse.Namespace) -> int:
     """Run the program and return its exit status."""
+    security.shield_interpreter()
     container = container_state.find(layout, chosen.container)
     identity = container.id or ""
     init = lifecycle.running(layout, identity)

@@ -52,7 +52,7 @@ class Layout:
 
     def leases(self, name: str) -> str:
         """The addresses given out on a network."""
-        return f"{self.networks}/{name}.leases.json"
+        return f"{self.networks}/leases/{name}.json"
 
     # Containers: all that belongs to one is named by its id.
     @property

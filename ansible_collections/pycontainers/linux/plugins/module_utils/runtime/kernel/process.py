@@ -84,3 +84,17 @@ def process(pid: int) -> Process | None:
     """The process that has this pid now."""
     found = parse_stat(_stat(pid))
     return found[0] if found else None
+
+
+def signal_number(said: str) -> int:
+    """The signal of a name (with or without SIG), a number, or RTMIN+n and RTMAX-n; SIGTERM if it is none of them."""
+    name = said.strip().upper().removeprefix("SIG")
+    base, sign, offset = name[:5], name[5:6], name[6:]
+    if base in ("RTMIN", "RTMAX") and sign in ("+", "-") and offset.isascii() and offset.isdecimal():
+        number = int(signal.Signals[f"SIG{base}"]) + int(f"{sign}{offset[:3]}")
+    elif name.isascii() and name.isdecimal() and len(name) < 3:
+        number = int(name)
+    else:
+        known = signal.Signals.__members__.get(f"SIG{name}", signal.SIGTERM)
+        number = int(known)
+    return number if 1 <= number <= 64 else int(signal.SIGTERM)

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 
 from . import syscalls
 
@@ -21,6 +23,26 @@ DEFAULT_CAPABILITIES = (
     "CAP_NET_RAW CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT"
 ).split()
 """What a container keeps unless told otherwise: the fourteen that docker, containerd and podman give."""
+
+
+def shield_interpreter() -> None:
+    """Go on as the same program from a read-only mount of the interpreter; return at once if this is one already.
+
+    A process can always follow its own /proc/self/exe, and a container's program may be a script whose interpreter
+    that is: it would hold the host's Python and could write to it (CVE-2019-5736). Through a read-only mount nobody
+    can. The calling process gets a mount namespace of its own; the path of the interpreter stays the same, since
+    shared libraries are found by it.
+    """
+    if os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY:
+        return
+    interpreter = os.readlink("/proc/self/exe")
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
+    tree = syscalls.open_tree(interpreter, recursive=False)
+    syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY, recursive=False)
+    place = os.open(interpreter, os.O_PATH | os.O_CLOEXEC)
+    syscalls.move_mount(tree, place)
+    os.execv(interpreter, [sys.executable, *sys.orig_argv[1:]])
 
 
 def mask(names: list[str] | tuple[str, ...]) -> int:

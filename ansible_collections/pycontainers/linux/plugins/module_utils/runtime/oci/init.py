@@ -123,7 +123,9 @@ class Init:
             flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
             syscalls.mount("tmpfs", f"/proc/self/fd/{descriptor}", "tmpfs", flags, "size=0k,nr_inodes=1,mode=555")
         else:
-            syscalls.move_mount(syscalls.open_tree("/dev/null"), descriptor)
+            tree = syscalls.open_tree("/dev/null")
+            syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+            syscalls.move_mount(tree, descriptor)
 
     def readonly(self, path: str) -> None:
         """Make a path, if it exists, and what is mounted below it read-only."""
@@ -299,6 +301,7 @@ def _describe(operation: Sequence[Any], error: Exception) -> str:
 
 def main() -> NoReturn:
     """Read the program and carry it out."""
+    security.shield_interpreter()
     with os.fdopen(os.dup(PROGRAM), "rb") as file:
         program = marshal.load(file)
     # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).

@@ -32,6 +32,9 @@ from ..kernel.process import Process, parse_stat, process
 if TYPE_CHECKING:
     from .program import Operation
 
+LAST_WORDS = 16384
+"""Bytes from the end of a log in which its last line is looked for."""
+
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
@@ -76,7 +79,10 @@ def _run_waiter(layout: Layout, identity: str, program: Any, report: int) -> Non
 
 def _last_words(layout: Layout, identity: str) -> str:
     """The log's last line: what the interpreter said when it could not even begin."""
-    lines = (store.read(log(layout, identity)) or b"").decode(errors="replace").split("\n")
+    # Only its end: the container decides how long its log is.
+    with open(log(layout, identity), "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_WORDS))
+        lines = file.read(LAST_WORDS).decode(errors="replace").split("\n")
     words = next((line for line in reversed(lines) if line.strip()), "nothing")
     return f"its first process ended before the program was executed, and said: {words}"
 

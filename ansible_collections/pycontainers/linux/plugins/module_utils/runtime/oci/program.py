@@ -38,6 +38,9 @@ ATTRIBUTES = {
     "nodev": syscalls.MOUNT_ATTR_NODEV,
     "noexec": syscalls.MOUNT_ATTR_NOEXEC,
 }
+DEVICE_ATTRIBUTES = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NOEXEC
+"""A device can be written to through a read-only mount; its node, which is the host's, can't be changed."""
+
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 """The default devices. They are the host's own nodes, bound: the filesystems of a container honour no others."""
 
@@ -78,7 +81,7 @@ def _devices(mounts: list[dict[str, Any]]) -> list[Operation]:
     """The default devices and links; none in a /dev that is a folder of the host, which they would change."""
     if any(each["destination"] == "/dev" and each["type"] == "bind" for each in mounts):
         return []
-    devices: list[Operation] = [("bind", f"/dev/{name}", f"/dev/{name}", 0) for name in DEVICES]
+    devices: list[Operation] = [("bind", f"/dev/{name}", f"/dev/{name}", DEVICE_ATTRIBUTES) for name in DEVICES]
     return [*devices, *(("symlink", content, path) for content, path in LINKS)]
 
 

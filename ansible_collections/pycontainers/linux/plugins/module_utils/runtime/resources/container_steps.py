@@ -15,6 +15,7 @@ from ..core.layout import Layout
 from ..core.plan import Step
 from ..errors import Failure
 from ..image import content
+from ..kernel.process import signal_number
 from ..oci import lifecycle
 from . import container_bundle, container_state, endpoint_plan
 from .container_model import Container
@@ -141,11 +142,7 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
 def _stop_signal(layout: Layout, container: Container) -> int:
     """The signal that the image asks to be stopped by (image-spec config.md, StopSignal), else SIGTERM."""
     image = content.find_id(layout, container.image_id or "") if container.image_id else None
-    wanted = str(image.config.get("StopSignal") or "SIGTERM") if image else "SIGTERM"
-    if wanted.isdigit():
-        return int(wanted)
-    name = wanted if wanted.startswith("SIG") else f"SIG{wanted}"
-    return int(getattr(signal, name, signal.SIGTERM))
+    return signal_number(str(image.config.get("StopSignal") or "")) if image else signal.SIGTERM
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,7 @@ def names(layout: Layout) -> list[str]:
         files = os.listdir(layout.networks)
     except FileNotFoundError:
         return []
-    found = (file.removesuffix(".json") for file in files if file.endswith(".json"))
-    return sorted(name for name in found if not name.endswith(".leases"))
+    return sorted(file.removesuffix(".json") for file in files if file.endswith(".json"))
 
 
 def bridge_name(network: str) -> str:

@@ -161,9 +161,11 @@ class InstallRuntime:
 
     def _switch(self, name: str) -> None:
         aside = f"{self.layout.runtimes}/.current.new"
-        store.remove(aside)
-        os.symlink(name, aside)
-        os.rename(aside, f"{self.layout.runtimes}/current")
+        # Not the lock of the resource, which whoever converges that holds already.
+        with store.lock(self.layout.lock("runtime-switch")):
+            store.remove(aside)
+            os.symlink(name, aside)
+            os.rename(aside, f"{self.layout.runtimes}/current")
         store.sync(self.layout.runtimes)
 
 
