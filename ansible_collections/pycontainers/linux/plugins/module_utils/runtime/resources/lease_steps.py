@@ -4,6 +4,8 @@
 """The steps that take and give back addresses."""
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..core import store
@@ -76,6 +78,8 @@ class RemoveLeases:
                 reason = f"containers are connected: {', '.join(sorted(taken.values()))}"
                 raise Failure(f"remove the network {self.network}", reason)
             store.remove(self.layout.leases(self.network))
+            with suppress(OSError):  # It holds the leases of other networks, or was never made.
+                os.rmdir(os.path.dirname(self.layout.leases(self.network)))
 
     def undo(self) -> None:
         """Nothing to put back: no file says what an empty one does."""
