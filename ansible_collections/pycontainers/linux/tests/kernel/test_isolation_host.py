@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 
 ROOT = Path(__file__).resolve().parents[5]
 
@@ -35,6 +35,27 @@ def test_who_holds_the_interpreter_can_not_write_to_it(tmp_path: Path) -> None:
     )
     assert "Read-only file system" in done.stderr
     assert copy.stat().st_size == before
+
+
+ITSELF = """#!/proc/self/exe
+import os
+print("read-only" if os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY else "writable", flush=True)
+"""
+
+
+def test_a_script_run_by_proc_self_exe_holds_a_read_only_interpreter(host: Host, tmp_path: Path) -> None:
+    """CVE-2019-5736: at start and at exec such a script gets the host's interpreter, and can't write to it."""
+    script = tmp_path / "entry"
+    script.write_text(ITSELF)
+    script.chmod(0o755)
+    # What the interpreter needs to run inside; a hostile image would bring a loader of its own.
+    needs = [f"{path}:{path}:ro" for path in dict.fromkeys(("/usr", "/lib", "/lib64", sys.base_prefix)) if path]
+    environment = {"PYTHONHOME": sys.base_prefix, "PATH": "/bin"}
+    container = host.run(["/entry"], volumes=[f"{script}:/entry:ro", *needs], env=environment)
+    wait(lambda: host.log(container) != "")
+    assert host.log(container) == "read-only\n"
+    host.run(name="other", volumes=[f"{script}:/entry:ro", *needs], env=environment)
+    assert host.ok("exec", "other", "/entry").strip() == "read-only"
 
 
 def test_device_nodes_can_be_used_and_not_changed(host: Host) -> None:
