@@ -106,8 +106,8 @@ def test_the_first_process_imports_little(readable: Layout) -> None:
     found = set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split())
     ours = {each for each in found if each.split(".")[0] == "runtime"}
     assert ours == {
-        "runtime", "runtime.oci", "runtime.oci.init", "runtime.kernel", "runtime.kernel.security",
-        "runtime.kernel.syscalls",
+        "runtime", "runtime.oci", "runtime.oci.init", "runtime.kernel", "runtime.kernel.seccomp",
+        "runtime.kernel.security", "runtime.kernel.syscalls",
     }  # fmt: skip
     assert {each.split(".")[0] for each in found - ours} <= INIT_IMPORTS
 

@@ -7,6 +7,7 @@ import ast
 import inspect
 import marshal
 import re
+import tempfile
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ DEFAULT_CAPABILITIES = (
     "SYS_CHROOT"
 ).split()
 NUMBERS = {"CHOWN": 0, "KILL": 5, "SETPCAP": 8, "SYS_ADMIN": 21, "SETFCAP": 31, "CHECKPOINT_RESTORE": 40}
+
+FILTERS = tempfile.TemporaryDirectory(prefix="pycontainers-filters-")
+"""Where compiled seccomp profiles are kept, so that they are compiled once."""
 
 
 def configuration(user: User = ROOT_USER, **options: Any) -> dict[str, Any]:
@@ -45,7 +49,7 @@ def compiled(user: User = ROOT_USER, **changes: Any) -> tuple[Operation, ...]:
     """The program of the configuration on a host with cgroup version 2."""
     config = configuration(user)
     config["process"] |= changes
-    return compile_program(config, V2("/cgroup"))
+    return compile_program(config, V2("/cgroup"), FILTERS.name)
 
 
 def places(program: tuple[Operation, ...], name: str) -> list[int]:
@@ -74,6 +78,8 @@ def places(program: tuple[Operation, ...], name: str) -> list[int]:
         ("umask", "execute", "the program inherits it"),
         ("identity", "chdir", "the program's user must be able to enter the directory"),
         ("chdir", "execute", "the program starts in it"),
+        ("pivot", "seccomp", "the profile forbids what makes a container"),
+        ("seccomp", "identity", "only an administrator may load a filter"),
     ],
 )
 def test_the_order_is_the_kernels(first: str, then: str, reason: str) -> None:
@@ -97,8 +103,27 @@ def test_privileges_are_fixed_just_before_the_program() -> None:
     """Where no new privileges are allowed, that is said between the change of user and the program."""
     program = compiled(noNewPrivileges=True)
     (place,) = places(program, "no_new_privileges")
-    assert max(places(program, "identity")) < place == len(program) - 2
+    assert max(places(program, "identity")) < place == len(program) - 3
     assert places(compiled(), "no_new_privileges") == []
+
+
+def test_a_filter_is_loaded_last_where_anybody_may() -> None:
+    """With no new privileges, any user may load a filter: it is the last before the program, and loaded once."""
+    program = compiled(NOBODY, noNewPrivileges=True)
+    assert places(program, "seccomp") == [len(program) - 2]
+
+
+def test_a_configuration_without_a_profile_has_no_filter() -> None:
+    """Who asks for no profile gets none."""
+    config = configuration()
+    del config["linux"]["seccomp"]
+    assert places(compile_program(config, V2("/cgroup"), FILTERS.name), "seccomp") == []
+
+
+def test_a_filter_that_is_refused_is_reported_without_its_program() -> None:
+    """What init says of a filter that the kernel does not take is a short line, not thousands of bytes."""
+    said = init._describe(("seccomp", bytes(8000), 4), OSError(22, "Invalid argument"))
+    assert said == "seccomp 4: Invalid argument"
 
 
 def test_a_program_is_what_init_can_do() -> None:
@@ -113,7 +138,7 @@ def test_a_program_is_what_init_can_do() -> None:
 def test_what_init_can_do_is_used() -> None:
     """The first process has no operation that no program asks for, from either version or with a waiter."""
     can = {name for name in vars(init.Init) if not name.startswith("_")}
-    legacy = compile_program(configuration(), V1({"memory": "/cgroup/memory"}))
+    legacy = compile_program(configuration(), V1({"memory": "/cgroup/memory"}), FILTERS.name)
     used = {operation[0] for operation in (*compiled(noNewPrivileges=True), *legacy)}
     with_waiter = re.findall(r'\("(\w+)",\)', inspect.getsource(lifecycle.start))
     assert can == used | set(with_waiter)
@@ -133,7 +158,7 @@ def test_cgroups_are_joined_first() -> None:
     """The first operation joins the container's cgroup, in each hierarchy where there are several."""
     assert compiled()[0] == ("cgroups", ("/cgroup/pycontainers/0a",))
     legacy = V1({"memory": "/cgroup/memory", "cpu": "/cgroup/cpu", "cpuacct": "/cgroup/cpu"})
-    found = compile_program(configuration(), legacy)
+    found = compile_program(configuration(), legacy, FILTERS.name)
     assert found[0] == ("cgroups", ("/cgroup/memory/pycontainers/0a", "/cgroup/cpu/pycontainers/0a"))
 
 
@@ -142,7 +167,7 @@ def test_the_cgroup_filesystem_is_read_only() -> None:
     unified = next(operation for operation in compiled() if operation[2:3] == ("/sys/fs/cgroup",))
     assert unified[3] == "cgroup2"
     assert unified[4] & syscalls.MS_RDONLY
-    legacy = compile_program(configuration(), V1({"memory": "/cgroup/memory"}))
+    legacy = compile_program(configuration(), V1({"memory": "/cgroup/memory"}), FILTERS.name)
     (remount,) = places(legacy, "remount")
     _, target, flags = legacy[remount]
     assert target == "/sys/fs/cgroup"

@@ -17,6 +17,7 @@ UTILS = Path(__file__).parents[3] / "plugins/module_utils"
 FIRST_PROCESS = {
     "runtime",
     "runtime.kernel",
+    "runtime.kernel.seccomp",
     "runtime.kernel.security",
     "runtime.kernel.syscalls",
     "runtime.oci",

@@ -13,7 +13,7 @@ from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import security
 from ..kernel.cgroups import cgroups
-from ..oci import enter, lifecycle, users
+from ..oci import enter, lifecycle, program, users
 from ..resources import container_state
 
 
@@ -55,6 +55,7 @@ def execute(layout: Layout, chosen: argparse.Namespace) -> int:
         user or users.User(own["uid"], own["gid"], tuple(own["additionalGids"]), "/"),
         chosen.workdir or process["cwd"],
         cgroups().directories(container_state.cgroup(container)),
+        program.filters(config, layout.filters),
         chosen.tty,
     )
 

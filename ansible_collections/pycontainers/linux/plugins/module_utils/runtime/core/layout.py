@@ -40,6 +40,11 @@ class Layout:
         """How registries are reached: JSON, ``{"insecure": ["host:port", …]}``."""
         return f"{self.root}/registries.json"
 
+    @property
+    def filters(self) -> str:
+        """The folder of compiled seccomp profiles, each named by the hash of what it was made from."""
+        return f"{self.root}/seccomp"
+
     # Networks
     @property
     def networks(self) -> str:

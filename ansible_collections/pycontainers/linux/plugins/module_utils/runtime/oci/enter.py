@@ -60,13 +60,15 @@ def enter(
     user: User,
     cwd: str,
     cgroup: Sequence[str],
+    filters: Sequence[Sequence[object]],
     tty: bool = False,
 ) -> int:
     """Run a program in the container of ``process``; returns its exit status, 128 + n for signal n.
 
-    ``cgroup`` are the directories of the container's cgroup. With ``tty`` the program gets a terminal of the
-    container, and the caller's is its screen and keyboard. The calling process hands signals on to the program,
-    and ends with it. Raises :class:`Failure` if the container is gone.
+    ``cgroup`` are the directories of the container's cgroup, ``filters`` the operations that load its seccomp
+    profile. With ``tty`` the program gets a terminal of the container, and the caller's is its screen and keyboard.
+    The calling process hands signals on to the program, and ends with it. Raises :class:`Failure` if the container
+    is gone.
     """
     try:
         target = os.pidfd_open(process.pid)
@@ -79,6 +81,8 @@ def enter(
     effective = 0 if user.uid else capabilities
     program = (
         ("umask", 0o022),
+        # As in the container's own program: only an administrator may load one.
+        *filters,
         ("identity", user.uid, user.gid, user.groups, (capabilities, effective, effective, 0, 0)),
         ("chdir", cwd),
         ("execute", tuple(arguments), tuple(environment)),

@@ -26,7 +26,7 @@ import os
 import stat
 import sys
 
-from ..kernel import security, syscalls
+from ..kernel import seccomp, security, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -179,6 +179,10 @@ class Init:
         """Let no program that is executed gain privileges."""
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 
+    def seccomp(self, program: bytes, flags: int) -> None:
+        """Filter the system calls of all that follows."""
+        seccomp.load(program, flags)
+
     def chdir(self, path: str) -> None:
         """Enter the working directory, and make sure that it lies inside the root."""
         os.chdir(path)
@@ -294,7 +298,7 @@ def _describe(operation: Sequence[Any], error: Exception) -> str:
         # Its own messages begin with "exec:"; what execve(2) itself refuses is worded alike.
         said = error.strerror or ""
         return said if said.startswith("exec:") else f'exec: "{operation[1][0]}": {said.lower()}'
-    words = " ".join(str(each) for each in operation[1:3])
+    words = " ".join(str(each) for each in operation[1:3] if not isinstance(each, bytes))
     where = f" ({error.filename})" if error.filename and str(error.filename) not in words else ""
     return f"{operation[0]} {words}: {error.strerror}{where}"
 

@@ -53,8 +53,8 @@ LINKS = (
 )
 
 
-def compile_program(config: dict[str, Any], groups: Cgroups) -> tuple[Operation, ...]:
-    """The whole program for a configuration.
+def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tuple[Operation, ...]:
+    """The whole program for a configuration. ``cache`` is the folder of compiled seccomp profiles.
 
     Cgroups are joined before the cgroup namespace is made, so that its root is the container's own group;
     mounts come before the pivot, while the host's paths and /proc are there to act through; capabilities go
@@ -73,7 +73,7 @@ def compile_program(config: dict[str, Any], groups: Cgroups) -> tuple[Operation,
         *(("mask", path) for path in linux["maskedPaths"]),
         ("pivot",),
         ("hostname", config["hostname"]),
-        *_process(process),
+        *_process(process, filters(config, cache)),
     )
 
 
@@ -117,15 +117,35 @@ def _cgroup_mounts(target: str, flags: int, groups: Cgroups) -> list[Operation]:
     return [*found, ("remount", target, flags)]
 
 
-def _process(process: dict[str, Any]) -> list[Operation]:
+def filters(config: dict[str, Any], cache: str) -> list[Operation]:
+    """The operation that loads a configuration's seccomp profile; none without a profile.
+
+    ``cache`` is the folder of compiled ones. Raises :class:`..errors.Failure` where libseccomp is missing.
+    """
+    profile = config["linux"].get("seccomp")
+    if profile is None:
+        return []
+    from . import seccomp
+
+    checked = seccomp.check(profile)
+    return [("seccomp", seccomp.compiled(checked, cache), checked.flags)]
+
+
+def _process(process: dict[str, Any], filtering: list[Operation]) -> list[Operation]:
+    """Become the program. Without no_new_privs only an administrator may load a filter, so it goes before the change.
+
+    With it, the filter goes last, so that it need not allow what init does.
+    """
     user, sets = process["user"], process["capabilities"]
     names = ("bounding", "effective", "permitted", "inheritable", "ambient")
     masks = tuple(mask(sets.get(name, [])) for name in names)
+    alone = bool(process.get("noNewPrivileges"))
     found: list[Operation] = [
         ("umask", user.get("umask", 0o022)),
+        *(() if alone else filtering),
         ("identity", user["uid"], user["gid"], tuple(user.get("additionalGids", ())), masks),
         ("chdir", process["cwd"]),
     ]
-    if process.get("noNewPrivileges"):
-        found.append(("no_new_privileges",))
+    if alone:
+        found += [("no_new_privileges",), *filtering]
     return [*found, ("execute", tuple(process["args"]), tuple(process["env"]))]

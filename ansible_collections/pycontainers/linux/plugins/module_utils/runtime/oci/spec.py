@@ -47,6 +47,8 @@ def configuration(
     cgroup: str,
 ) -> dict[str, Any]:
     """A config.json. ``binds`` are source, destination and whether read-only; ``network`` is a namespace's path."""
+    from .default_seccomp import default_profile
+
     capabilities = list(DEFAULT_CAPABILITIES)
     effective = [] if user.uid else capabilities
     own = [
@@ -87,6 +89,7 @@ def configuration(
             "cgroupsPath": cgroup,
             "maskedPaths": list(MASKED_PATHS),
             "readonlyPaths": list(READONLY_PATHS),
+            "seccomp": default_profile(capabilities),
         },
     }
 

@@ -49,6 +49,8 @@ def prepare(layout: Layout, container: Container) -> None:
     )
     if not container.volumes:
         _check_program(container, config)
+    # Whether there can be a filter is to be known while another container of this name still runs.
+    program.filters(config, layout.filters)
     # Nothing here has to outlive a power cut: it is written at each start.
     store.write_json(layout.container(identity, "config.json"), config, durable=False)
 
@@ -82,7 +84,7 @@ def prepared(layout: Layout, identity: str) -> tuple[program.Operation, ...]:
     config = store.read_json(layout.container(identity, "config.json"))
     if config is None:
         raise Failure(f"start container {identity[:12]}", "its bundle has no config.json", "start it with pycontainers")
-    return program.compile_program(config, cgroups())
+    return program.compile_program(config, cgroups(), layout.filters)
 
 
 def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[str, str, bool]]:

@@ -83,7 +83,7 @@ def _advice(name: str, groups: Cgroups, path: str) -> str:
 
 @dataclass(frozen=True)
 class MakeCgroup:
-    """The step that makes a container's cgroup."""
+    """The step that makes a container's cgroup, with the rules about its devices."""
 
     path: str
 
@@ -92,8 +92,12 @@ class MakeCgroup:
         return f"make cgroup {self.path}"
 
     def do(self) -> None:
-        """Make it in every hierarchy."""
-        cgroups.cgroups().create(self.path)
+        """Make it in every hierarchy. Nothing is left of one that can't have its device rules."""
+        try:
+            _make(self.path)
+        except BaseException:
+            self.undo()
+            raise
 
     def undo(self) -> None:
         """Remove it."""
@@ -117,9 +121,19 @@ class RemoveCgroup:
 
     def undo(self) -> None:
         """Make it again, with its limits."""
-        cgroups.cgroups().create(self.path)
+        _make(self.path)
         for limit in self.limits:
             limit.do()
+
+
+def _make(path: str) -> None:
+    """Make a container's cgroup, in which only the default devices can be used."""
+    from ..kernel.devices import set_rules
+    from ..oci.devices import DEFAULT_RULES
+
+    groups = cgroups.cgroups()
+    groups.create(path)
+    set_rules(groups, path, DEFAULT_RULES)
 
 
 def limit_steps(path: str, want: Limits, have: dict[str, int] | None) -> tuple[SetLimit, ...]:
