@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -112,8 +112,11 @@ def _hand_down(directory: str) -> None:
         write_file(f"{directory}/cgroup.subtree_control", " ".join(f"+{name}" for name in missing))
 
 
-def cgroups() -> Cgroups:
-    """The host's control groups: version 2 where the unified hierarchy holds the controllers, else version 1."""
+def cgroups(controllers: Sequence[str] = V1_CONTROLLERS) -> Cgroups:
+    """The host's control groups: version 2 where the unified hierarchy holds the controllers, else version 1.
+
+    ``controllers`` are the version 1 hierarchies that groups are made in, where they are mounted.
+    """
     hierarchies: dict[str, str] = {}
     for each in mounts():
         if each.fstype == "cgroup2":
@@ -121,7 +124,7 @@ def cgroups() -> Cgroups:
                 if "memory" in file.read().split():
                     return V2(each.target)
         elif each.fstype == "cgroup":
-            hierarchies |= {name: each.target for name in V1_CONTROLLERS if name in each.options}
+            hierarchies |= {name: each.target for name in controllers if name in each.options}
     if not hierarchies:
         raise NotFound("find control groups", "no cgroup filesystem is mounted", "mount cgroup2 on /sys/fs/cgroup")
     return V1(hierarchies)

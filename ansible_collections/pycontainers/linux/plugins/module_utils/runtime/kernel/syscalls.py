@@ -185,10 +185,15 @@ def open_tree(path: str, recursive: bool = True, directory: int = AT_FDCWD) -> i
     return descriptor
 
 
-def mount_setattr(descriptor: int, attributes: int, recursive: bool = True) -> None:
-    """mount_setattr(2): set MOUNT_ATTR_* on the mount behind the descriptor, and on those below it."""
+def mount_setattr(
+    descriptor: int, attributes: int, recursive: bool = True, clear: int = 0, propagation: int = 0
+) -> None:
+    """mount_setattr(2): set and clear MOUNT_ATTR_* on the mount behind the descriptor, and on those below it.
+
+    ``propagation`` is one of MS_SHARED, MS_SLAVE, MS_PRIVATE and MS_UNBINDABLE; 0 leaves it as it is.
+    """
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    wanted = _MountAttr(attributes, 0, 0, 0)
+    wanted = _MountAttr(attributes, clear, propagation, 0)
     size = ctypes.sizeof(wanted)
     arguments = (c_int(descriptor), b"", c_uint(flags), ctypes.byref(wanted), c_ulong(size))
     if libc.syscall(c_long(_SYS_MOUNT_SETATTR), *arguments) < 0:

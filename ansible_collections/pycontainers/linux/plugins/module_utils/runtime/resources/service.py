@@ -27,6 +27,7 @@ PACKAGE = "runtime"
 LAUNCHERS = {
     "pycontainers": ("cli.main", 'sys.exit(main(prog="pycontainers"))'),
     "pycontainers-init": ("oci.init", "main()"),
+    "pycontainers-oci": ("cli.oci", "sys.exit(main())"),
 }
 """The programs in an installed runtime: the module that each starts, and how."""
 
@@ -63,8 +64,8 @@ def _whole() -> None:
 
     The command line leads to everything but the first process, which only the launcher imports.
     """
-    from ..cli import containers, execute, images, inspect, main, service, table  # noqa: F401
-    from ..oci import init  # noqa: F401
+    from ..cli import containers, execute, images, inspect, main, oci, service, table  # noqa: F401
+    from ..oci import default_seccomp, init  # noqa: F401
     from . import cgroup_limit, rootfs  # noqa: F401
 
 

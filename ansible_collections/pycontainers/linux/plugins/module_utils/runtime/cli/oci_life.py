@@ -1,0 +1,154 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verbs of a container's life: create, start, run, kill, delete."""
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from contextlib import suppress
+
+from ..errors import Failure
+from ..kernel.process import Process
+from ..oci import create as creation
+from ..oci import end
+from ..oci.container import Record
+from ..oci.create import Wish
+from . import oci_console
+from .oci_call import Call
+
+
+def create(call: Call) -> int:
+    """Create a container and leave its first process to whoever is the caller's reaper."""
+    (identity,) = call.chosen.only(1, "a container id")
+    _create(call, identity, oci_console.connected(call.chosen.text("console-socket")))
+    return 0
+
+
+def _create(call: Call, identity: str, console: int) -> Record:
+    made = creation.create(call.containers, identity, _wish(call, console))
+    for each in made.warnings:
+        call.warn(each)
+    if console >= 0:
+        os.close(console)
+    return made.record
+
+
+def _wish(call: Call, console: int) -> Wish:
+    chosen = call.chosen
+    manager = call.globals.text("cgroup-manager")
+    return Wish(
+        bundle=os.path.abspath(chosen.text("bundle", ".")),
+        config_file=chosen.text("config"),
+        pid_file=chosen.text("pid-file"),
+        console=console,
+        preserved=oci_console.preserved(chosen),
+        pivot=not chosen.flag("no-pivot"),
+        keyring=not chosen.flag("no-new-keyring"),
+        systemd=call.globals.flag("systemd-cgroup") or manager == "systemd",
+        cgroup_manager=manager,
+    )
+
+
+def start(call: Call) -> int:
+    """Start a created container."""
+    (identity,) = call.chosen.only(1, "a container id")
+    for each in creation.start(call.containers, identity):
+        call.warn(each)
+    return 0
+
+
+def run(call: Call) -> int:
+    """Create and start; in the foreground wait for the end, pass signals on, and delete."""
+    (identity,) = call.chosen.only(1, "a container id")
+    chosen = call.chosen
+    path, detach = chosen.text("console-socket"), chosen.flag("detach")
+    master, theirs = _screen(call) if not path and not detach else (None, -1)
+    record = _create(call, identity, theirs if master else oci_console.connected(path))
+    try:
+        for each in creation.start(call.containers, identity):
+            call.warn(each)
+        if detach:
+            return 0
+        assert record.process is not None
+        status = wait(record.process, master)
+    except BaseException:
+        end.delete(call.containers, identity, force=True)
+        raise
+    if not chosen.flag("keep"):
+        with suppress(Failure):
+            for each in end.delete(call.containers, identity, force=True):
+                call.warn(each)
+    return status
+
+
+def _screen(call: Call) -> tuple[socket.socket | None, int]:
+    """A pair over which the terminal's master comes, if the configuration asks for a terminal."""
+    from ..core import store
+
+    chosen = call.chosen
+    bundle = os.path.abspath(chosen.text("bundle", "."))
+    document = store.read_json(chosen.text("config") or f"{bundle}/config.json") or {}
+    process = document.get("process")
+    if not isinstance(process, dict) or process.get("terminal") is not True:
+        return None, -1
+    ours, theirs = socket.socketpair()
+    return ours, theirs.detach()
+
+
+def wait(process: Process, master: socket.socket | None) -> int:
+    """Wait for a child, passing signals on and relaying its terminal; returns its status, 128 + n for signal n."""
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE}:
+        if number not in (signal.SIGWINCH, signal.SIGURG, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+            with suppress(OSError, ValueError):
+                signal.signal(number, lambda received, _: process.signal(received) and None)
+    if master is not None:
+        from ..oci import terminal
+
+        with master:
+            _, descriptors, _, _ = socket.recv_fds(master, 64, 1)
+        if descriptors:
+            terminal.relay(descriptors[0])
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == process.pid:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+def kill(call: Call) -> int:
+    """Send a signal, by default SIGTERM."""
+    words = call.chosen.words
+    if len(words) not in (1, 2):
+        raise Failure(call.chosen.operation, "it takes a container id and a signal")
+    number = _signal(words[1] if len(words) == 2 else "TERM")
+    end.kill(call.containers, words[0], number, everyone=call.chosen.flag("all"))
+    return 0
+
+
+def _signal(said: str) -> int:
+    """A signal by number or name, with or without SIG."""
+    if said.isascii() and said.isdecimal() and len(said) < 4 and 0 < int(said) <= signal.SIGRTMAX:
+        return int(said)
+    name = f"SIG{said.upper().removeprefix('SIG')}"
+    base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
+    number = signal.Signals.__members__.get(base)
+    if number is None or (offset and not offset.isdecimal()):
+        raise Failure(f"send signal {said}", "unknown signal")
+    return int(number) + (int(sign + offset) if offset else 0)
+
+
+def delete(call: Call) -> int:
+    """Delete containers, with --regex all whose ids match."""
+    import re
+
+    words = call.chosen.words
+    if not words:
+        raise Failure(call.chosen.operation, "it takes a container id")
+    if call.chosen.flag("regex"):
+        words = [each for each in call.containers.ids() if any(re.search(word, each) for word in words)]
+    for identity in words:
+        for each in end.delete(call.containers, identity, force=call.chosen.flag("force")):
+            call.warn(each)
+    return 0

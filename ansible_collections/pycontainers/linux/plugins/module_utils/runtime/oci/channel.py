@@ -1,0 +1,47 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Messages between the runtime and a container's first process: one letter and a text, over a stream socket."""
+from __future__ import annotations
+
+import socket
+from typing import NamedTuple
+
+ENVIRONMENT, GO, READY, ERROR = b"N", b"G", b"R", b"E"
+"""Namespaces are there; go on (with the state document); all but exec is done; what has gone wrong."""
+
+SIZE = 4
+
+
+class Message(NamedTuple):
+    """What was said. A ``kind`` of nothing stands for the other side's end."""
+
+    kind: bytes
+    body: bytes
+
+
+def send(channel: socket.socket, kind: bytes, body: bytes = b"") -> None:
+    """Send a message. Raises ``OSError`` (EPIPE) if the other side is gone."""
+    channel.sendall(kind + len(body).to_bytes(SIZE, "big") + body, socket.MSG_NOSIGNAL)
+
+
+def receive(channel: socket.socket) -> Message:
+    """Wait for a message, or for the other side's end."""
+    head = _exactly(channel, 1 + SIZE)
+    size = int.from_bytes(head[1:], "big")
+    body = _exactly(channel, size) if head else b""
+    return Message(head[:1], body) if head and len(body) == size else Message(b"", b"")
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    """So many bytes, or nothing if the other side ends before."""
+    found = b""
+    while len(found) < size:
+        try:
+            more = channel.recv(size - len(found))
+        except ConnectionResetError:
+            return b""
+        if not more:
+            return b""
+        found += more
+    return found

@@ -1,0 +1,190 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a container of the OCI command line: a folder named by its id, with a record and a lock.
+
+==============  =====================================================================================
+file            what
+==============  =====================================================================================
+state.json      the record, replaced by renaming
+config.json     the configuration as it was when the container was created
+start           the socket at which the first process waits to be started; gone from then on
+==============  =====================================================================================
+
+The folder itself is what is locked, so that nothing is left of a container that is deleted.
+"""
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..core import store
+from ..errors import Failure, InvalidValue, NotFound, failing
+from ..kernel import freezer
+from ..kernel.process import Process
+from . import config as configuration
+from .config import Config
+from .limits import groups
+
+CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", "paused", "stopped"
+"""The states of the specification (runtime.md, "State"), and the one that freezing adds."""
+
+_ID = re.compile(r"[A-Za-z0-9_+.-]{1,255}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A container. ``cgroup`` is "" for none; ``cgroup_made`` says that the runtime made it, and so may empty it.
+
+    ``process`` is the first process, None until there is one; ``ready`` is whether it waits for the start. ``own_pids``
+    is whether it has a pid namespace to itself.
+    """
+
+    id: str
+    bundle: str
+    rootfs: str
+    version: str
+    created: str
+    systemd: bool
+    own_pids: bool
+    cgroup: str
+    cgroup_made: bool
+    annotations: dict[str, str] = field(default_factory=dict)
+    process: Process | None = None
+    ready: bool = False
+
+
+def valid(identity: str) -> str:
+    """The id, if it can be one: it becomes a folder's name. Raises :class:`InvalidValue`."""
+    if not _ID.fullmatch(identity) or identity in (".", ".."):
+        raise InvalidValue("container id", identity[:60], "it has 1 to 255 of the characters A-Z a-z 0-9 _ + - .")
+    return identity
+
+
+@dataclass(frozen=True)
+class Containers:
+    """All containers below one root folder."""
+
+    root: str
+
+    def folder(self, identity: str, *parts: str) -> str:
+        """A container's folder, or something in it."""
+        return os.path.join(self.root, valid(identity), *parts)
+
+    @property
+    def filters(self) -> str:
+        """The folder of compiled seccomp profiles; no container has a name with this character."""
+        return f"{self.root}/seccomp~"
+
+    def ids(self) -> list[str]:
+        """The ids of all containers."""
+        with suppress(FileNotFoundError):
+            return sorted(name for name in os.listdir(self.root) if _ID.fullmatch(name) and name not in (".", ".."))
+        return []
+
+    def load(self, identity: str) -> Record:
+        """The record. Raises :class:`NotFound`."""
+        kept = store.read_json(self.folder(identity, "state.json"))
+        if kept is None:
+            raise missing(identity)
+        process = kept.pop("process")
+        return Record(**kept, process=Process(**process) if process else None)
+
+    def save(self, record: Record) -> None:
+        """Write the record. Raises ``OSError``."""
+        store.write_json(self.folder(record.id, "state.json"), asdict(record), durable=False)
+
+    def config(self, record: Record) -> Config:
+        """The configuration that the container was created with."""
+        document = store.read_json(self.folder(record.id, "config.json"))
+        return configuration.parse(document or {}, record.bundle, systemd=record.systemd)
+
+    def make(self, identity: str) -> None:
+        """Make the folder of a new container. Raises :class:`Failure` if the id is taken."""
+        with failing(f"create container {identity}"):
+            os.makedirs(self.root, mode=0o711, exist_ok=True)
+            try:
+                os.mkdir(self.folder(identity), 0o700)
+            except FileExistsError:
+                reason = "container with given ID already exists"
+                raise Failure(f"create container {identity}", reason, "delete it, or give another id") from None
+
+    @contextmanager
+    def locked(self, identity: str) -> Iterator[int]:
+        """Hold the container's lock, and yield its folder's descriptor. Raises :class:`NotFound`."""
+        descriptor = self._lock(identity, fcntl.LOCK_EX)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, identity: str, how: int) -> int:
+        path = self.folder(identity)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            raise missing(identity) from None
+        try:
+            fcntl.flock(descriptor, how)
+            # Whoever held it may have deleted the container meanwhile.
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        raise missing(identity)
+
+    def status(self, record: Record) -> str:
+        """In which state the container is now, as the kernel says."""
+        if record.process is None:
+            return CREATING if self._busy(record.id) else STOPPED
+        if not record.process.alive:
+            return STOPPED
+        if os.path.exists(self.folder(record.id, "start")):
+            return CREATED if record.ready else CREATING
+        return PAUSED if record.cgroup and freezer.frozen(groups(), record.cgroup) else RUNNING
+
+    def _busy(self, identity: str) -> bool:
+        try:
+            os.close(self._lock(identity, fcntl.LOCK_SH | fcntl.LOCK_NB))
+        except BlockingIOError:
+            return True
+        except NotFound:
+            return False
+        return False
+
+    def forget(self, identity: str) -> None:
+        """Remove the folder, record last, so that a killed removal can be taken up again."""
+        folder = self.folder(identity)
+        for name in sorted(os.listdir(folder), key=lambda name: name == "state.json"):
+            store.remove(f"{folder}/{name}")
+        os.rmdir(folder)
+
+
+def state(record: Record, status: str) -> dict[str, Any]:
+    """The state document (runtime.md, "State"). Its status comes first."""
+    alive = status != STOPPED and record.process
+    return {
+        "status": status,
+        "ociVersion": "1.2.0",
+        "id": record.id,
+        "pid": record.process.pid if record.process and alive else 0,
+        "bundle": record.bundle,
+        "rootfs": record.rootfs,
+        "created": record.created,
+        "annotations": record.annotations,
+        "owner": "",
+    }
+
+
+def missing(identity: str) -> NotFound:
+    """The error for a container that is not there, in the words that clients look for."""
+    return NotFound(f"find container {identity}", "container does not exist")

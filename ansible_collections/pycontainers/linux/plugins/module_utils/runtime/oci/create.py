@@ -1,0 +1,307 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Creating a container and starting it; the handshake with its first process is drawn in :mod:`.stage`."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core import store
+from ..errors import Failure, InvalidValue, failing
+from ..kernel import syscalls
+from ..kernel.cgroups import Cgroups, exists
+from ..kernel.devices import set_rules
+from ..kernel.process import Process, process
+from . import channel, config_supported, operations, stage
+from .channel import ENVIRONMENT, GO, READY
+from .config import Config, parse
+from .container import CREATED, CREATING, RUNNING, STOPPED, Containers, Record, state
+from .devices import DEFAULT_RULES
+from .end import destroy
+from .hooks import run_hooks
+from .host import facts
+from .limits import apply, groups
+
+NO_CGROUP = "disabled"
+"""The choice of --cgroup-manager that leaves cgroups to the caller."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a container is to be created. ``console`` is a connected socket that gets the terminal's master, or -1."""
+
+    bundle: str
+    config_file: str = ""
+    pid_file: str = ""
+    console: int = -1
+    preserved: int = 0
+    pivot: bool = True
+    keyring: bool = True
+    systemd: bool = False
+    cgroup_manager: str = ""
+
+
+@dataclass(frozen=True)
+class Created:
+    """A container whose first process waits to be started, and what the runtime has left out or read otherwise."""
+
+    record: Record
+    warnings: tuple[str, ...]
+
+
+def create(containers: Containers, identity: str, wish: Wish) -> Created:
+    """Create a container. Raises :class:`Failure`; nothing is left then, and nothing was touched by a bad value."""
+    from .fields import decode
+
+    containers.folder(identity)
+    path = wish.config_file or f"{wish.bundle}/config.json"
+    with failing(f"read the configuration {path}"), open(path, "rb") as file:
+        content = file.read()
+    document = decode(content)
+    config = parse(document, wish.bundle, systemd=wish.systemd)
+    host_groups = None if wish.cgroup_manager == NO_CGROUP else groups()
+    warnings = config.warnings + _check(config, host_groups, wish)
+    path = config.cgroup.path if config.cgroup else f"pycontainers-{identity}"
+    cgroup = (host_groups, path) if host_groups else None
+    record = Record(
+        id=identity,
+        bundle=wish.bundle,
+        rootfs=config.rootfs,
+        version=config.version,
+        created=time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()) + f".{time.time_ns() % 10**9:09d}Z",
+        systemd=wish.systemd,
+        own_pids=bool(config.namespaces.new & syscalls.CLONE_NEWPID),
+        cgroup=path if cgroup else "",
+        cgroup_made=cgroup is not None and not exists(*cgroup),
+        annotations=config.annotations,
+    )
+    containers.make(identity)
+    with containers.locked(identity) as folder:
+        try:
+            return Created(_create(containers, record, config, content, wish, cgroup, folder), warnings)
+        except BaseException:
+            with suppress(Failure, OSError):
+                destroy(containers, containers.load(identity) if _written(containers, record) else record)
+            raise
+
+
+def _written(containers: Containers, record: Record) -> bool:
+    return os.path.exists(containers.folder(record.id, "state.json"))
+
+
+def _check(config: Config, host_groups: Cgroups | None, wish: Wish) -> tuple[str, ...]:
+    """What must be right before anything is touched."""
+    process = config.process
+    if process is None:
+        raise InvalidValue("process", None, "there is no program to be run")
+    operations.refuse_unsupported(config)
+    warnings = config_supported.supported(config, facts(host_groups, config))
+    with failing(f"use {config.rootfs} as root.path"):
+        if not stat.S_ISDIR(os.stat(config.rootfs).st_mode):
+            raise InvalidValue("root.path", config.rootfs, "it is not a folder")
+    for _, path in config.namespaces.joined:
+        with failing(f"join the namespace {path}"):
+            os.stat(path)
+    for index, mount in enumerate(config.mounts):
+        if mount.bind and mount.source:
+            with failing(f"mount mounts[{index}] on {mount.destination}"):
+                os.stat(mount.source)
+    if process.terminal and wish.console < 0:
+        raise Failure("make the terminal", "process.terminal is set and there is no console socket", "--console-socket")
+    if not process.terminal and wish.console >= 0:
+        raise Failure("use the console socket", "process.terminal is not set, so there is no terminal to be sent")
+    return warnings
+
+
+def _create(
+    containers: Containers,
+    record: Record,
+    config: Config,
+    content: bytes,
+    wish: Wish,
+    cgroup: tuple[Cgroups, str] | None,
+    folder: int,
+) -> Record:
+    containers.save(record)
+    store.write(containers.folder(record.id, "config.json"), content, durable=False)
+    assert config.process is not None
+    with failing(f"create container {record.id}"):
+        program = operations.compile_config(
+            config, config.process, cgroup, containers.filters, pivot=wish.pivot, keyring=wish.keyring
+        )
+        if cgroup:
+            _make_cgroup(config, *cgroup)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(f"/proc/self/fd/{folder}/start")
+        listener.listen(1)
+        ours, theirs = socket.socketpair()
+    with listener, ours, theirs:
+        pid = _fork(config, program, stage.Stage(theirs, listener, wish.console, wish.preserved))
+        theirs.close()
+        listener.close()
+        return _accompany(containers, replace(record, process=process(pid)), config, wish, ours)
+
+
+def _make_cgroup(config: Config, groups: Cgroups, path: str) -> None:
+    groups.create(path)
+    apply(groups, path, config.resources)
+    rules = config.resources.devices
+    everything = bool(rules) and rules[-1].whole and rules[-1].allow
+    set_rules(groups, path, rules if everything else (*rules, *DEFAULT_RULES))
+
+
+def _accompany(
+    containers: Containers, record: Record, config: Config, wish: Wish, channel_: socket.socket
+) -> Record:
+    """The runtime's side of the handshake. A failure ends the first process."""
+    init = record.process
+    try:
+        assert init is not None
+        containers.save(record)
+        _expect(record, channel_, ENVIRONMENT)
+        document = encoded(record, CREATING)
+        for kind in ("prestart", "createRuntime"):
+            run_hooks(kind, config.hooks[kind], document, os.environ)
+        with failing(f"create container {record.id}"):
+            with suppress(BrokenPipeError):  # then its own words tell more
+                channel.send(channel_, GO, document)
+            _expect(record, channel_, READY)
+            record = replace(record, ready=True)
+            containers.save(record)
+            if wish.pid_file:
+                write_pid(wish.pid_file, init.pid)
+        return record
+    except BaseException:
+        if init is not None:
+            end_child(init.pid)
+        raise
+
+
+def end_child(pid: int) -> None:
+    """Kill a child and take its status."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def encoded(record: Record, status: str) -> bytes:
+    """The state document as bytes."""
+    return json.dumps(state(record, status)).encode()
+
+
+def _expect(record: Record, channel_: socket.socket, wanted: bytes) -> None:
+    expect(f"create container {record.id}", channel_, wanted)
+
+
+def expect(operation: str, channel_: socket.socket, wanted: bytes) -> None:
+    """Receive a message of this kind. Raises :class:`Failure` with what the first process says instead."""
+    kind, body = channel.receive(channel_)
+    if kind == wanted:
+        return
+    if kind == channel.ERROR:
+        raise Failure(operation, body.decode(errors="replace"))
+    raise Failure(operation, "its first process was killed, by the kernel for want of memory or by someone else")
+
+
+def write_pid(path: str, pid: int) -> None:
+    """Write a pid file, which is there whole or not at all. Raises ``OSError``."""
+    folder, name = os.path.split(path)
+    aside = os.path.join(folder, f".{name}.{os.getpid()}")
+    try:
+        with open(aside, "w", encoding="ascii") as file:
+            file.write(str(pid))
+        os.rename(aside, path)
+    except BaseException:
+        store.remove(aside)
+        raise
+
+
+def _fork(config: Config, program: tuple[Any, ...], setup: stage.Stage) -> int:
+    """Fork the first process, into the namespaces that one is born into."""
+    with _born_into(config), failing("fork the first process"):
+        pid = os.fork()
+        if not pid:
+            stage.run(program, setup, set())
+        return pid
+
+
+@contextmanager
+def _born_into(config: Config) -> Iterator[None]:
+    """Within the block children are born into the container's pid and time namespaces; the caller's own stay."""
+    kinds = config.namespaces
+    joined = [(kind, path) for kind, path in kinds.joined if kind & operations.BEFORE_FORK]
+    fresh = kinds.new & operations.BEFORE_FORK
+    touched = fresh | sum(kind for kind, _ in joined)
+    files = ((syscalls.CLONE_NEWPID, "pid"), (syscalls.CLONE_NEWTIME, "time"))
+    own = [(kind, os.open(f"/proc/self/ns/{name}", os.O_RDONLY)) for kind, name in files if touched & kind]
+    try:
+        for kind, path in joined:
+            with failing(f"join the namespace {path}"):
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                own.append((0, descriptor))
+                syscalls.setns(descriptor, kind)
+        if fresh:
+            with failing("make the pid and time namespaces"):
+                syscalls.unshare(fresh)
+                for clock, seconds, nanoseconds in config.time_offsets:
+                    with open("/proc/self/timens_offsets", "wb", buffering=0) as file:
+                        file.write(f"{clock} {seconds} {nanoseconds}".encode())
+        yield
+    finally:
+        for kind, descriptor in own:
+            if kind:
+                syscalls.setns(descriptor, kind)
+            os.close(descriptor)
+
+
+def start(containers: Containers, identity: str) -> tuple[str, ...]:
+    """Start a created container; returns warnings. Raises :class:`Failure`, with what kept the program from running."""
+    operation = f"start container {identity}"
+    with containers.locked(identity) as folder:
+        record = containers.load(identity)
+        status = containers.status(record)
+        if status == STOPPED:
+            raise Failure(operation, "container not running: it has stopped")
+        if status != CREATED:
+            raise Failure(operation, f"cannot start a container in the {status} state")
+        with socket.socket(socket.AF_UNIX) as channel_:
+            try:
+                channel_.connect(f"/proc/self/fd/{folder}/start")
+            except OSError as error:
+                raise Failure(operation, "container not running: its first process is gone") from error
+            store.remove(containers.folder(identity, "start"))
+            with suppress(BrokenPipeError):
+                channel.send(channel_, GO)
+            kind, body = channel.receive(channel_)
+        if kind == channel.ERROR:
+            raise Failure(operation, body.decode(errors="replace"))
+        hooks = containers.config(record).hooks["poststart"]
+        return warned("poststart", hooks, encoded(record, RUNNING))
+
+
+def warned(kind: str, hooks: tuple[Any, ...], document: bytes) -> tuple[str, ...]:
+    """Run hooks whose failure changes nothing but is told."""
+    found = []
+    for hook in hooks:
+        try:
+            run_hooks(kind, (hook,), document, os.environ)
+        except Failure as error:
+            found.append(str(error))
+    return tuple(found)
+
+
+def first_process(record: Record) -> Process:
+    """The first process. Raises :class:`Failure` if it is gone."""
+    if record.process is None or not record.process.alive:
+        raise Failure(f"reach container {record.id}", "container not running")
+    return record.process

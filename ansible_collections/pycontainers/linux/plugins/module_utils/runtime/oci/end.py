@@ -1,0 +1,131 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ending a container: signals, and taking away all that was made for it."""
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+
+from ..errors import Failure, NotFound, failing
+from ..kernel import cgroups, freezer
+from ..kernel.process import process
+from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Record, state
+from .hooks import run_hooks
+from .limits import groups
+
+PATIENCE = 10.0
+"""Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
+
+
+def kill(containers: Containers, identity: str, number: int, *, everyone: bool = False) -> None:
+    """Send a signal to the first process, or to all of the container. Raises :class:`Failure` if it does not run."""
+    with containers.locked(identity):
+        record = containers.load(identity)
+        status = containers.status(record)
+        if everyone:
+            _signal_all(record, number)
+            return
+        if status == STOPPED or record.process is None or not record.process.signal(number):
+            raise Failure(f"kill container {identity}", "container not running")
+        if number == signal.SIGKILL:
+            if not record.own_pids:
+                # Without a pid namespace the others would stay when the first process ends.
+                _signal_all(record, number)
+            if status == PAUSED:
+                freezer.thaw(groups(), record.cgroup)
+
+
+def _signal_all(record: Record, number: int) -> None:
+    for pid in members(record):
+        found = process(pid)
+        if found:
+            found.signal(number)
+
+
+def members(record: Record) -> tuple[int, ...]:
+    """The pids in the container's cgroup and those below it."""
+    found: set[int] = set()
+    if not record.cgroup:
+        return (record.process.pid,) if record.process and record.process.alive else ()
+    for directory in groups().directories(record.cgroup):
+        for folder, _, _ in os.walk(directory):
+            with suppress(OSError):
+                found.update(int(pid) for pid in cgroups.read_file(f"{folder}/cgroup.procs").split())
+    return tuple(sorted(found))
+
+
+def delete(containers: Containers, identity: str, *, force: bool = False) -> tuple[str, ...]:
+    """Delete a container that has stopped or was never started, by force also one that runs; returns warnings.
+
+    By force it is no error that there is none.
+    """
+    try:
+        with containers.locked(identity):
+            try:
+                record = containers.load(identity)
+            except NotFound:
+                # Its creation was killed before anything but the folder was there.
+                containers.forget(identity)
+                return ()
+            status = containers.status(record)
+            if not force and status not in (STOPPED, CREATED, CREATING):
+                reason = f"container is not stopped: {status}"
+                raise Failure(f"delete container {identity}", reason, "stop it first, or use --force")
+            return destroy(containers, record)
+    except NotFound:
+        if force:
+            return ()
+        raise
+
+
+def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
+    """End what runs, remove cgroup and record, run the hooks poststop; returns warnings. The caller holds the lock."""
+    with failing(f"delete container {record.id}"):
+        if record.process and record.process.signal(signal.SIGKILL):
+            _thaw(record)
+            if not record.process.wait(PATIENCE):
+                reason = f"process {record.process.pid} has not ended {PATIENCE:g} s after SIGKILL"
+                raise Failure(f"delete container {record.id}", reason, "see its stack in /proc")
+        if record.cgroup and record.cgroup_made:
+            _empty(record)
+            cgroups.remove(groups(), record.cgroup)
+        warnings = _last_hooks(containers, record)
+        containers.forget(record.id)
+    return warnings
+
+
+def _last_hooks(containers: Containers, record: Record) -> tuple[str, ...]:
+    if record.process is None:
+        return ()
+    found = []
+    document = json.dumps(state(record, STOPPED)).encode()
+    try:
+        hooks = containers.config(record).hooks["poststop"]
+    except Failure as error:
+        return (str(error),)
+    for hook in hooks:
+        try:
+            run_hooks("poststop", (hook,), document, os.environ)
+        except (Failure, OSError) as error:
+            found.append(str(error))
+    return tuple(found)
+
+
+def _thaw(record: Record) -> None:
+    if record.cgroup and freezer.frozen(groups(), record.cgroup):
+        freezer.thaw(groups(), record.cgroup)
+
+
+def _empty(record: Record) -> None:
+    """Kill all that is left in a cgroup of the runtime's own."""
+    end = time.monotonic() + PATIENCE
+    while members(record):
+        _signal_all(record, signal.SIGKILL)
+        _thaw(record)
+        if time.monotonic() > end:
+            raise Failure(f"empty cgroup {record.cgroup}", f"a process has not ended {PATIENCE:g} s after SIGKILL")
+        time.sleep(0.002)

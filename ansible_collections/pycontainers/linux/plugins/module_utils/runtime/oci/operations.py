@@ -1,0 +1,228 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the normal form of a configuration to the operations that :mod:`.stage` carries out, in the kernel's order."""
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ..errors import InvalidValue
+from ..kernel import libseccomp, seccomp, syscalls
+from ..kernel.cgroups import V1, Cgroups
+from ..kernel.mount_options import MOUNT_ATTR_NOSYMFOLLOW
+from .config import Config
+from .config_mounts import Mount
+from .config_process import Process
+from .config_seccomp import Seccomp
+from .program import LINKS, Operation
+from .seccomp import FAMILIES, Filter, compiled
+
+BEFORE_FORK = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWTIME
+"""Namespaces that a process is born into, so the runtime makes or joins them before it forks."""
+
+NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
+"""The default devices with their numbers (runtime-spec config-linux.md, "Default Devices")."""
+
+_CHARACTER = 0o020666
+
+
+def refuse_unsupported(config: Config) -> None:
+    """Raise :class:`InvalidValue` for what is valid but not carried out yet."""
+    process = config.process
+    checks: tuple[tuple[str, object, str], ...] = (
+        ("linux.namespaces", "user" if config.namespaces.has(syscalls.CLONE_NEWUSER) else "", "user namespaces are"),
+        ("linux.netDevices", [name for name, _ in config.net_devices], "moving interfaces is"),
+        ("linux.mountLabel", config.mount_label, "SELinux labels are"),
+        ("process.selinuxLabel", process.selinux_label if process else "", "SELinux labels are"),
+        ("process.apparmorProfile", process.apparmor_profile if process else "", "AppArmor profiles are"),
+        ("linux.seccomp.listenerPath", config.seccomp.listener_path if config.seccomp else "", "seccomp listeners are"),
+        ("linux.resources.rdma", [each[0] for each in config.resources.rdma], "limits of RDMA devices are"),
+        ("linux.resources.network", [each[0] for each in config.resources.priorities], "network priorities are"),
+    )
+    for path, value, what in checks:
+        if value:
+            raise InvalidValue(path, value, f"{what} not supported yet")
+    for index, mount in enumerate(config.mounts):
+        for given, what in ((mount.copy_up, "tmpcopyup"), (mount.id_mapping, "an id-mapped mount")):
+            if given:
+                raise InvalidValue(f"mounts[{index}].options", mount.destination, f"{what} is not supported yet")
+
+
+def compile_config(
+    config: Config, process: Process, cgroup: tuple[Cgroups, str] | None, filters: str, *, pivot: bool, keyring: bool
+) -> tuple[Operation, ...]:
+    """The whole program. ``cgroup`` is the container's, None for none; ``filters`` keeps compiled seccomp profiles.
+
+    Cgroups are joined before the cgroup namespace is made, so that its root is the container's own group; mounts
+    come before the new root, while the host's paths and /proc are there to act through.
+    """
+    kinds = config.namespaces
+    joined = sorted(kinds.joined, key=lambda each: each[0] == syscalls.CLONE_NEWNS)
+    found: list[Operation] = [("cgroups", cgroup[0].directories(cgroup[1]))] if cgroup else []
+    found += [("join_kind", path, kind) for kind, path in joined if not kind & BEFORE_FORK]
+    found += [("unshare", kinds.new & ~BEFORE_FORK)] if kinds.new & ~BEFORE_FORK else []
+    found += [("environment",)]
+    found += [("keyring",)] if keyring else []
+    found += [("hostname", config.hostname)] if config.hostname else []
+    found += [("domainname", config.domainname)] if config.domainname else []
+    found += [("setting", path, value) for path, value in config.sysctls]
+    found += [("tree", config.rootfs, config.propagation)]
+    for mount in config.mounts:
+        found += _mount(mount, cgroup, bool(kinds.has(syscalls.CLONE_NEWCGROUP)))
+    found += _devices(config)
+    found += [("folder", process.cwd)]
+    found += [("terminal", process.uid, process.console or ())] if process.terminal else [("standard", process.uid)]
+    if config.hooks["createContainer"]:
+        found += [("hooks", "createContainer", config.hooks["createContainer"])]
+    found += [("readonly", path) for path in config.readonly_paths]
+    found += [("mask", path) for path in config.masked_paths]
+    found += [("remount", mount.destination, mount.flags) for mount in config.mounts if _later(mount)]
+    found += [("readonly_root",)] if config.readonly else []
+    found += _scores(process)
+    found += [("become_root", pivot, config.propagation)]
+    found += [("domain", config.personality)] if config.personality is not None else []
+    load = _filter(config.seccomp, filters)
+    found += _identity(process, load)
+    found += [("ready",), ("wait", '"creating"', '"created"')]
+    if config.hooks["startContainer"]:
+        found += [("hooks", "startContainer", config.hooks["startContainer"])]
+    return (*found, *_end(process, load))
+
+
+def compile_process(
+    process: Process, profile: Seccomp | None, directories: tuple[str, ...], target: int, kinds: int, filters: str
+) -> tuple[Operation, ...]:
+    """The program of another process in a running container: the one behind the pidfd ``target``."""
+    load = _filter(profile, filters)
+    return (
+        *((("cgroups", directories),) if directories else ()),
+        *_scores(process),
+        ("enter", target, kinds),
+        ("terminal", process.uid, process.console or ()) if process.terminal else ("standard", process.uid),
+        *_identity(process, load),
+        ("ready",),
+        *_end(process, load),
+    )
+
+
+def _later(mount: Mount) -> bool:
+    """Whether a mount becomes read-only only when all mounts below it have been made."""
+    return mount.type == "tmpfs" and bool(mount.flags & syscalls.MS_RDONLY)
+
+
+def _mount(mount: Mount, cgroup: tuple[Cgroups, str] | None, namespace: bool) -> list[Operation]:
+    target, flags = mount.destination, mount.flags
+    found: list[Operation]
+    if flags & syscalls.MS_REMOUNT:
+        found = [("remount", target, flags & ~(syscalls.MS_REMOUNT | syscalls.MS_REC))]
+    elif mount.bind:
+        found = [("attach", mount.source, target, bool(flags & syscalls.MS_REC), mount.attributes, mount.recursive)]
+    elif mount.type in ("cgroup", "cgroup2"):
+        found = _cgroup(target, flags, cgroup, namespace)
+    else:
+        plain = flags & ~(syscalls.MS_RDONLY if _later(mount) else 0)
+        extra = mount.recursive[0] | mount.attributes[0] & MOUNT_ATTR_NOSYMFOLLOW
+        found = [("filesystem", mount.source or mount.type, target, mount.type, plain, mount.options, extra)]
+    return [*found, *(("propagate", target, each) for each in mount.propagation)]
+
+
+def _cgroup(target: str, flags: int, cgroup: tuple[Cgroups, str] | None, namespace: bool) -> list[Operation]:
+    """The cgroup filesystem: as a namespace shows it, or without one the container's own folders bound."""
+    if cgroup is None:
+        return []
+    groups, path = cgroup
+    if namespace:
+        return _namespaced(target, flags, groups)
+    attributes = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV | syscalls.MOUNT_ATTR_NOEXEC
+    attributes |= syscalls.MOUNT_ATTR_RDONLY if flags & syscalls.MS_RDONLY else 0
+    own = groups.directories(path)
+    if groups.version == 2:
+        return [("attach", own[0], target, False, (attributes, 0), (0, 0))]
+    found: list[Operation] = [("mount", "tmpfs", target, "tmpfs", flags & ~syscalls.MS_RDONLY, "mode=755,size=64k")]
+    for folder in own:
+        name = os.path.basename(folder.removesuffix(f"/{path}"))
+        found.append(("attach", folder, f"{target}/{name}", False, (attributes, 0), (0, 0)))
+    return [*found, ("remount", target, flags)]
+
+
+def _namespaced(target: str, flags: int, groups: Cgroups) -> list[Operation]:
+    """The cgroup filesystem as the new cgroup namespace shows it: with version 1 a mount per hierarchy."""
+    if not isinstance(groups, V1):
+        return [("mount", "cgroup", target, "cgroup2", flags, "")]
+    found: list[Operation] = [("mount", "tmpfs", target, "tmpfs", flags & ~syscalls.MS_RDONLY, "mode=755,size=64k")]
+    together: dict[str, list[str]] = {}
+    for controller, folder in groups.hierarchies.items():
+        together.setdefault(folder, []).append(controller)
+    for folder, controllers in together.items():
+        place = f"{target}/{os.path.basename(folder)}"
+        found.append(("mount", "cgroup", place, "cgroup", flags, ",".join(controllers)))
+    return [*found, ("remount", target, flags)]
+
+
+def _devices(config: Config) -> list[Operation]:
+    """Default devices, then those of the configuration, which may replace them; none in a /dev of the host's."""
+    found: list[Operation] = []
+    bound = any(each.destination == "/dev" and each.bind for each in config.mounts)
+    own = {each.path for each in config.devices}
+    if not bound:
+        for name, major, minor in NODES:
+            if f"/dev/{name}" not in own:
+                found.append(("node", f"/dev/{name}", _CHARACTER, os.makedev(major, minor), 0, 0))
+    found += [("node", *each) for each in config.devices]
+    return found if bound else [*found, *(("link", content, path) for content, path in LINKS)]
+
+
+def _scores(process: Process) -> list[Operation]:
+    """What needs rights that the identity may not have, or the host's /proc."""
+    found: list[Operation] = []
+    found += [("out_of_memory", process.oom_score_adj)] if process.oom_score_adj is not None else []
+    found += [("limit", *each) for each in process.rlimits]
+    found += [("scheduler", *process.scheduler)] if process.scheduler else []
+    found += [("io_priority", process.io_priority)] if process.io_priority is not None else []
+    found += [("affinity", process.final_cpus)] if process.final_cpus else []
+    return found
+
+
+def _identity(process: Process, load: list[Operation]) -> list[Operation]:
+    """Become the user. Without no_new_privs only an administrator may load a filter, so it goes before the change."""
+    variables = dict(each.partition("=")[::2] for each in process.environment)
+    return [
+        ("umask", process.umask),
+        *(() if process.no_new_privileges else load),
+        ("identity", process.uid, process.gid, process.groups, _known(process.capabilities)),
+        ("chdir", process.cwd),
+        ("find", process.arguments[0], variables.get("PATH", "")),
+    ]
+
+
+def _known(sets: tuple[int, ...]) -> tuple[int, ...]:
+    """The sets without what this kernel does not know."""
+    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+        mask = (1 << int(file.read()) + 1) - 1
+    return tuple(each & mask for each in sets)
+
+
+def _end(process: Process, load: list[Operation]) -> list[Operation]:
+    """What must not hinder anything before it, and the program."""
+    last: list[Any] = [("no_new_privileges",), *load] if process.no_new_privileges else []
+    return [*last, ("become", process.arguments, process.environment)]
+
+
+def _filter(profile: Seccomp | None, cache: str) -> list[Operation]:
+    if profile is None:
+        return []
+    family = FAMILIES.get(os.uname().machine)
+    names = [each.removeprefix("SCMP_ARCH_") for each in profile.architectures]
+    architectures = tuple(sorted(name.lower() for name in names if family is None or name in family))
+    flags = seccomp.SECCOMP_FILTER_FLAG_SPEC_ALLOW if profile.flags is None else profile.flags
+    rules = []
+    for rule in profile.rules:
+        # All must be met; but several on one argument are alternatives, as runc and crun read them.
+        once = len({each.argument for each in rule.comparisons}) == len(rule.comparisons)
+        sets = [rule.comparisons] if once else [(each,) for each in rule.comparisons]
+        rules += [libseccomp.Rule(name, rule.action, each) for name in rule.names for each in sets]
+    # The kernel refuses to wait for a listener where there is none.
+    flags &= ~seccomp.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+    checked = Filter(profile.default, architectures, tuple(rules), flags)
+    return [("filter_calls", compiled(checked, cache), flags)]

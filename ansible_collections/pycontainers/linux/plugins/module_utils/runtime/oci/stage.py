@@ -1,0 +1,362 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first process of a container that the OCI command line creates: forked, not a new interpreter.
+
+It carries out the operations that :mod:`.operations` makes, which are those of :class:`.init.Init` and these. The
+handshake, over one socket pair whose ends close with their processes, so that nobody waits for the dead:
+
+==============================  ========================================
+runtime (create)                first process
+==============================  ========================================
+fork into the pid namespace
+…                               join cgroups, namespaces; unshare
+receive ENVIRONMENT             send ENVIRONMENT
+write the state; hooks: prestart, createRuntime
+send GO, with the state         …
+…                               mounts, hooks createContainer, pivot, identity
+receive READY                   send READY, or ERROR at any point
+write the pid file, exit        listen at the socket ``start``
+==============================  ========================================
+runtime (start)
+connect, remove the socket
+send GO                         hooks startContainer, exec
+read to the end: started        …or ERROR
+==============================  ========================================
+"""
+from __future__ import annotations
+
+import array
+import errno
+import fcntl
+import os
+import signal
+import socket
+import stat
+import struct
+import sys
+import termios
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from ..errors import explain
+from ..kernel import process_calls, seccomp, syscalls
+from . import channel, init
+from .config_process import Hook
+from .hooks import run_hooks
+
+TIOCSPTLCK, TIOCGPTPEER = 0x40045431, 0x5441
+"""Unlock a pseudo-terminal, and open its other side by the master (ioctl_tty(2))."""
+
+PTMX = os.makedev(5, 2)
+ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that end a process by default, but not pid 1 of a namespace, unless it asks for them."""
+
+
+class Stage(init.Init):
+    """What the operations keep for one another, besides the root filesystem's descriptor."""
+
+    def __init__(self, peer: socket.socket, listener: socket.socket | None, console: int, preserved: int) -> None:
+        super().__init__()
+        self.peer, self.listener, self.console, self.preserved = peer, listener, console, preserved
+        self.state = b""
+        self.program = ""
+
+    def join_kind(self, path: str, kind: int) -> None:
+        """Enter the namespace of this kind that a file stands for."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        syscalls.setns(descriptor, kind)
+        os.close(descriptor)
+
+    def enter(self, process: int, kinds: int) -> None:
+        """Enter namespaces of the process behind a pidfd."""
+        syscalls.setns(process, kinds)
+        os.close(process)
+
+    def environment(self) -> None:
+        """Tell that the namespaces are there, and wait for the runtime to say the state."""
+        channel.send(self.peer, channel.ENVIRONMENT)
+        kind, self.state = channel.receive(self.peer)
+        if kind != channel.GO:
+            os._exit(1)
+
+    def keyring(self) -> None:
+        """Let go of the caller's keys."""
+        process_calls.new_session_keyring()
+
+    def tree(self, path: str, propagation: int) -> None:
+        """Take ``path`` as the root to be, as a mount of its own.
+
+        First it is settled what mounts made here have to do with the host. pivot_root(2) wants neither the new root nor
+        what it is mounted on to be shared.
+        """
+        syscalls.mount("none", "/", flags=propagation or syscalls.MS_REC | syscalls.MS_SLAVE)
+        above = os.path.realpath(path)
+        while not _private(above):
+            above = os.path.dirname(above)
+        self.root = syscalls.open_tree(path)
+        syscalls.mount_setattr(self.root, 0, recursive=False, propagation=syscalls.MS_PRIVATE)
+        target = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        syscalls.move_mount(self.root, target)
+        os.close(target)
+
+    def attach(self, source: str, target: str, deep: bool, attributes: Sequence[int], below: Sequence[int]) -> None:
+        """Put a file or folder of the host, with what is mounted below it if ``deep``, at a place inside the root.
+
+        ``attributes`` and ``below`` are what is set and cleared: on the mount itself, and on it and all below.
+        """
+        tree = syscalls.open_tree(source, deep)
+        if any(below):
+            syscalls.mount_setattr(tree, below[0], clear=below[1])
+        if any(attributes):
+            syscalls.mount_setattr(tree, attributes[0], recursive=False, clear=attributes[1])
+        self._move(tree, target)
+
+    def _move(self, tree: int, target: str) -> None:
+        folder = stat.S_ISDIR(os.fstat(tree).st_mode)
+        descriptor = self._place(target, folder)
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode) != folder:
+            number = errno.ENOTDIR if folder else errno.EISDIR
+            raise OSError(number, os.strerror(number), target)
+        syscalls.move_mount(tree, descriptor)
+        os.close(descriptor)
+        os.close(tree)
+
+    def filesystem(self, source: str, target: str, fstype: str, flags: int, options: str, attributes: int) -> None:
+        """Mount a filesystem inside the root; attributes that mount(2) has no flags for come after."""
+        self.mount(source, target, fstype, flags, options)
+        if attributes:
+            descriptor = self._existing(target)
+            syscalls.mount_setattr(descriptor, attributes, recursive=False)
+            os.close(descriptor)
+
+    def propagate(self, target: str, flags: int) -> None:
+        """Set the propagation of the mount at a place inside the root."""
+        descriptor = self._existing(target)
+        syscalls.mount("none", f"/proc/self/fd/{descriptor}", flags=flags)
+        os.close(descriptor)
+
+    def node(self, path: str, mode: int, number: int, uid: int, gid: int) -> None:
+        """Make a device node or FIFO, in place of what is there, unless it is the same."""
+        folder, _, name = path.rpartition("/")
+        descriptor = self._place(folder)
+        try:
+            now = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if (stat.S_IFMT(now.st_mode), now.st_rdev) != (stat.S_IFMT(mode), number):
+                raise OSError(errno.EEXIST, "something else is there", path)
+        except FileNotFoundError:
+            try:
+                os.mknod(name, mode, number, dir_fd=descriptor)
+            except PermissionError:
+                # Without the right to make nodes, the host's own does.
+                self.bind(path, path, 0)
+                os.close(descriptor)
+                return
+        os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
+        os.chmod(name, stat.S_IMODE(mode), dir_fd=descriptor)
+        os.close(descriptor)
+
+    def link(self, content: str, target: str) -> None:
+        """Make a symbolic link, unless something of that name is there."""
+        try:
+            self.symlink(content, target)
+        except FileExistsError:
+            return
+
+    def terminal(self, uid: int, size: Sequence[int]) -> None:
+        """Make a terminal of the container's, send its master to whoever asked, and take the other side.
+
+        The other side is opened by the master, since a path inside could be swapped.
+        """
+        where, name = (self.root, "dev/pts/ptmx") if self.root >= 0 else (syscalls.AT_FDCWD, "/dev/pts/ptmx")
+        resolve = syscalls.RESOLVE_IN_ROOT if self.root >= 0 else 0
+        master = syscalls.openat2(where, name, os.O_RDWR | os.O_NOCTTY, resolve | syscalls.RESOLVE_NO_SYMLINKS)
+        if os.fstat(master).st_rdev != PTMX:
+            raise OSError(errno.ENODEV, "it is not the multiplexer of terminals", "/dev/pts/ptmx")
+        fcntl.ioctl(master, TIOCSPTLCK, array.array("i", [0]))
+        screen = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
+        if size:
+            fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        os.fchown(screen, uid, -1)
+        if self.root >= 0:
+            number = struct.unpack("I", fcntl.ioctl(master, 0x80045430, bytes(4)))[0]
+            place = syscalls.openat2(self.root, f"dev/pts/{number}", os.O_PATH, syscalls.RESOLVE_IN_ROOT)
+            self._move(syscalls.open_tree("", False, place), "/dev/console")
+            os.close(place)
+        with socket.socket(fileno=self.console) as receiver:
+            socket.send_fds(receiver, [b"/dev/ptmx"], [master])
+        os.close(master)
+        for standard in (0, 1, 2):
+            os.dup2(screen, standard)
+        os.close(screen)
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def standard(self, uid: int) -> None:
+        """Give the standard streams to the user, who could not open them by /dev/stdout otherwise."""
+        null = os.stat("/dev/null").st_rdev
+        for descriptor in (0, 1, 2):
+            now = os.fstat(descriptor)
+            if now.st_uid != uid and now.st_rdev != null:
+                try:
+                    os.fchown(descriptor, uid, -1)
+                except OSError as error:
+                    if error.errno not in (errno.EROFS, errno.EPERM, errno.EINVAL):
+                        raise
+
+    def setting(self, path: str, value: str) -> None:
+        """Write a kernel setting of the new namespaces, while /proc is the host's."""
+        _write(f"/proc/sys/{path}", value)
+
+    def out_of_memory(self, score: int) -> None:
+        """Set how soon the kernel ends this process when memory runs out."""
+        _write("/proc/self/oom_score_adj", str(score))
+
+    def limit(self, resource: int, soft: int, hard: int) -> None:
+        """Set a resource limit."""
+        process_calls.set_rlimit(resource, soft, hard)
+
+    def scheduler(self, policy: int, nice: int, priority: int, flags: int, *times: int) -> None:
+        """Set the scheduling policy."""
+        process_calls.set_scheduler(policy, nice, priority, flags, (times[0], times[1], times[2]))
+
+    def io_priority(self, value: int) -> None:
+        """Set the I/O class and level."""
+        process_calls.set_io_priority(value)
+
+    def affinity(self, numbers: Sequence[int]) -> None:
+        """Run on these CPUs only."""
+        os.sched_setaffinity(0, numbers)
+
+    def domain(self, number: int) -> None:
+        """Set the execution domain."""
+        process_calls.set_personality(number)
+
+    def domainname(self, name: str) -> None:
+        """Set the NIS domain name of the new UTS namespace."""
+        syscalls.setdomainname(name)
+
+    def readonly_root(self) -> None:
+        """Make the root filesystem's own mount read-only."""
+        syscalls.mount_setattr(self.root, syscalls.MOUNT_ATTR_RDONLY, recursive=False)
+
+    def become_root(self, pivot: bool, propagation: int) -> None:
+        """Make the root filesystem the root. With ``pivot`` the old one ends up on top of it and is taken off."""
+        os.fchdir(self.root)
+        if pivot:
+            syscalls.pivot_root(".", ".")
+            # Else taking it off would spread to the host where "/" is shared.
+            syscalls.mount("none", ".", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
+            syscalls.umount(".", syscalls.MNT_DETACH)
+        else:
+            syscalls.mount(".", "/", flags=syscalls.MS_MOVE)
+            os.chroot(".")
+        os.chdir("/")
+        if propagation:
+            syscalls.mount("none", "/", flags=propagation)
+
+    def hooks(self, kind: str, hooks: Sequence[Hook]) -> None:
+        """Run hooks in the container's namespaces."""
+        run_hooks(kind, hooks, self.state, os.environ)
+
+    def filter_calls(self, program: bytes, flags: int) -> None:
+        """Filter the system calls of all that follows."""
+        seccomp.load(program, flags)
+
+    def find(self, name: str, search: str) -> None:
+        """Look for the program while an error still reaches whoever creates the container."""
+        self.program = init._executable(name, search)
+
+    def ready(self) -> None:
+        """Tell that all but exec is done."""
+        channel.send(self.peer, channel.READY)
+
+    def wait(self, before: str, after: str) -> None:
+        """Wait for the start. Its errors go to whoever starts the container from now on."""
+        assert self.listener is not None
+        self.peer.close()
+        while True:
+            self.peer, _ = self.listener.accept()
+            if channel.receive(self.peer).kind == channel.GO:
+                break
+            os._exit(1)
+        self.listener.close()
+        # Its status is the first thing that a state document says.
+        self.state = self.state.replace(before.encode(), after.encode(), 1)
+
+    def become(self, arguments: Sequence[str], environment: Sequence[str]) -> NoReturn:
+        """Close what is not the program's, and become it."""
+        for descriptor in range(3, 3 + self.preserved):
+            os.set_inheritable(descriptor, True)
+        _close_others({self.peer.fileno()}, self.preserved)
+        syscalls.reset_signals()
+        variables: Mapping[str, str] = dict(each.partition("=")[::2] for each in environment)
+        os.execve(self.program, list(arguments), variables)
+
+
+def _private(path: str) -> bool:
+    """Take the mount at exactly this path out of its peer group; False if nothing is mounted there."""
+    try:
+        syscalls.mount("none", path, flags=syscalls.MS_PRIVATE)
+    except OSError as error:
+        if error.errno != errno.EINVAL or path == "/":
+            raise
+        return False
+    return True
+
+
+def _write(path: str, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, text.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _close_others(kept: set[int], preserved: int) -> None:
+    """Close all descriptors but the standard ones, the preserved, and those named."""
+    first = 3 + preserved
+    for descriptor in sorted(each for each in kept if each >= first):
+        if descriptor > first:
+            syscalls.close_range(first, descriptor - 1)
+        first = descriptor + 1
+    syscalls.close_range(first)
+
+
+def run(program: Sequence[Sequence[Any]], stage: Stage, kept: set[int]) -> NoReturn:
+    """In the child: carry out the operations; never return into the caller's code, whatever happens."""
+    operation: Sequence[Any] = ("begin",)
+    try:
+        # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        # An import from here on would run what the container has at that path.
+        sys.meta_path.clear()
+        channels = {stage.peer.fileno(), stage.console, stage.listener.fileno() if stage.listener else -1}
+        _close_others(kept | channels - {-1}, stage.preserved)
+        for number in ENDING:
+            signal.signal(number, lambda received, _: os._exit(128 + received))
+        os.setsid()
+        for operation in program:
+            getattr(stage, operation[0])(*operation[1:])
+    except BaseException as error:  # whatever it is, it is told to whoever waits, and no code of the caller's runs on
+        _report(stage.peer, _describe(operation, error))
+    finally:
+        os._exit(1)
+
+
+def _report(peer: socket.socket, said: str) -> None:
+    try:
+        channel.send(peer, channel.ERROR, said.encode(errors="backslashreplace"))
+    except OSError:
+        return
+
+
+def _describe(operation: Sequence[Any], error: BaseException) -> str:
+    if operation[0] in ("find", "become") and isinstance(error, OSError):
+        said = error.strerror or ""
+        return said if said.startswith("exec:") else f'exec: "{operation[1][0]}": {said.lower()}'
+    if not isinstance(error, OSError):
+        return str(error) if operation[0] == "hooks" else f"{operation[0]}: {type(error).__name__}: {error}"
+    # A descriptor's name in /proc tells nobody anything; the operation's own words do.
+    where = "" if str(error.filename or "").startswith("/proc/self/fd/") else explain(error)
+    words = " ".join(str(each) for each in operation[1:3] if isinstance(each, str))
+    return f"{operation[0]} {words}: {where or error.strerror} (errno {error.errno})"
