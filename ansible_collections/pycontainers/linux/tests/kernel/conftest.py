@@ -23,6 +23,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.r
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
+from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import Oci
 from testbed.registry import Server, registry
 
 SIOCSIFFLAGS = 0x8914
@@ -140,5 +141,13 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layout, str]:
 def host(layout: Layout, stored: tuple[Layout, str]) -> Iterator[Host]:
     """A host with nothing on it yet; what a test has left there is ended and removed."""
     made = Host(layout, *stored)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def oci(layout: Layout, stored: tuple[Layout, str], tmp_path: Path) -> Iterator[Oci]:
+    """A bundle and a root folder for the OCI command line; a test's containers are deleted."""
+    made = Oci(tmp_path, Path(stored[0].root) / "layers")
     yield made
     made.close()

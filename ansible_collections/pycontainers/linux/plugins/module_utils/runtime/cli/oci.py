@@ -146,6 +146,7 @@ class Log:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit status: 1 for an error (255 for exec), else 0 or the program's own."""
+    _open_standard()
     words = [_rootless(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     log, verb = Log("", "text"), None
     try:
@@ -168,6 +169,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return verb.failed if verb else 1
+
+
+def _open_standard() -> None:
+    """Give the standard streams that the caller has closed to /dev/null, lest something of ours gets their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _rootless(word: str) -> str:

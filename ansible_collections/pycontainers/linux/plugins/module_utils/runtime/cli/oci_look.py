@@ -97,7 +97,7 @@ def spec(call: Call) -> int:
 def template() -> dict[str, Any]:
     """A configuration with the defaults of the containers that this project runs, for a shell on a terminal."""
     mounts = [
-        {"destination": place, "type": kind, "source": source, "options": list(options)}
+        {"destination": place, "type": kind, "source": source, "options": _options(place, options)}
         for place, kind, source, options in MOUNTS
     ]
     capabilities = list(DEFAULT_CAPABILITIES)
@@ -123,6 +123,11 @@ def template() -> dict[str, Any]:
             "readonlyPaths": list(READONLY_PATHS),
         },
     }
+
+
+def _options(place: str, options: tuple[str, ...]) -> list[str]:
+    """The nodes in /dev are made there, and not bound from the host: ``nodev`` would make them useless."""
+    return [word for word in options if (place, word) != ("/dev", "nodev")]
 
 
 def features(call: Call) -> int:

@@ -16,6 +16,7 @@ The folder itself is what is locked, so that nothing is left of a container that
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -183,6 +184,11 @@ def state(record: Record, status: str) -> dict[str, Any]:
         "annotations": record.annotations,
         "owner": "",
     }
+
+
+def encoded(record: Record, status: str) -> bytes:
+    """The state document as hooks get it."""
+    return json.dumps(state(record, status)).encode()
 
 
 def missing(identity: str) -> NotFound:

@@ -4,7 +4,6 @@
 """Creating a container and starting it; the handshake with its first process is drawn in :mod:`.stage`."""
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -24,10 +23,10 @@ from ..kernel.process import Process, process
 from . import channel, config_supported, operations, stage
 from .channel import ENVIRONMENT, GO, READY
 from .config import Config, parse
-from .container import CREATED, CREATING, RUNNING, STOPPED, Containers, Record, state
+from .container import CREATED, CREATING, RUNNING, STOPPED, Containers, Record, encoded
 from .devices import DEFAULT_RULES
 from .end import destroy
-from .hooks import run_hooks
+from .hooks import run_hooks, warned
 from .host import facts
 from .limits import apply, groups
 
@@ -194,11 +193,6 @@ def end_child(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-def encoded(record: Record, status: str) -> bytes:
-    """The state document as bytes."""
-    return json.dumps(state(record, status)).encode()
-
-
 def _expect(record: Record, channel_: socket.socket, wanted: bytes) -> None:
     expect(f"create container {record.id}", channel_, wanted)
 
@@ -267,7 +261,7 @@ def _born_into(config: Config) -> Iterator[None]:
 def start(containers: Containers, identity: str) -> tuple[str, ...]:
     """Start a created container; returns warnings. Raises :class:`Failure`, with what kept the program from running."""
     operation = f"start container {identity}"
-    with containers.locked(identity) as folder:
+    with containers.locked(identity) as folder, failing(operation):
         record = containers.load(identity)
         status = containers.status(record)
         if status == STOPPED:
@@ -286,18 +280,8 @@ def start(containers: Containers, identity: str) -> tuple[str, ...]:
         if kind == channel.ERROR:
             raise Failure(operation, body.decode(errors="replace"))
         hooks = containers.config(record).hooks["poststart"]
-        return warned("poststart", hooks, encoded(record, RUNNING))
-
-
-def warned(kind: str, hooks: tuple[Any, ...], document: bytes) -> tuple[str, ...]:
-    """Run hooks whose failure changes nothing but is told."""
-    found = []
-    for hook in hooks:
-        try:
-            run_hooks(kind, (hook,), document, os.environ)
-        except Failure as error:
-            found.append(str(error))
-    return tuple(found)
+    # The lock is let go of first: a hook may well call the runtime.
+    return warned("poststart", hooks, encoded(record, RUNNING), os.environ)
 
 
 def first_process(record: Record) -> Process:

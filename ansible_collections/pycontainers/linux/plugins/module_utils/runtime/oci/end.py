@@ -4,7 +4,6 @@
 """Ending a container: signals, and taking away all that was made for it."""
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -13,8 +12,8 @@ from contextlib import suppress
 from ..errors import Failure, NotFound, failing
 from ..kernel import cgroups, freezer
 from ..kernel.process import process
-from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Record, state
-from .hooks import run_hooks
+from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Record, encoded
+from .hooks import warned
 from .limits import groups
 
 PATIENCE = 10.0
@@ -101,18 +100,11 @@ def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
 def _last_hooks(containers: Containers, record: Record) -> tuple[str, ...]:
     if record.process is None:
         return ()
-    found = []
-    document = json.dumps(state(record, STOPPED)).encode()
     try:
         hooks = containers.config(record).hooks["poststop"]
     except Failure as error:
         return (str(error),)
-    for hook in hooks:
-        try:
-            run_hooks("poststop", (hook,), document, os.environ)
-        except (Failure, OSError) as error:
-            found.append(str(error))
-    return tuple(found)
+    return warned("poststop", hooks, encoded(record, STOPPED), os.environ)
 
 
 def _thaw(record: Record) -> None:

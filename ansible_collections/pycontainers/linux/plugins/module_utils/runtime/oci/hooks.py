@@ -36,6 +36,17 @@ def run_hooks(kind: str, hooks: Sequence[Hook], state: bytes, environment: Mappi
             os.close(words)
 
 
+def warned(kind: str, hooks: Sequence[Hook], state: bytes, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Run hooks of a kind whose failure changes nothing; returns what is to be told of those that failed."""
+    found = []
+    for hook in hooks:
+        try:
+            run_hooks(kind, (hook,), state, environment)
+        except (Failure, OSError) as error:
+            found.append(str(error))
+    return tuple(found)
+
+
 def _run(operation: str, hook: Hook, state: bytes, environment: Mapping[str, str], words: int) -> None:
     stdin = os.memfd_create("state")
     os.write(stdin, state)

@@ -48,7 +48,10 @@ from .hooks import run_hooks
 TIOCSPTLCK, TIOCGPTPEER = 0x40045431, 0x5441
 """Unlock a pseudo-terminal, and open its other side by the master (ioctl_tty(2))."""
 
-PTMX = os.makedev(5, 2)
+TIOCGPTN = 0x80045430
+"""The number of a pseudo-terminal, by its master."""
+
+PTMX, NULL = os.makedev(5, 2), os.makedev(1, 3)
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that end a process by default, but not pid 1 of a namespace, unless it asks for them."""
 
@@ -179,7 +182,7 @@ class Stage(init.Init):
             fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         os.fchown(screen, uid, -1)
         if self.root >= 0:
-            number = struct.unpack("I", fcntl.ioctl(master, 0x80045430, bytes(4)))[0]
+            number = struct.unpack("I", fcntl.ioctl(master, TIOCGPTN, bytes(4)))[0]
             place = syscalls.openat2(self.root, f"dev/pts/{number}", os.O_PATH, syscalls.RESOLVE_IN_ROOT)
             self._move(syscalls.open_tree("", False, place), "/dev/console")
             os.close(place)
@@ -193,10 +196,9 @@ class Stage(init.Init):
 
     def standard(self, uid: int) -> None:
         """Give the standard streams to the user, who could not open them by /dev/stdout otherwise."""
-        null = os.stat("/dev/null").st_rdev
         for descriptor in (0, 1, 2):
             now = os.fstat(descriptor)
-            if now.st_uid != uid and now.st_rdev != null:
+            if now.st_uid != uid and not (stat.S_ISCHR(now.st_mode) and now.st_rdev == NULL):
                 try:
                     os.fchown(descriptor, uid, -1)
                 except OSError as error:
@@ -241,15 +243,18 @@ class Stage(init.Init):
 
     def become_root(self, pivot: bool, propagation: int) -> None:
         """Make the root filesystem the root. With ``pivot`` the old one ends up on top of it and is taken off."""
+        old = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fchdir(self.root)
         if pivot:
             syscalls.pivot_root(".", ".")
+            os.fchdir(old)
             # Else taking it off would spread to the host where "/" is shared.
             syscalls.mount("none", ".", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
             syscalls.umount(".", syscalls.MNT_DETACH)
         else:
             syscalls.mount(".", "/", flags=syscalls.MS_MOVE)
             os.chroot(".")
+        os.close(old)
         os.chdir("/")
         if propagation:
             syscalls.mount("none", "/", flags=propagation)
@@ -274,10 +279,8 @@ class Stage(init.Init):
         """Wait for the start. Its errors go to whoever starts the container from now on."""
         assert self.listener is not None
         self.peer.close()
-        while True:
-            self.peer, _ = self.listener.accept()
-            if channel.receive(self.peer).kind == channel.GO:
-                break
+        self.peer, _ = self.listener.accept()
+        if channel.receive(self.peer).kind != channel.GO:
             os._exit(1)
         self.listener.close()
         # Its status is the first thing that a state document says.
