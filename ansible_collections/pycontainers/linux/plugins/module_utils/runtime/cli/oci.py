@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import Failure, explain
+from ..kernel.security import shield_interpreter
 from ..oci.container import Containers
 from .oci_call import Call
 from .options import FLAG, LIST, VALUE, parse
@@ -55,16 +56,19 @@ class Verb(NamedTuple):
     options: Mapping[str, str]
     short: Mapping[str, str]
     failed: int = 1
+    shielded: bool = False
+    """Whether it forks a process that becomes one of a container's."""
 
 
 VERBS = {
-    "create": Verb("oci_life", "create", _CREATE, {"b": "bundle", "f": "config"}),
+    "create": Verb("oci_life", "create", _CREATE, {"b": "bundle", "f": "config"}, shielded=True),
     "start": Verb("oci_life", "start", {}, {}),
     "run": Verb(
         "oci_life",
         "run",
         {**_CREATE, "detach": FLAG, "keep": FLAG, "no-subreaper": FLAG},
         {"b": "bundle", "f": "config", "d": "detach"},
+        shielded=True,
     ),
     "kill": Verb("oci_life", "kill", {"all": FLAG}, _SHORT),
     "delete": Verb("oci_life", "delete", {"force": FLAG, "regex": FLAG}, {"f": "force"}),
@@ -88,6 +92,7 @@ VERBS = {
         },
         {"p": "process", "d": "detach", "t": "tty", "e": "env", "u": "user", "g": "additional-gids", "c": "cap"},
         failed=255,
+        shielded=True,
     ),
     "state": Verb("oci_look", "state", {}, {}),
     "list": Verb("oci_look", "listing", {"format": VALUE, "quiet": FLAG}, _SHORT),
@@ -162,6 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verb is None:
             raise Failure(f"run verb {chosen.words[0]}", f"there is none of this name; there are {', '.join(VERBS)}")
         inner = parse(f"run verb {chosen.words[0]}", chosen.words[1:], verb.options, verb.short)
+        if verb.shielded and not os.geteuid():
+            # Who is not root can't write to the host's interpreter, nor has the right to shield it.
+            shield_interpreter(come_back=True)
         root = chosen.text("root", _default_root())
         return _function(verb)(Call(Containers(os.path.abspath(root)), chosen, inner, log.warning))
     except (OSError, Failure) as error:

@@ -25,17 +25,28 @@ DEFAULT_CAPABILITIES = (
 """What a container keeps unless told otherwise: the fourteen that docker, containerd and podman give."""
 
 
-def shield_interpreter() -> None:
+HOST = "PYCONTAINERS_HOST"
+"""The variable that carries descriptors of the caller's mount namespace, root and working directory over exec."""
+
+
+def shield_interpreter(*, come_back: bool = False) -> None:
     """Go on as the same program from a read-only mount of the interpreter; return at once if this is one already.
 
     A process can always follow its own /proc/self/exe, and a container's program may be a script whose interpreter
     that is: it would hold the host's Python and could write to it (CVE-2019-5736). Through a read-only mount nobody
-    can. The calling process gets a mount namespace of its own; the path of the interpreter stays the same, since
+    can. The calling process gets a mount namespace of its own, or with ``come_back`` is in the old one again when this
+    returns: the read-only mount lives on as long as it is executed. The path of the interpreter stays the same, since
     shared libraries are found by it.
     """
     if os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY:
+        _come_back(os.environ.pop(HOST, ""))
         return
     interpreter = os.readlink("/proc/self/exe")
+    if come_back:
+        host = [os.open(path, os.O_RDONLY) for path in ("/proc/self/ns/mnt", "/", ".")]
+        for descriptor in host:
+            os.set_inheritable(descriptor, True)
+        os.environ[HOST] = " ".join(map(str, host))
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
     tree = syscalls.open_tree(interpreter, recursive=False)
@@ -43,6 +54,19 @@ def shield_interpreter() -> None:
     place = os.open(interpreter, os.O_PATH | os.O_CLOEXEC)
     syscalls.move_mount(tree, place)
     os.execv(interpreter, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _come_back(host: str) -> None:
+    """Enter the caller's mount namespace, and in it the root and the folder that it was in, which setns(2) leaves."""
+    if not host:
+        return
+    namespace, root, folder = map(int, host.split())
+    syscalls.setns(namespace, syscalls.CLONE_NEWNS)
+    os.fchdir(root)
+    os.chroot(".")
+    os.fchdir(folder)
+    for descriptor in (namespace, root, folder):
+        os.close(descriptor)
 
 
 def mask(names: list[str] | tuple[str, ...]) -> int:
