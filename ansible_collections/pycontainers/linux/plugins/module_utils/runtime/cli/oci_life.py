@@ -71,8 +71,7 @@ def run(call: Call) -> int:
             call.warn(each)
         if detach:
             return 0
-        assert record.process is not None
-        status = wait(record.process, master)
+        status = wait(record.init, master)
     except BaseException:
         end.delete(call.containers, identity, force=True)
         raise

@@ -59,6 +59,13 @@ class Record:
     process: Process | None = None
     ready: bool = False
 
+    @property
+    def init(self) -> Process:
+        """The first process, alive or not. Raises :class:`Failure` if there is none yet."""
+        if self.process is None:
+            raise Failure(f"reach container {self.id}", "container not running")
+        return self.process
+
 
 def valid(identity: str) -> str:
     """The id, if it can be one: it becomes a folder's name. Raises :class:`InvalidValue`."""

@@ -23,6 +23,7 @@ from ..kernel.process import Process, process
 from . import channel, config_supported, operations, stage
 from .channel import ENVIRONMENT, GO, READY
 from .config import Config, parse
+from .config_process import Process as Program
 from .container import CREATED, CREATING, RUNNING, STOPPED, Containers, Record, encoded
 from .devices import DEFAULT_RULES
 from .end import destroy
@@ -97,11 +98,15 @@ def _written(containers: Containers, record: Record) -> bool:
     return os.path.exists(containers.folder(record.id, "state.json"))
 
 
+def _program(config: Config) -> Program:
+    if config.process is None:
+        raise InvalidValue("process", None, "there is no program to be run")
+    return config.process
+
+
 def _check(config: Config, host_groups: Cgroups | None, wish: Wish) -> tuple[str, ...]:
     """What must be right before anything is touched."""
-    process = config.process
-    if process is None:
-        raise InvalidValue("process", None, "there is no program to be run")
+    process = _program(config)
     operations.refuse_unsupported(config)
     warnings = config_supported.supported(config, facts(host_groups, config))
     with failing(f"use {config.rootfs} as root.path"):
@@ -132,10 +137,9 @@ def _create(
 ) -> Record:
     containers.save(record)
     store.write(containers.folder(record.id, "config.json"), content, durable=False)
-    assert config.process is not None
     with failing(f"create container {record.id}"):
         program = operations.compile_config(
-            config, config.process, cgroup, containers.filters, pivot=wish.pivot, keyring=wish.keyring
+            config, _program(config), cgroup, containers.filters, pivot=wish.pivot, keyring=wish.keyring
         )
         if cgroup:
             _make_cgroup(config, *cgroup)
@@ -162,9 +166,8 @@ def _accompany(
     containers: Containers, record: Record, config: Config, wish: Wish, channel_: socket.socket
 ) -> Record:
     """The runtime's side of the handshake. A failure ends the first process."""
-    init = record.process
+    init = record.init
     try:
-        assert init is not None
         containers.save(record)
         _expect(record, channel_, ENVIRONMENT)
         document = encoded(record, CREATING)
@@ -180,8 +183,7 @@ def _accompany(
                 write_pid(wish.pid_file, init.pid)
         return record
     except BaseException:
-        if init is not None:
-            end_child(init.pid)
+        end_child(init.pid)
         raise
 
 

@@ -277,7 +277,8 @@ class Stage(init.Init):
 
     def wait(self, before: str, after: str) -> None:
         """Wait for the start. Its errors go to whoever starts the container from now on."""
-        assert self.listener is not None
+        if self.listener is None:
+            raise OSError(errno.EINVAL, "there is no socket to be started by")
         self.peer.close()
         self.peer, _ = self.listener.accept()
         if channel.receive(self.peer).kind != channel.GO:
