@@ -21,6 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, syscalls
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import limits
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import Oci
@@ -56,7 +57,7 @@ def _own_cgroups(_own_namespaces: None) -> Iterator[None]:
 
     Version 2 hands no controllers down from a group with processes in it: there the tests share the machine's root.
     """
-    groups = cgroups.cgroups()
+    groups = limits.groups()
     if groups.version == 2:
         yield
         return
@@ -81,7 +82,7 @@ def _folders_now() -> list[str]:
     """The folders of the groups that the test process is in."""
     lines = [line.split(":") for line in Path("/proc/self/cgroup").read_text().splitlines()]
     return [
-        f"/sys/fs/cgroup/{controllers}{path}" for _, controllers, path in lines if controllers in cgroups.V1_CONTROLLERS
+        f"/sys/fs/cgroup/{controllers}{path}" for _, controllers, path in lines if controllers in limits.CONTROLLERS
     ]
 
 
