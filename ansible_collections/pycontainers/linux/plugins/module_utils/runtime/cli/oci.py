@@ -97,6 +97,7 @@ VERBS = {
     "state": Verb("oci_look", "state", {}, {}),
     "list": Verb("oci_look", "listing", {"format": VALUE, "quiet": FLAG}, _SHORT),
     "ps": Verb("oci_look", "ps", {"format": VALUE}, _SHORT),
+    "events": Verb("oci_events", "events", {"stats": FLAG, "interval": VALUE}, {}),
     "spec": Verb("oci_look", "spec", {"bundle": VALUE}, _SHORT),
     "features": Verb("oci_look", "features", {}, {}),
     "pause": Verb("oci_change", "pause", {}, {}),
@@ -204,6 +205,8 @@ def _function(verb: Verb) -> Callable[[Call], int]:
         from . import oci_exec as module  # type: ignore[no-redef]
     elif verb.module == "oci_look":
         from . import oci_look as module  # type: ignore[no-redef]
+    elif verb.module == "oci_events":
+        from . import oci_events as module  # type: ignore[no-redef]
     else:
         from . import oci_change as module  # type: ignore[no-redef]
     found: Callable[[Call], int] = getattr(module, verb.function)

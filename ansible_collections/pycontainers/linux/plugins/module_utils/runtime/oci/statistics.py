@@ -1,0 +1,151 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a cgroup has used, in the shape that clients of ``events`` read: the same for both cgroup versions.
+
+Bytes and nanoseconds; what a host does not count is left out. Sources: the kernel's admin-guide/cgroup-v2.rst and
+admin-guide/cgroup-v1/.
+"""
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from ..errors import Failure
+from ..kernel.cgroups import Cgroups, read_file
+
+NO_LIMIT = 2**64 - 1
+"""How a limit that is not set is told: the largest number of 64 bits."""
+
+_TICK = 10**9 // os.sysconf("SC_CLK_TCK")
+"""Nanoseconds of version 1's unit of time in cpuacct.stat."""
+
+_IO = {"rbytes": ("Read", "ioServiceBytesRecursive"), "wbytes": ("Write", "ioServiceBytesRecursive")}
+_IO |= {"rios": ("Read", "ioServicedRecursive"), "wios": ("Write", "ioServicedRecursive")}
+
+
+class _Files:
+    """The files of one cgroup; one that is missing reads as nothing."""
+
+    def __init__(self, groups: Cgroups, path: str) -> None:
+        self.groups, self.path = groups, path
+
+    def text(self, name: str) -> str:
+        with suppress(OSError, Failure):
+            return read_file(self.groups.file(self.path, name))
+        return ""
+
+    def number(self, name: str) -> int:
+        said = self.text(name).strip()
+        return NO_LIMIT if said == "max" else int(said) if said.isdigit() else 0
+
+    def table(self, name: str) -> dict[str, int]:
+        lines = (line.split() for line in self.text(name).splitlines())
+        return {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdigit()}
+
+
+def statistics(groups: Cgroups, path: str) -> dict[str, Any]:
+    """The ``data`` of an event of type stats."""
+    files = _Files(groups, path)
+    found = _version_1(files) if groups.version == 1 else _version_2(files)
+    return {**found, "intel_rdt": {}, "network_interfaces": None}
+
+
+def killed_for_memory(groups: Cgroups, path: str) -> int:
+    """How many of its processes the kernel has ended since memory ran out."""
+    return _Files(groups, path).table("memory.events" if groups.version == 2 else "memory/memory.oom_control").get(
+        "oom_kill", 0
+    )
+
+
+def _version_2(files: _Files) -> dict[str, Any]:
+    cpu, memory = files.table("cpu.stat"), files.table("memory.stat")
+    events = files.table("memory.events")
+    usage = {
+        "total": cpu.get("usage_usec", 0) * 1000,
+        "kernel": cpu.get("system_usec", 0) * 1000,
+        "user": cpu.get("user_usec", 0) * 1000,
+    }
+    io: dict[str, list[dict[str, Any]]] = {}
+    for line in files.text("io.stat").splitlines():
+        device, *words = line.split()
+        for word in words:
+            name, _, value = word.partition("=")
+            if name in _IO:
+                operation, list_name = _IO[name]
+                io.setdefault(list_name, []).append(_transfer(device, operation, value))
+    swap = {"usage": files.number("memory.swap.current"), "limit": files.number("memory.swap.max")}
+    return {
+        "cpu": {"usage": usage, "throttling": _throttling(cpu, cpu.get("throttled_usec", 0) * 1000)},
+        "memory": {
+            "cache": memory.get("file", 0),
+            "usage": {
+                "usage": files.number("memory.current"),
+                "limit": files.number("memory.max"),
+                "max": files.number("memory.peak"),
+                "failcnt": events.get("max", 0),
+            },
+            "swap": swap,
+            "raw": memory,
+        },
+        "pids": _pids(files, ""),
+        "blkio": io,
+        "hugetlb": {},
+    }
+
+
+def _version_1(files: _Files) -> dict[str, Any]:
+    times, periods = files.table("cpuacct/cpuacct.stat"), files.table("cpu/cpu.stat")
+    memory = files.table("memory/memory.stat")
+    usage = {
+        "total": files.number("cpuacct/cpuacct.usage"),
+        "percpu": [int(each) for each in files.text("cpuacct/cpuacct.usage_percpu").split()],
+        "kernel": times.get("system", 0) * _TICK,
+        "user": times.get("user", 0) * _TICK,
+    }
+    io = {}
+    for list_name, file in (
+        ("ioServiceBytesRecursive", "blkio/blkio.throttle.io_service_bytes_recursive"),
+        ("ioServicedRecursive", "blkio/blkio.throttle.io_serviced_recursive"),
+    ):
+        lines = [line.split() for line in files.text(file).splitlines()]
+        io[list_name] = [_transfer(*words) for words in lines if len(words) == 3]
+    return {
+        "cpu": {"usage": usage, "throttling": _throttling(periods, periods.get("throttled_time", 0))},
+        "memory": {
+            "cache": memory.get("cache", 0),
+            "usage": _memory(files, "memory."),
+            "swap": _memory(files, "memory.memsw."),
+            "kernel": _memory(files, "memory.kmem."),
+            "kernelTCP": _memory(files, "memory.kmem.tcp."),
+            "raw": memory,
+        },
+        "pids": _pids(files, "pids/"),
+        "blkio": io,
+        "hugetlb": {},
+    }
+
+
+def _throttling(counts: dict[str, int], nanoseconds: int) -> dict[str, int]:
+    return {
+        "periods": counts.get("nr_periods", 0),
+        "throttledPeriods": counts.get("nr_throttled", 0),
+        "throttledTime": nanoseconds,
+    }
+
+
+def _memory(files: _Files, prefix: str) -> dict[str, int]:
+    names = {"usage": "usage_in_bytes", "limit": "limit_in_bytes", "max": "max_usage_in_bytes", "failcnt": "failcnt"}
+    return {key: files.number(f"memory/{prefix}{name}") for key, name in names.items()}
+
+
+def _pids(files: _Files, prefix: str) -> dict[str, int]:
+    """Its limit is 0 where there is none."""
+    most = files.number(f"{prefix}pids.max")
+    return {"current": files.number(f"{prefix}pids.current"), "limit": 0 if most == NO_LIMIT else most}
+
+
+def _transfer(device: str, operation: str, value: str) -> dict[str, Any]:
+    major, _, minor = device.partition(":")
+    return {"major": int(major), "minor": int(minor), "op": operation, "value": int(value)}
