@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import libseccomp, seccomp
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.seccomp import check
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.seccomp import filter_of, read
 
 UTILS = Path(__file__).parents[2] / "plugins/module_utils"
 
@@ -55,7 +55,7 @@ class Confined:
     """Processes that a profile's filter is put on, in a folder for the filter's file."""
 
     def __init__(self, folder: Path, profile: dict[str, Any]) -> None:
-        checked = check(profile)
+        checked = filter_of(read(profile))
         self.flags, self.file = checked.flags, folder / "filter"
         self.file.write_bytes(libseccomp.compile_rules(*checked[:3]))
 

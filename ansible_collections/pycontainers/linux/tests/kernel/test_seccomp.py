@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import libseccomp, seccomp
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.seccomp_names import FLAGS
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.security import DEFAULT_CAPABILITIES
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import seccomp as profiles
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.default_seccomp import (
@@ -253,7 +254,7 @@ def test_arguments_are_compared(tmp_path: Path, op: str, value: int, other: int,
 
 def test_flags_are_taken(tmp_path: Path) -> None:
     """The kernel takes a filter with each of the flags that a profile can name."""
-    for flag in profiles.FLAGS:
+    for flag in FLAGS:
         assert Confined(tmp_path, ALLOW_ALL | {"flags": [flag]}).errors(("getpid",)) == [""]
 
 
@@ -307,15 +308,19 @@ def test_compiled_filters_are_kept(tmp_path: Path) -> None:
     """The second time the same profile is read, not compiled; a damaged file is replaced; another is another."""
     folder = str(tmp_path / "cache")
     profile = default_profile(DEFAULT_CAPABILITIES)
-    first = profiles.compile_filter(profile, folder)
+
+    def compiled(profile: dict[str, Any]) -> bytes:
+        return profiles.compiled(profiles.filter_of(profiles.read(profile)), folder)
+
+    first = compiled(profile)
     (kept,) = (tmp_path / "cache").iterdir()
     assert kept.read_bytes() == first
     mark = first[:-8]
     kept.write_bytes(mark)
-    assert profiles.compile_filter(profile, folder) == mark
+    assert compiled(profile) == mark
     kept.write_bytes(first[:-3])
-    assert profiles.compile_filter(profile, folder) == first == kept.read_bytes()
-    profiles.compile_filter(default_profile([]), folder)
+    assert compiled(profile) == first == kept.read_bytes()
+    compiled(default_profile([]))
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 

@@ -24,7 +24,7 @@ from . import channel, operations, stage
 from .config import Config
 from .config_linux import NAMESPACES
 from .config_process import Process
-from .container import CREATED, PAUSED, RUNNING, Containers
+from .container import CREATED, PAUSED, RUNNING, Containers, encoded
 from .create import end_child, expect, first_process, write_pid
 from .limits import groups
 from .program import Operation
@@ -63,7 +63,9 @@ def execute(
                 program = operations.compile_process(
                     process, config.seccomp, directories, target, kinds(config), containers.filters
                 )
-                pid = _fork(config, target, program, stage.Stage(theirs, None, console, preserved))
+                setup = stage.Stage(theirs, None, console, preserved)
+                setup.state = encoded(record, status)
+                pid = _fork(config, target, program, setup)
         finally:
             theirs.close()
             os.close(target)

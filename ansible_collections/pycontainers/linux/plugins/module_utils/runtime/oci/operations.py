@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from ..errors import InvalidValue
-from ..kernel import libseccomp, seccomp, syscalls
+from ..kernel import syscalls
 from ..kernel.cgroups import V1, Cgroups
 from ..kernel.mount_options import MOUNT_ATTR_NOSYMFOLLOW
 from .config import Config
@@ -16,7 +16,7 @@ from .config_mounts import Mount
 from .config_process import Process
 from .config_seccomp import Seccomp
 from .program import LINKS, Operation
-from .seccomp import FAMILIES, Filter, compiled
+from .seccomp import compiled, filter_of
 
 BEFORE_FORK = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWTIME
 """Namespaces that a process is born into, so the runtime makes or joins them before it forks."""
@@ -36,7 +36,6 @@ def refuse_unsupported(config: Config) -> None:
         ("linux.mountLabel", config.mount_label, "SELinux labels are"),
         ("process.selinuxLabel", process.selinux_label if process else "", "SELinux labels are"),
         ("process.apparmorProfile", process.apparmor_profile if process else "", "AppArmor profiles are"),
-        ("linux.seccomp.listenerPath", config.seccomp.listener_path if config.seccomp else "", "seccomp listeners are"),
         ("linux.resources.rdma", [each[0] for each in config.resources.rdma], "limits of RDMA devices are"),
         ("linux.resources.network", [each[0] for each in config.resources.priorities], "network priorities are"),
     )
@@ -62,7 +61,7 @@ def compile_config(
     found: list[Operation] = [("cgroups", cgroup[0].directories(cgroup[1]))] if cgroup else []
     found += [("join_kind", path, kind) for kind, path in joined if not kind & BEFORE_FORK]
     found += [("unshare", kinds.new & ~BEFORE_FORK)] if kinds.new & ~BEFORE_FORK else []
-    found += [("environment",)]
+    found += [("environment",), *_agent(config.seccomp)]
     found += [("keyring",)] if keyring else []
     found += [("hostname", config.hostname)] if config.hostname else []
     found += [("domainname", config.domainname)] if config.domainname else []
@@ -98,6 +97,7 @@ def compile_process(
     return (
         *((("cgroups", directories),) if directories else ()),
         *_scores(process),
+        *_agent(profile),
         ("enter", target, kinds),
         ("terminal", process.uid, process.console or ()) if process.terminal else ("standard", process.uid),
         *_identity(process, load),
@@ -209,20 +209,13 @@ def _end(process: Process, load: list[Operation]) -> list[Operation]:
     return [*last, ("become", process.arguments, process.environment)]
 
 
+def _agent(profile: Seccomp | None) -> list[Operation]:
+    """Reach whoever answers for system calls while the host's paths are there."""
+    return [("agent", profile.listener_path, profile.listener_metadata)] if profile and profile.notifies else []
+
+
 def _filter(profile: Seccomp | None, cache: str) -> list[Operation]:
     if profile is None:
         return []
-    family = FAMILIES.get(os.uname().machine)
-    names = [each.removeprefix("SCMP_ARCH_") for each in profile.architectures]
-    architectures = tuple(sorted(name.lower() for name in names if family is None or name in family))
-    flags = seccomp.SECCOMP_FILTER_FLAG_SPEC_ALLOW if profile.flags is None else profile.flags
-    rules = []
-    for rule in profile.rules:
-        # All must be met; but several on one argument are alternatives, as runc and crun read them.
-        once = len({each.argument for each in rule.comparisons}) == len(rule.comparisons)
-        sets = [rule.comparisons] if once else [(each,) for each in rule.comparisons]
-        rules += [libseccomp.Rule(name, rule.action, each) for name in rule.names for each in sets]
-    # The kernel refuses to wait for a listener where there is none.
-    flags &= ~seccomp.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-    checked = Filter(profile.default, architectures, tuple(rules), flags)
-    return [("filter_calls", compiled(checked, cache), flags)]
+    checked = filter_of(profile)
+    return [("seccomp", compiled(checked, cache), checked.flags)]

@@ -29,6 +29,7 @@ from __future__ import annotations
 import array
 import errno
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -63,6 +64,7 @@ class Stage(init.Init):
         super().__init__()
         self.peer, self.listener, self.console, self.preserved = peer, listener, console, preserved
         self.state = b""
+        self.asked: tuple[socket.socket, int, str] | None = None
         self.program = ""
 
     def join_kind(self, path: str, kind: int) -> None:
@@ -263,9 +265,26 @@ class Stage(init.Init):
         """Run hooks in the container's namespaces."""
         run_hooks(kind, hooks, self.state, os.environ)
 
-    def filter_calls(self, program: bytes, flags: int) -> None:
-        """Filter the system calls of all that follows."""
-        seccomp.load(program, flags)
+    def agent(self, path: str, metadata: str) -> None:
+        """Connect to who is to answer for system calls, and see which process this is in the host's eyes."""
+        receiver = socket.socket(socket.AF_UNIX)
+        receiver.connect(path)
+        self.asked = receiver, int(os.readlink("/proc/self")), metadata
+
+    def seccomp(self, program: bytes, flags: int) -> None:
+        """Filter the system calls of all that follows; send the listener, if there is one, to who is to answer.
+
+        With it goes the document of the specification (config-linux.md, "The Container Process State").
+        """
+        listener = seccomp.load(program, flags)
+        if listener is None or self.asked is None:
+            return
+        receiver, pid, metadata = self.asked
+        state = json.loads(self.state)
+        about = {"ociVersion": state["ociVersion"], "fds": ["seccompFd"], "pid": pid, "metadata": metadata}
+        with receiver:
+            socket.send_fds(receiver, [json.dumps({**about, "state": state}).encode()], [listener])
+        os.close(listener)
 
     def find(self, name: str, search: str) -> None:
         """Look for the program while an error still reaches whoever creates the container."""
