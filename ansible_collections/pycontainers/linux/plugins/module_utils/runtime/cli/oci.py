@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import Failure, explain
-from ..kernel.security import shield_interpreter
 from ..oci.container import Containers
 from .oci_call import Call
 from .options import FLAG, LIST, VALUE, parse
@@ -56,19 +55,16 @@ class Verb(NamedTuple):
     options: Mapping[str, str]
     short: Mapping[str, str]
     failed: int = 1
-    shielded: bool = False
-    """Whether it forks a process that becomes one of a container's."""
 
 
 VERBS = {
-    "create": Verb("oci_life", "create", _CREATE, {"b": "bundle", "f": "config"}, shielded=True),
+    "create": Verb("oci_life", "create", _CREATE, {"b": "bundle", "f": "config"}),
     "start": Verb("oci_life", "start", {}, {}),
     "run": Verb(
         "oci_life",
         "run",
         {**_CREATE, "detach": FLAG, "keep": FLAG, "no-subreaper": FLAG},
         {"b": "bundle", "f": "config", "d": "detach"},
-        shielded=True,
     ),
     "kill": Verb("oci_life", "kill", {"all": FLAG}, _SHORT),
     "delete": Verb("oci_life", "delete", {"force": FLAG, "regex": FLAG}, {"f": "force"}),
@@ -92,7 +88,6 @@ VERBS = {
         },
         {"p": "process", "d": "detach", "t": "tty", "e": "env", "u": "user", "g": "additional-gids", "c": "cap"},
         failed=255,
-        shielded=True,
     ),
     "state": Verb("oci_look", "state", {}, {}),
     "list": Verb("oci_look", "listing", {"format": VALUE, "quiet": FLAG}, _SHORT),
@@ -152,7 +147,6 @@ class Log:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit status: 1 for an error (255 for exec), else 0 or the program's own."""
-    _open_standard()
     words = [_rootless(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     log, verb = Log("", "text"), None
     try:
@@ -168,9 +162,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if verb is None:
             raise Failure(f"run verb {chosen.words[0]}", f"there is none of this name; there are {', '.join(VERBS)}")
         inner = parse(f"run verb {chosen.words[0]}", chosen.words[1:], verb.options, verb.short)
-        if verb.shielded and not os.geteuid():
-            # Who is not root can't write to the host's interpreter, nor has the right to shield it.
-            shield_interpreter(come_back=True)
         root = chosen.text("root", _default_root())
         return _function(verb)(Call(Containers(os.path.abspath(root)), chosen, inner, log.warning))
     except (OSError, Failure) as error:
@@ -178,13 +169,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return verb.failed if verb else 1
-
-
-def _open_standard() -> None:
-    """Give the standard streams that the caller has closed to /dev/null, lest something of ours gets their numbers."""
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
 
 
 def _rootless(word: str) -> str:

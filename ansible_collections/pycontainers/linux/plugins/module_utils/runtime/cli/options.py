@@ -7,9 +7,11 @@ The library's parser costs more than all the rest of a small verb.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from ..errors import Failure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FLAG, VALUE, LIST = "flag", "value", "list"
 """What an option takes: nothing (or true or false after an equals sign), a value, values of several uses."""

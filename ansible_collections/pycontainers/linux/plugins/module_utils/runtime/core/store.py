@@ -9,9 +9,8 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from io import BufferedWriter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import Failure, failing
 
@@ -137,8 +136,7 @@ def lock(path: str, shared: bool = False) -> Iterator[None]:
         os.close(descriptor)
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """The step that replaces a file. ``before`` is its content now, None if there is none."""
 
     path: str
@@ -160,8 +158,7 @@ class Write:
         remove(self.path) if self.before is None else write(self.path, self.before, self.mode)
 
 
-@dataclass(frozen=True)
-class Remove:
+class Remove(NamedTuple):
     """The step that removes a file. ``before`` is its content now."""
 
     path: str

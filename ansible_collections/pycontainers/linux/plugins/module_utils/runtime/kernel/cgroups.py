@@ -13,8 +13,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import Failure, NotFound
 from .mounts import mounts
@@ -25,8 +24,7 @@ V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "freezer", "devic
 V2_CONTROLLERS = ("cpu", "memory", "pids", "io")
 
 
-@dataclass(frozen=True)
-class Knob:
+class Knob(NamedTuple):
     """The files that keep one limit (version 1 with the controller before), and their texts' meaning."""
 
     files: tuple[str, ...]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..errors import Failure
 from . import bpf
@@ -32,8 +32,7 @@ _RESULT, _CONTEXT, _TYPE, _WANTED, _MAJOR, _MINOR = 0, 1, 2, 3, 4, 5
 """What the registers of the program hold: its result and context by convention, the others by choice."""
 
 
-@dataclass(frozen=True)
-class DeviceRule:
+class DeviceRule(NamedTuple):
     """Devices, by type (``a`` for both) and numbers (None for all), and an access that they are allowed or denied."""
 
     allow: bool
@@ -51,8 +50,7 @@ class DeviceRule:
 Key = tuple[str, int | None, int | None]
 
 
-@dataclass(frozen=True)
-class Exceptions:
+class Exceptions(NamedTuple):
     """Rules as version 1 keeps them: whether a device is allowed by default, and the accesses that are not as it is."""
 
     default: bool

@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import syscalls
 
@@ -19,8 +19,7 @@ _LOWER = re.compile(r"(?:\\.|[^:\\])+", re.DOTALL)
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(NamedTuple):
     """One line of mountinfo (proc_pid_mountinfo(5))."""
 
     target: str
@@ -82,8 +81,7 @@ def mount_overlay(target: str, lower: tuple[str, ...], upper: str, work: str) ->
         os.close(home)
 
 
-@dataclass(frozen=True)
-class Overlay:
+class Overlay(NamedTuple):
     """What the kernel holds of an overlay mount; ``upper`` and ``work`` are empty for a read-only one."""
 
     lower: tuple[str, ...]

@@ -9,11 +9,10 @@ import select
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """A process: its pid, and its start in clock ticks since boot (field 22 of proc_pid_stat(5))."""
 
     pid: int

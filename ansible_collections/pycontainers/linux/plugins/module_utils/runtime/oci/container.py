@@ -21,8 +21,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core import store
 from ..errors import Failure, InvalidValue, NotFound, failing
@@ -38,8 +37,7 @@ CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", 
 _ID = re.compile(r"[A-Za-z0-9_+.-]{1,255}", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A container. ``cgroup`` is "" for none; ``cgroup_made`` says that the runtime made it, and so may empty it.
 
     ``process`` is the first process, None until there is one; ``ready`` is whether it waits for the start. ``own_pids``
@@ -55,7 +53,7 @@ class Record:
     own_pids: bool
     cgroup: str
     cgroup_made: bool
-    annotations: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str]
     process: Process | None = None
     ready: bool = False
 
@@ -74,8 +72,7 @@ def valid(identity: str) -> str:
     return identity
 
 
-@dataclass(frozen=True)
-class Containers:
+class Containers(NamedTuple):
     """All containers below one root folder."""
 
     root: str
@@ -105,7 +102,8 @@ class Containers:
 
     def save(self, record: Record) -> None:
         """Write the record. Raises ``OSError``."""
-        store.write_json(self.folder(record.id, "state.json"), asdict(record), durable=False)
+        process = record.process._asdict() if record.process else None
+        store.write_json(self.folder(record.id, "state.json"), record._asdict() | {"process": process}, durable=False)
 
     def config(self, record: Record) -> Config:
         """The configuration that the container was created with."""

@@ -11,8 +11,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core import store
 from ..errors import Failure, InvalidValue, failing
@@ -35,8 +34,7 @@ NO_CGROUP = "disabled"
 """The choice of --cgroup-manager that leaves cgroups to the caller."""
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(NamedTuple):
     """How a container is to be created. ``console`` is a connected socket that gets the terminal's master, or -1."""
 
     bundle: str
@@ -50,8 +48,7 @@ class Wish:
     cgroup_manager: str = ""
 
 
-@dataclass(frozen=True)
-class Created:
+class Created(NamedTuple):
     """A container whose first process waits to be started, and what the runtime has left out or read otherwise."""
 
     record: Record
@@ -151,7 +148,7 @@ def _create(
         pid = _fork(config, program, stage.Stage(theirs, listener, wish.console, wish.preserved))
         theirs.close()
         listener.close()
-        return _accompany(containers, replace(record, process=process(pid)), config, wish, ours)
+        return _accompany(containers, record._replace(process=process(pid)), config, wish, ours)
 
 
 def _make_cgroup(config: Config, groups: Cgroups, path: str) -> None:
@@ -177,7 +174,7 @@ def _accompany(
             with suppress(BrokenPipeError):  # then its own words tell more
                 channel.send(channel_, GO, document)
             _expect(record, channel_, READY)
-            record = replace(record, ready=True)
+            record = record._replace(ready=True)
             containers.save(record)
             if wish.pid_file:
                 write_pid(wish.pid_file, init.pid)

@@ -4,8 +4,6 @@
 """The steps of a network: what is missing of it is made, what is too much taken away."""
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
@@ -32,7 +30,7 @@ def plan(layout: Layout, want: Network, have: Network | None) -> Plan:
     record = store.write_record(layout.network(want.name), declared(want), None, "network")
     before = None if have is None or have.stored is None else have.stored.encode()
     if record.content != before:
-        steps.append(replace(record, before=before))
+        steps.append(record._replace(before=before))
     if have is not None and rebuilds(want, have):
         steps += _dismantling(layout, have)
         have = None

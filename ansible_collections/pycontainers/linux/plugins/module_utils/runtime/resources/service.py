@@ -27,7 +27,7 @@ PACKAGE = "runtime"
 LAUNCHERS = {
     "pycontainers": ("cli.main", 'sys.exit(main(prog="pycontainers"))'),
     "pycontainers-init": ("oci.init", "main()"),
-    "pycontainers-oci": ("cli.oci", "sys.exit(main())"),
+    "pycontainers-oci": ("cli.oci_door", "sys.exit(main())"),
 }
 """The programs in an installed runtime: the module that each starts, and how."""
 
@@ -64,7 +64,7 @@ def _whole() -> None:
 
     The command line leads to everything but the first process, which only the launcher imports.
     """
-    from ..cli import containers, execute, images, inspect, main, oci, service, table  # noqa: F401
+    from ..cli import containers, execute, images, inspect, main, oci_door, service, table  # noqa: F401
     from ..oci import default_seccomp, init  # noqa: F401
     from . import cgroup_limit, rootfs  # noqa: F401
 
