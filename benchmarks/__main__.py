@@ -19,6 +19,7 @@ from pathlib import Path
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
+from benchmarks import runtime
 from benchmarks.world import World, world
 
 ROUNDS = 15
@@ -115,7 +116,15 @@ def idle(made: World) -> None:
     print(f"\nIdle cost of a running container\n  private memory of its waiter ({shell}) {private:>16} kB")
 
 
-BENCHMARKS = {"noop": noop, "start": start, "idle": idle}
+def oci(made: World) -> None:
+    """The OCI runtime beside its peers."""
+    folder = runtime.bundle(made, Path(made.layout.run))
+    title = "run of true and its removal, the same bundle: whole processes"
+    show(title, "ms", interleaved(runtime.whole(folder)))
+    show("The same within a process that runs already", "ms", interleaved(runtime.within(folder)))
+
+
+BENCHMARKS = {"runtime": oci, "noop": noop, "start": start, "idle": idle}
 
 
 def main(names: list[str]) -> int:
@@ -128,6 +137,8 @@ def main(names: list[str]) -> int:
         return 2
     print(f"{date.today()}, {platform.platform()}, {os.cpu_count()} processors, Python {platform.python_version()}")
     print(f"medians of {ROUNDS} rounds, in turn")
+    if "runtime" in names or not names:
+        runtime.peers()
     with world() as made:
         for name in names or BENCHMARKS:
             BENCHMARKS[name](made)
