@@ -40,8 +40,8 @@ _ID = re.compile(r"[A-Za-z0-9_+.-]{1,255}", re.ASCII)
 class Record(NamedTuple):
     """A container. ``cgroup`` is "" for none; ``cgroup_made`` says that the runtime made it, and so may empty it.
 
-    ``process`` is the first process, None until there is one; ``ready`` is whether it waits for the start. ``own_pids``
-    is whether it has a pid namespace to itself.
+    ``process`` is the first process, None until there is one; ``ready`` is whether it waits for the start. ``hooks``
+    are the kinds of hooks that its configuration has. ``own_pids`` is whether it has a pid namespace to itself.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Record(NamedTuple):
     cgroup: str
     cgroup_made: bool
     annotations: dict[str, str]
+    hooks: list[str]
     process: Process | None = None
     ready: bool = False
 
@@ -97,8 +98,12 @@ class Containers(NamedTuple):
         kept = store.read_json(self.folder(identity, "state.json"))
         if kept is None:
             raise missing(identity)
-        process = kept.pop("process")
-        return Record(**kept, process=Process(**process) if process else None)
+        try:
+            process = kept.pop("process")
+            return Record(**kept, process=Process(**process) if process else None)
+        except (AttributeError, KeyError, TypeError) as error:
+            reason = f"its record was not written by this version, or is damaged ({error})"
+            raise Failure(f"find container {identity}", reason, f"see {self.folder(identity, 'state.json')}") from error
 
     def save(self, record: Record) -> None:
         """Write the record. Raises ``OSError``."""

@@ -80,6 +80,7 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
         cgroup=path if cgroup else "",
         cgroup_made=cgroup is not None and not exists(*cgroup),
         annotations=config.annotations,
+        hooks=[kind for kind, given in config.hooks.items() if given],
     )
     containers.make(identity)
     with containers.locked(identity) as folder:
@@ -278,6 +279,8 @@ def start(containers: Containers, identity: str) -> tuple[str, ...]:
             kind, body = channel.receive(channel_)
         if kind == channel.ERROR:
             raise Failure(operation, body.decode(errors="replace"))
+        if "poststart" not in record.hooks:
+            return ()
         hooks = containers.config(record).hooks["poststart"]
     # The lock is let go of first: a hook may well call the runtime.
     return warned("poststart", hooks, encoded(record, RUNNING), os.environ)

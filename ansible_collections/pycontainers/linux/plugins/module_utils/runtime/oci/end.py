@@ -98,7 +98,7 @@ def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
 
 
 def _last_hooks(containers: Containers, record: Record) -> tuple[str, ...]:
-    if record.process is None:
+    if record.process is None or "poststop" not in record.hooks:
         return ()
     try:
         hooks = containers.config(record).hooks["poststop"]
