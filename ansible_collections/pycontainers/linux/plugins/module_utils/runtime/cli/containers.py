@@ -14,7 +14,7 @@ from ..core.layout import Layout
 from ..core.plan import apply
 from ..errors import Failure
 from ..oci import lifecycle
-from ..resources import container_state, supervise
+from ..resources import container_bare, container_state, supervise
 from ..resources.container import CONTAINER
 from ..resources.container_facts import inspect
 from ..resources.container_model import Container
@@ -40,19 +40,22 @@ def add(verbs: Any) -> None:
     rm = verbs.add_parser("rm", help="remove containers")
     rm.add_argument("-f", "--force", action="store_true", help="also those that run")
     rm.add_argument("containers", nargs="+", metavar="CONTAINER")
-    rm.set_defaults(verb=_each(remove))
+    rm.set_defaults(verb=_each(remove, container_bare.load))
 
 
-def _each(act: Callable[[Layout, Container, argparse.Namespace], None]) -> Callable[[Layout, argparse.Namespace], int]:
+def _each(
+    act: Callable[[Layout, Container, argparse.Namespace], None],
+    read: Callable[[Layout, str], Container | None] = container_state.load,
+) -> Callable[[Layout, argparse.Namespace], int]:
     """A verb that does the same to each container, names those it is done with, and goes on after a failure."""
 
     def verb(layout: Layout, chosen: argparse.Namespace) -> int:
         failed = 0
         for wanted in chosen.containers:
             try:
-                found = container_state.find(layout, wanted)
+                found = container_state.find(layout, wanted, read)
                 with container_state.lock(layout, found.name):
-                    found = container_state.find(layout, found.id or "")
+                    found = container_state.find(layout, found.id or "", read)
                     act(layout, container_state.observed(layout, found), chosen)
                 print(wanted)
             except BrokenPipeError:

@@ -20,7 +20,7 @@ from ..core.model import diff, rows
 from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
-from . import container_facts, container_state
+from . import container_bare, container_facts, container_state
 from .container_model import Container
 from .container_target import Target, recreates
 from .image import IMAGE, Image
@@ -36,7 +36,9 @@ class ContainerResource:
         return container_state.lock(layout, want.name)
 
     def observe(self, layout: Layout, want: Container) -> Container | None:
-        """The record, with the kernel's readings over it."""
+        """The record, with the kernel's readings over it. To be removed, a container needs no record."""
+        if want.state == "absent":
+            return container_bare.observe(layout, want.name)
         return container_state.observe(layout, want.name)
 
     def resolve(self, layout: Layout, want: Container, have: Container | None) -> Container:
@@ -135,8 +137,8 @@ def _new_identity(layout: Layout, want: Container, have: Container | None) -> st
 
 
 def _unreferenced(layout: Layout, have: Container) -> bool:
-    """Whether no name stands for a container's image any more."""
-    found = content.find_id(layout, have.image_id or "")
+    """Whether no name stands for a container's image any more; of one whose record is damaged it is not known."""
+    found = content.find_id(layout, have.image_id) if have.image_id else None
     return found is not None and not found.references
 
 

@@ -17,7 +17,7 @@ from .container_model import Container
 def inspect(layout: Layout, container: Container) -> dict[str, Any]:
     """Docker's document of a container; limits in its units, 0 for no limit."""
     identity = container.id or ""
-    image = content.find_id(layout, container.image_id or "")
+    image = content.find_id(layout, container.image_id) if container.image_id else None
     config = image.config if image else {}
     words = container_words.arguments(container, config) if image else list(container.command or ())
     return {

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -57,8 +58,8 @@ def identity_of(layout: Layout, name: str) -> str | None:
         return None
 
 
-def find(layout: Layout, wanted: str) -> Container:
-    """The container with a name, an id, or the beginning of an id. Raises :class:`NotFound`."""
+def find(layout: Layout, wanted: str, read: Callable[[Layout, str], Container | None] | None = None) -> Container:
+    """The container with a name, an id, or the beginning of an id, by ``read`` (:func:`load`). Raises NotFound."""
     found = identity_of(layout, wanted) if "/" not in wanted else None
     if found is None and wanted:
         matching = [each for each in identities(layout) if each.startswith(wanted)]
@@ -66,7 +67,7 @@ def find(layout: Layout, wanted: str) -> Container:
             reason = f"{len(matching)} ids begin so"
             raise Failure(f"find container {wanted}", reason, "give more of the id, or the name")
         found = matching[0] if matching else None
-    container = load(layout, found) if found else None
+    container = (read or load)(layout, found) if found else None
     if container is None:
         raise NotFound(f"find container {wanted}", "there is none of this name or id", "see pycontainers ps -a")
     return container
@@ -96,13 +97,14 @@ def load(layout: Layout, identity: str) -> Container | None:
         return None
     if kept.pop("format", None) != RECORD_FORMAT:
         reason = "another version of pycontainers wrote it"
-        raise Failure(f"read {path}", reason, "use that version, or remove the container")
+        raise Failure(f"read {path}", reason, "use that version, or remove the container (state: absent)")
     try:
         container = parse(Container, kept)
         empty: dict[str, Any] = {name: () for name in LISTS if getattr(container, name) is None}
         return replace(container, **empty)
     except InvalidValue as error:
-        raise Failure(f"read {path}", error, "restore it from a backup, or remove the container") from error
+        fix = "restore it from a backup, or remove the container (state: absent)"
+        raise Failure(f"read {path}", error, fix) from error
 
 
 def leftovers(layout: Layout, name: str, identity: str | None) -> tuple[str, ...]:

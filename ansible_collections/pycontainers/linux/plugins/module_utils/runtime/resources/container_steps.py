@@ -17,7 +17,7 @@ from ..errors import Failure
 from ..image import content
 from ..kernel.process import signal_number
 from ..oci import lifecycle
-from . import container_bundle, container_state, endpoint_plan
+from . import container_bare, container_bundle, container_state, endpoint_plan
 from .container_model import Container
 from .container_state import Status, cgroup
 from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps
@@ -377,7 +377,7 @@ class RemoveLeftover:
         """End what runs of it and take away what is there of it; not if it has become one of another name."""
         with content.lock(self.layout):
             # Under this lock folders get their records, so one without is nobody's that is still to come.
-            container = container_state.load(self.layout, self.identity)
+            container = _recorded(self.layout, self.identity)
             if container is None:
                 RemoveFolder(self.layout, Container(name=self.name, id=self.identity)).do()
         if container is None or container.name != self.name:
@@ -388,3 +388,9 @@ class RemoveLeftover:
 
     def undo(self) -> None:
         """It was nobody's: nothing to bring back."""
+
+
+def _recorded(layout: Layout, identity: str) -> Container | None:
+    """The container of a record, also of another version's; None where there is none."""
+    known = store.read_json(container_state.record_path(layout, identity))
+    return replace(container_bare.load(layout, identity), name=str(known.get("name"))) if known else None

@@ -1,0 +1,107 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers whose record is damaged, gone, or in another version's format: they can be removed, and nothing else."""
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, snapshot, wait
+
+DAMAGED = {"no JSON": "{", "another format": '{"format": 99, "name": "c"}', "no container": '{"format": 1}'}
+
+
+@pytest.fixture
+def before(host: Host) -> dict[str, Any]:
+    """What there is when a container has been removed in the usual way: a first run leaves table and waiters' group."""
+    host.network()
+    running(host)
+    host.converge(state="absent")
+    return snapshot(host.layout)
+
+
+def running(host: Host) -> Container:
+    """A container that has all that one can have."""
+    return host.run(networks=[{"name": "front"}], published_ports=["8080:80"], restart_policy="always")
+
+
+def record(host: Host, container: Container) -> Path:
+    """The file of its record."""
+    return Path(container_state.record_path(host.layout, container.id or ""))
+
+
+def removed(host: Host, before: dict[str, Any]) -> None:
+    """There is nothing more of it than before it was made."""
+    wait(lambda: processes(host.layout) == [])
+    assert snapshot(host.layout) == before
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_a_running_container_with_a_damaged_record_is_removed(host: Host, before: dict[str, Any], text: str) -> None:
+    """``absent`` ends its process and takes away all there is of it; a check tells so."""
+    container = running(host)
+    record(host, container).write_text(text)
+    told = host.converge(state="absent", check=True).actions
+    assert host.converge(state="absent", stop_timeout=0).actions == told
+    removed(host, before)
+    assert not host.converge(state="absent").changed
+
+
+def test_a_stopped_container_without_a_record_is_removed(host: Host, before: dict[str, Any]) -> None:
+    """A name that stands for a container without a record is taken away with what there is of that."""
+    container = running(host)
+    host.converge(state="stopped")
+    record(host, container).unlink()
+    host.converge(state="absent")
+    removed(host, before)
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_rm_removes_a_container_with_a_damaged_record(host: Host, before: dict[str, Any], by: str) -> None:
+    """``rm -f`` removes it by its name and by its id; without -f it does not, since it runs."""
+    container = running(host)
+    record(host, container).write_text("{")
+    wanted = "c" if by == "name" else str(container.id)
+    assert "it runs" in host.failure("rm", wanted)
+    host.ok("rm", "-f", wanted)
+    removed(host, before)
+
+
+def test_rm_removes_a_damaged_container_without_a_name(host: Host, before: dict[str, Any]) -> None:
+    """A folder whose record can't be read and that no name stands for is removed by its id."""
+    container = running(host)
+    record(host, container).write_text("{")
+    os.unlink(host.layout.name("c"))
+    host.ok("rm", "-f", str(container.id))
+    removed(host, before)
+
+
+@pytest.mark.parametrize("state", ["present", "started", "stopped"])
+def test_other_states_refuse_a_damaged_record(host: Host, state: str) -> None:
+    """A container that can't be read is neither changed nor replaced: the failure names its record and what to do."""
+    host.network()
+    container = running(host)
+    kept = record(host, container).read_text()
+    record(host, container).write_text(json.dumps(json.loads(kept) | {"format": 99}))
+    with pytest.raises(Failure, match=r"another version.*state: absent") as failure:
+        host.converge(state=state, image=host.busybox)
+    assert str(record(host, container)) in str(failure.value)
+    record(host, container).write_text(kept)
+    assert host.pid()
+
+
+def test_what_another_version_has_left_unfinished_is_removed(host: Host, before: dict[str, Any]) -> None:
+    """A folder without a name, whose record has this name in another format, goes with the next run."""
+    container = running(host)
+    record(host, container).write_text('{"format": 99, "name": "c"}')
+    os.unlink(host.layout.name("c"))
+    host.converge(state="absent")
+    removed(host, before)
