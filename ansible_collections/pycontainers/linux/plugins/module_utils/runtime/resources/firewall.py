@@ -23,6 +23,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ..kernel import conntrack
 from ..kernel import nftables as nft
 from .addresses import dotted, packed
 from .ports import ANY, Port
@@ -213,6 +214,8 @@ def publish(address: str, add: Iterable[Port], remove: Iterable[Port]) -> None:
         requests += nft.delete_elements(TABLE, "hairpins", [(packed(address) * 2, b"")])
     if requests:
         nft.commit(requests)
+    # After the commit, so that no packet begins a flow anew by what was before.
+    conntrack.forget_udp((port.address, port.host_port) for port in (*gone, *new) if port.protocol == "udp")
 
 
 def key_of(port: Port) -> PortKey:
