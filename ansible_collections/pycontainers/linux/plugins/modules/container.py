@@ -77,6 +77,7 @@ options:
       - Ports of the host that lead into the container, each as C([address:]host_port:container_port[/tcp|udp]).
         Without an address it is every IPv4 address of the host, without a protocol it is C(tcp).
       - Ranges of the same length are possible, such as V(8000-8010:9000-9010). Quote each one.
+      - They lead to the container's address on the first of its O(networks) that is not internal.
       - An empty list publishes none.
       - For a new container the default is none.
     type: list

@@ -50,7 +50,7 @@ class Bench:
         held = leases.held(self.layout, identity)
         first = networks[0] if networks else None
         steps = endpoint_plan.attach_steps(self.layout, identity, networks, held)
-        steps += endpoint_plan.publish_steps(self.layout, identity, first, parse_ports(list(ports)))
+        steps += endpoint_plan.publish_steps(self.layout, identity, networks, parse_ports(list(ports)))
         apply(Plan(steps))
         return leases.held(self.layout, identity).get(first or "", "")
 
@@ -58,7 +58,7 @@ class Bench:
         """Take a container away with all that it had."""
         networks = self.containers.pop(identity)
         published = endpoint.observe_ports(self.layout, identity)
-        steps = endpoint_plan.unpublish_steps(self.layout, identity, networks[0] if networks else None, published)
+        steps = endpoint_plan.unpublish_steps(self.layout, identity, networks, published)
         steps += endpoint_plan.detach_steps(self.layout, identity, networks)
         apply(Plan(steps + endpoint_plan.release_steps(self.layout, identity, leases.held(self.layout, identity))))
 

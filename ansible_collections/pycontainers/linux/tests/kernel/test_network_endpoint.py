@@ -139,7 +139,7 @@ def test_a_killed_attach_is_finished_by_the_next(bench: Bench) -> None:
 
 def _start(layout: Layout, held: dict[str, str]) -> tuple[Step, ...]:
     steps = endpoint_plan.attach_steps(layout, ID, ("front",), held)
-    return steps + endpoint_plan.publish_steps(layout, ID, "front", parse_ports(["8080:80"]))
+    return steps + endpoint_plan.publish_steps(layout, ID, ("front",), parse_ports(["8080:80"]))
 
 
 def test_an_interface_that_a_dead_namespace_left_is_replaced(bench: Bench) -> None:
@@ -199,13 +199,26 @@ def test_ports_change_live(bench: Bench) -> None:
     bench.container(ID, "front", ports=("8080:80", "8081:81", "127.0.0.1:53:53/udp"))
     before, after = endpoint.observe_ports(bench.layout, ID), parse_ports(["8080:8000", "127.0.0.1:53:53/udp"])
     assert before == parse_ports(["8080:80", "8081:81", "127.0.0.1:53:53/udp"])
-    steps = endpoint_plan.publish_steps(bench.layout, ID, "front", after, before)
+    steps = endpoint_plan.publish_steps(bench.layout, ID, ("front",), after, before)
     assert [step.describe() for step in steps] == ["publish 8080:8000, unpublish 8080:80 8081:81"]
     apply(Plan(steps))
     assert endpoint.observe_ports(bench.layout, ID) == after
     assert undo(list(steps)) == ""
     assert endpoint.observe_ports(bench.layout, ID) == before
-    assert endpoint_plan.publish_steps(bench.layout, ID, "front", before, before) == ()
+    assert endpoint_plan.publish_steps(bench.layout, ID, ("front",), before, before) == ()
+
+
+def test_ports_lead_to_the_first_network_that_is_not_internal(bench: Bench) -> None:
+    """An internal network that is named first can't be reached from outside: the ports pass it over."""
+    bench.container(ID, "inner", "front", ports=("8080:80",))
+    address = leases.held(bench.layout, ID)["front"]
+    assert set(firewall.read_ports().values()) == {(address, 80)}
+    bench.network("front", internal=True)
+    published = endpoint.observe_ports(bench.layout, ID)
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, ("inner", "front"), published)))
+    assert firewall.read_ports() == {}
+    with pytest.raises(Failure, match="no address on a network that isn't internal"):
+        bench.container(ID, "inner", "front", ports=("8080:80",))
 
 
 def test_a_port_of_another_container_is_refused(bench: Bench) -> None:
@@ -255,9 +268,9 @@ def test_a_withdrawn_port_frees_its_hairpin(bench: Bench) -> None:
     """A container's entry for reaching itself comes with its first port and goes with its last."""
     bench.container(ID, "front", ports=("8080:80", "8081:81"))
     one = (Port("tcp", "0.0.0.0", 8081, 81),)
-    apply(Plan(endpoint_plan.publish_steps(bench.layout, ID, "front", one, _ports(bench))))
+    apply(Plan(endpoint_plan.publish_steps(bench.layout, ID, ("front",), one, _ports(bench))))
     assert firewall.read().hairpins == {"10.88.1.1"}
-    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, "front", _ports(bench))))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, ("front",), _ports(bench))))
     assert firewall.read().hairpins == frozenset()
 
 

@@ -56,9 +56,9 @@ def test_a_client_of_a_replaced_container_reaches_the_new_one(bench: Bench) -> N
     assert arrives(calling, bench.listen(OLD, 53, socket.SOCK_DGRAM))
     bench.container(NEW, "front")
     waiting = bench.listen(NEW, 53, socket.SOCK_DGRAM)
-    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, "front", parse_ports(list(PORTS)))))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, ("front",), parse_ports(list(PORTS)))))
     assert not arrives(calling, waiting, IMPATIENCE)
-    apply(Plan(endpoint_plan.publish_steps(bench.layout, NEW, "front", parse_ports(list(PORTS)))))
+    apply(Plan(endpoint_plan.publish_steps(bench.layout, NEW, ("front",), parse_ports(list(PORTS)))))
     assert arrives(calling, waiting)
 
 
@@ -69,7 +69,7 @@ def test_a_client_follows_a_port_that_is_led_elsewhere(bench: Bench) -> None:
     first, second = (bench.listen(OLD, port, socket.SOCK_DGRAM) for port in (53, 54))
     assert arrives(calling, first)
     ports = parse_ports(["5353:54/udp"]), parse_ports(list(PORTS))
-    apply(Plan(endpoint_plan.publish_steps(bench.layout, OLD, "front", *ports)))
+    apply(Plan(endpoint_plan.publish_steps(bench.layout, OLD, ("front",), *ports)))
     assert arrives(calling, second)
 
 
@@ -78,7 +78,7 @@ def test_an_unpublished_port_leads_nowhere(bench: Bench) -> None:
     bench.container(OLD, "front", ports=PORTS)
     calling, waiting = client(bench), bench.listen(OLD, 53, socket.SOCK_DGRAM)
     assert arrives(calling, waiting)
-    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, "front", parse_ports(list(PORTS)))))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, ("front",), parse_ports(list(PORTS)))))
     assert not arrives(calling, waiting, IMPATIENCE)
 
 

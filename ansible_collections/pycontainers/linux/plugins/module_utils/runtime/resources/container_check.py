@@ -11,6 +11,7 @@ from ..errors import InvalidValue
 from ..image import content
 from . import container_words, endpoint
 from .container_model import Container
+from .network_model import reached_on
 
 
 def check(layout: Layout, full: Container, have: Container | None, leftovers: tuple[str, ...]) -> None:
@@ -22,10 +23,15 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     if stored:
         container_words.arguments(full, stored.config)
     endpoint.check_networks(layout, full.networks or (), have.id if have else None)
-    if full.published_ports and not full.networks:
-        shown = [str(each) for each in full.published_ports]
+    shown = [str(each) for each in full.published_ports or ()]
+    if shown and not full.networks:
         raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
     if full.state == "started":
+        if shown and reached_on(layout, full.networks or ()) is None:
+            named = ", ".join(full.networks or ())
+            reason = f"nothing from outside gets to it: of its networks ({named}) all are internal"
+            fix = "put it on one that isn't internal too, or publish none"
+            raise InvalidValue("published_ports", shown, reason, fix)
         # Ports that still lead to a leftover are free by the time that they are published.
         freed = [port for each in leftovers for port in endpoint.observe_ports(layout, each)]
         ports = [port for port in full.published_ports or () if not any(map(port.meets, freed))]

@@ -21,7 +21,6 @@ from .container_steps import (
     dismantle_steps,
     end_steps,
     halt_steps,
-    network,
     prepare_steps,
     purge_steps,
     run_steps,
@@ -112,7 +111,7 @@ def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]
     if want.attached != have.attached:
         steps += attach_steps(layout, identity, networks, dict(have.held), pinned=True)
     ports = want.published_ports or (), have.published_ports or ()
-    return [*steps, *publish_steps(layout, identity, network(want), *ports)]
+    return [*steps, *publish_steps(layout, identity, networks, *ports)]
 
 
 def _removal(layout: Layout, want: Target, have: Container) -> Plan:

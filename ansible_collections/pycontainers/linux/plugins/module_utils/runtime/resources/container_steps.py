@@ -304,11 +304,6 @@ def end_steps(layout: Layout, container: Container) -> list[Step]:
     return clean_steps(layout, container)
 
 
-def network(container: Container) -> str | None:
-    """The network on which a container's published ports are reached: its first."""
-    return container.networks[0] if container.networks else None
-
-
 def prepare_steps(layout: Layout, container: Container) -> list[Step]:
     """All that a container needs before its program can start, and that does not disturb another of its name."""
     path = cgroup(container)
@@ -324,14 +319,14 @@ def prepare_steps(layout: Layout, container: Container) -> list[Step]:
 def run_steps(layout: Layout, container: Container) -> list[Step]:
     """Start what is prepared."""
     ports = container.published_ports or ()
-    published = endpoint_plan.publish_steps(layout, container.id or "", network(container), ports)
+    published = endpoint_plan.publish_steps(layout, container.id or "", container.networks or (), ports)
     return [*published, StartProcess(layout, container)]
 
 
 def halt_steps(layout: Layout, container: Container) -> list[Step]:
     """Stop a container, and leave all it needs to start again in its place."""
     ports = container.published_ports or ()
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
     return [StopProcess(layout, container), *unpublished]
 
 
@@ -351,7 +346,7 @@ def clean_steps(layout: Layout, container: Container) -> list[Step]:
     if not remains:
         return []
     ports = container.published_ports or () if "published ports" in remains else ()
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
     return [*unpublished, *dismantle_steps(layout, container)]
 
 

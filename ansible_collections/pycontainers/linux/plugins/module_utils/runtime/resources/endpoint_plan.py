@@ -46,19 +46,24 @@ def release_steps(layout: Layout, identity: str, held: Mapping[str, str]) -> tup
 
 
 def publish_steps(
-    layout: Layout, identity: str, network: str | None, ports: tuple[Port, ...], before: tuple[Port, ...] = ()
+    layout: Layout, identity: str, networks: tuple[str, ...], ports: tuple[Port, ...], before: tuple[Port, ...] = ()
 ) -> tuple[Step, ...]:
-    """Lead just these ports to a container's address on ``network``; ``before`` are those that lead there now."""
+    """Lead just these ports to a container, on the first of its networks that isn't internal.
+
+    ``before`` are those that lead there now.
+    """
     add = tuple(port for port in ports if port not in before)
     remove = tuple(port for port in before if port not in ports)
     if not add and not remove:
         return ()
-    if network is None:
+    if not networks:
         reason = "the container is on no network"
         raise Failure(f"publish ports of container {identity}", reason, "give it a network, or publish no ports")
-    return (SetPorts(layout, network, identity, add, remove),)
+    return (SetPorts(layout, networks, identity, add, remove),)
 
 
-def unpublish_steps(layout: Layout, identity: str, network: str | None, before: tuple[Port, ...]) -> tuple[Step, ...]:
+def unpublish_steps(
+    layout: Layout, identity: str, networks: tuple[str, ...], before: tuple[Port, ...]
+) -> tuple[Step, ...]:
     """Lead none of the ports ``before`` to the container any more."""
-    return publish_steps(layout, identity, network, (), before)
+    return publish_steps(layout, identity, networks, (), before)

@@ -13,7 +13,7 @@ from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import links, namespaces, netlink
 from . import firewall, leases
-from .network_model import declared_network, host_interface, mac, with_prefix
+from .network_model import declared_network, host_interface, mac, reached_on, with_prefix
 from .network_steps import firewall_of
 from .ports import Port
 
@@ -148,10 +148,10 @@ class Disconnect:
 
 @dataclass(frozen=True)
 class SetPorts:
-    """Lead ports of the host to the container, and others no more, in one transaction."""
+    """Lead ports of the host to the container, and others no more: each address's ports in one transaction."""
 
     layout: Layout
-    network: str
+    networks: tuple[str, ...]
     identity: str
     add: tuple[Port, ...]
     remove: tuple[Port, ...]
@@ -170,14 +170,24 @@ class SetPorts:
         self._change(self.remove, self.add)
 
     def _change(self, add: tuple[Port, ...], remove: tuple[Port, ...]) -> None:
-        address = leases.address_of(self.layout, self.network, self.identity)
-        if address is None and not add:
+        # What is internal is looked at now: the declaration may have changed since ports were led to an address.
+        network = reached_on(self.layout, self.networks) if add else None
+        wanted = leases.address_of(self.layout, network, self.identity) if network else None
+        if add and wanted is None:
+            operation = f"{self.describe()} for container {self.identity}"
+            raise Failure(operation, "it has no address on a network that isn't internal", "attach it first")
+        held = leases.held(self.layout, self.identity).values()
+        if not held:
             return
         with firewall_of(self.layout, self.describe()):
-            firewall.publish(_address(self), add, remove)
+            for address in held:
+                if address != wanted:
+                    firewall.publish(address, (), remove)
+            if wanted:
+                firewall.publish(wanted, add, remove)
 
 
-def _address(step: Connect | Configure | SetPorts) -> str:
+def _address(step: Connect | Configure) -> str:
     address = leases.address_of(step.layout, step.network, step.identity)
     if address is None:
         reason = f"it has no address on the network {step.network}"

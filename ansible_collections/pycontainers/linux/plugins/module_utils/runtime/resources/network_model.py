@@ -115,6 +115,11 @@ def declared_network(layout: Layout, name: str) -> Network:
     return found
 
 
+def reached_on(layout: Layout, networks: tuple[str, ...]) -> str | None:
+    """The network by which a container on these is reached from outside: the first that isn't internal."""
+    return next((each for each in networks if not declared_network(layout, each).internal), None)
+
+
 def names(layout: Layout) -> list[str]:
     """The names of all networks."""
     try:

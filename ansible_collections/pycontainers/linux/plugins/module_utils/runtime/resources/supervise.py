@@ -23,7 +23,6 @@ from .container_steps import (
     StopProcess,
     clean_steps,
     dismantle_steps,
-    network,
     prepare_steps,
     run_steps,
     stop,
@@ -83,7 +82,7 @@ def _exited(layout: Layout, identity: str) -> None:
 
 def _dismantle(layout: Layout, container: Container) -> None:
     ports = endpoint.observe_ports(layout, container.id or "")
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
     apply(Plan((*unpublished, *dismantle_steps(layout, container))))
 
 
@@ -137,7 +136,7 @@ def start(layout: Layout, container: Container) -> None:
 def halt(layout: Layout, container: Container) -> None:
     """Stop a started container and take away what it needed to run."""
     ports = endpoint.observe_ports(layout, container.id or "")
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", network(container), ports)
+    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
     apply(Plan((StopProcess(layout, container), *unpublished, *dismantle_steps(layout, container))))
 
 
