@@ -15,11 +15,8 @@ from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_state, container_words, leases
+from . import container_state, container_words, leases, resolvers
 from .container_model import Container
-
-HOST_RESOLVERS = "/etc/resolv.conf"
-
 
 HOST_FOLDERS = ("/dev/", "/proc/", "/sys/")
 """Where a container sees the kernel's files, and not those of its root filesystem."""
@@ -97,7 +94,7 @@ def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[st
     for name, text in (
         ("hosts", "\n".join(lines) + "\n"),
         ("hostname", f"{hostname}\n"),
-        ("resolv.conf", (store.read(HOST_RESOLVERS) or b"").decode(errors="replace")),
+        ("resolv.conf", resolvers.resolvers()),
     ):
         path = layout.container(identity, name)
         store.write(path, text.encode(), 0o644, durable=False)

@@ -1,0 +1,38 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The resolvers that a container is given: the host's, but for those that only the host itself can reach.
+
+An address such as 127.0.0.53 is, in a container, the container's own. Where a host has nothing else, it runs
+systemd-resolved, which keeps a list of the servers behind it (systemd-resolved.service(8), /etc/resolv.conf).
+"""
+from __future__ import annotations
+
+from ..core import store
+
+HOST = "/etc/resolv.conf"
+BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
+
+
+def resolvers(host: str = HOST, behind_stub: str = BEHIND_STUB) -> str:
+    """The text of a container's resolv.conf(5); empty where the host has none."""
+    lines = _lines(host) or []
+    if any(map(_server, lines)) and all(_loopback(server) for server in map(_server, lines) if server):
+        lines = _lines(behind_stub) or lines
+    kept = [line for line in lines if not _loopback(_server(line))]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _lines(path: str) -> list[str] | None:
+    content = store.read(path)
+    return None if content is None else content.decode(errors="replace").splitlines()
+
+
+def _server(line: str) -> str:
+    """The server that a line names, the empty text if it is no such line."""
+    words = line.split()
+    return words[1] if len(words) > 1 and words[0] == "nameserver" else ""
+
+
+def _loopback(server: str) -> bool:
+    return server.startswith("127.") or server.partition("%")[0] in ("::1", "0.0.0.0", "::")
