@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -33,9 +32,10 @@ class Oci:
     def __init__(self, folder: Path, layers: Path) -> None:
         self.root, self.bundle = folder / "oci", folder / "bundle"
         self.rootfs = self.bundle / "rootfs"
-        self.bundle.mkdir(parents=True)
+        self.rootfs.mkdir(parents=True)
         for layer in sorted(layers.iterdir()):
-            shutil.copytree(layer, self.rootfs, symlinks=True, dirs_exist_ok=True)
+            # cp keeps hard links: the programs of busybox are one file.
+            subprocess.run(["cp", "-a", f"{layer}/.", self.rootfs], check=True)
         self.configure()
         prctl(PR_SET_CHILD_SUBREAPER, 1)
 
