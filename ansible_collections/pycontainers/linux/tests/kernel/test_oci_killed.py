@@ -1,0 +1,68 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A runtime that is killed: ``delete --force`` removes what it has left, whatever it was about to do."""
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import MISSING, Oci, hook
+from ansible_collections.pycontainers.linux.tests.kernel.oci_traces import all_gone, killed, steps, traces
+
+REACHED = 0.9
+"""The part of the steps that must be come to: how often a runtime waits is not the same each time."""
+
+
+@pytest.mark.parametrize("manager", ["", "disabled"], ids=["cgroup", "no cgroup"])
+def test_killed_create(oci: Oci, manager: str) -> None:
+    """Whenever create is killed, its first process ends or is found, and a pid file is whole or not there."""
+    file = oci.bundle / "pid"
+    words = ("--cgroup-manager", manager, "create", "--pid-file", str(file), "c")
+    oci.configure(change=_with_hooks)
+    before = traces(oci.root)
+    deaths = 0
+    chosen = _steps(oci, *words)
+    for step in chosen:
+        deaths += killed(oci, step, *words)
+        assert not file.exists() or file.read_text().isdecimal()
+        file.unlink(missing_ok=True)
+        done = oci.call("state", "c")
+        assert done.returncode == 0 or MISSING in done.stderr, (step, done)
+        oci.ok("delete", "--force", "c")
+        all_gone(oci, before)
+    assert deaths > REACHED * len(chosen) > 10
+
+
+@pytest.mark.parametrize("words", [("sleep", "1000"), ("sh", "-c", "sleep 1000 & exec sleep 1000")], ids=["one", "two"])
+def test_killed_delete(oci: Oci, words: tuple[str, ...]) -> None:
+    """Whenever the forced deletion of a running container is killed, it can be repeated."""
+    oci.configure(*words, change=_share_pids if len(words) > 2 else _with_hooks)
+    before = traces(oci.root)
+    oci.run()
+    deaths = 0
+    chosen = _steps(oci, "delete", "--force", "c")
+    for step in chosen:
+        all_gone(oci, before)
+        oci.run()
+        deaths += killed(oci, step, "delete", "--force", "c")
+        oci.ok("delete", "--force", "c")
+    all_gone(oci, before)
+    assert deaths > REACHED * len(chosen) > 10
+
+
+def _share_pids(document: dict[str, Any]) -> None:
+    """Without a pid namespace the second process does not end with the first."""
+    document["linux"]["namespaces"] = [each for each in document["linux"]["namespaces"] if each["type"] != "pid"]
+
+
+def _with_hooks(document: dict[str, Any]) -> None:
+    document["hooks"] = {kind: [hook("exit 0")] for kind in ("createRuntime", "createContainer", "poststop")}
+
+
+def _steps(oci: Oci, *words: str) -> list[tuple[str, int]]:
+    """The steps of a verb, which is carried out once to see them."""
+    found = steps(oci, *words)
+    oci.ok("delete", "--force", "c")
+    return found
