@@ -24,6 +24,8 @@ INSTRUCTION = 8
 _SYS_SECCOMP = {
     "x86_64": 317, "i686": 354, "aarch64": 277, "riscv64": 277, "armv7l": 383, "ppc64le": 358, "s390x": 348
 }  # fmt: skip
+_NUMBER = _SYS_SECCOMP.get(os.uname().machine, -1)
+"""Asked for at the beginning: to a process of a 32-bit domain (personality(2)) uname(2) names another machine."""
 
 
 class _SockFprog(ctypes.Structure):
@@ -41,8 +43,7 @@ def load(bpf: bytes, flags: int = 0) -> int | None:
     ENOSYS on a machine whose number of the call is not known here.
     """
     program = _SockFprog(len(bpf) // INSTRUCTION, bpf)
-    number = _SYS_SECCOMP.get(os.uname().machine, -1)
-    result: int = libc.syscall(c_long(number), c_uint(SECCOMP_SET_MODE_FILTER), c_uint(flags), ctypes.byref(program))
+    result: int = libc.syscall(c_long(_NUMBER), c_uint(SECCOMP_SET_MODE_FILTER), c_uint(flags), ctypes.byref(program))
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result if flags & SECCOMP_FILTER_FLAG_NEW_LISTENER else None
