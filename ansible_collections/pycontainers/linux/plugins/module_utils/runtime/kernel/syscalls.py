@@ -33,7 +33,10 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_CAPBSET_READ, PR_CAPBSET_
 PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, PR_CAP_AMBIENT_CLEAR_ALL = 38, 47, 2, 4
 PR_SET_CHILD_SUBREAPER = 36
 
-RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 0x02, 0x04, 0x08, 0x10
+RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT = 1, 2, 4, 8, 16
+
+PROC_SUPER_MAGIC, PROC_ROOT_INO = 0x9FA0, 1
+"""What tells a procfs, and its topmost folder (linux/magic.h, linux/proc_fs.h)."""
 
 AT_FDCWD = -100
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "armv7l": 218, "ppc64le": 203, "s390x": 217}
@@ -54,6 +57,7 @@ libc.capget.argtypes = (c_void_p, c_void_p)
 libc.sethostname.argtypes = (c_char_p, c_ulong)
 libc.setdomainname.argtypes = (c_char_p, c_ulong)
 libc.syncfs.argtypes = (c_int,)
+libc.fstatfs.argtypes = (c_int, c_void_p)
 libc.signal.argtypes = (c_int, c_void_p)
 libc.signal.restype = c_void_p
 libc.sigprocmask.argtypes = (c_int, c_void_p, c_void_p)
@@ -205,6 +209,14 @@ def move_mount(descriptor: int, target: int) -> None:
     flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
     if libc.syscall(c_long(_SYS_MOVE_MOUNT), c_int(descriptor), b"", c_int(target), b"", c_uint(flags)) < 0:
         _raise()
+
+
+def on_proc(descriptor: int) -> bool:
+    """Whether the file or folder behind the descriptor is on a procfs, as fstatfs(2) tells."""
+    found = (c_long * 32)()
+    if libc.fstatfs(descriptor, ctypes.byref(found)) < 0:
+        _raise()
+    return found[0] == PROC_SUPER_MAGIC
 
 
 def syncfs(descriptor: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..core import store
 from ..errors import Failure, InvalidValue, failing
-from ..kernel import syscalls
+from ..kernel import procfs, syscalls
 from ..kernel.cgroups import Cgroups, exists
 from ..kernel.devices import set_rules
 from ..kernel.process import Process, process
@@ -248,8 +248,7 @@ def _born_into(config: Config) -> Iterator[None]:
             with failing("make the pid and time namespaces"):
                 syscalls.unshare(fresh)
                 for clock, seconds, nanoseconds in config.time_offsets:
-                    with open("/proc/self/timens_offsets", "wb", buffering=0) as file:
-                        file.write(f"{clock} {seconds} {nanoseconds}".encode())
+                    procfs.write("self/timens_offsets", f"{clock} {seconds} {nanoseconds}")
         yield
     finally:
         for kind, descriptor in own:

@@ -38,12 +38,17 @@ READY = b"\0"
 """Reported before exec to whoever waits for the start: a first process that died on the way reports nothing."""
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
+RESOLVE_PLAIN = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS
+NULL = os.makedev(1, 3)
 MOST_LINKS = 40
 """How many symbolic links the kernel follows in one path (linux/namei.h, MAXSYMLINKS)."""
 
 
 class Init:
     """The operations, and what they keep for one another: the root filesystem's descriptor."""
+
+    within_proc: frozenset[str] = frozenset()
+    """What may be mounted on below /proc."""
 
     def __init__(self) -> None:
         self.root = -1
@@ -78,8 +83,15 @@ class Init:
         self.root = tree
 
     def mount(self, source: str, target: str, fstype: str, flags: int, options: str) -> None:
-        """Mount a filesystem inside the root."""
+        """Mount a filesystem inside the root.
+
+        Where /proc and /sys are, no symbolic link may be on the way: who can change it later would choose what is
+        masked and made read-only in place of theirs (CVE-2019-19921, CVE-2023-28642).
+        """
         descriptor = self._place(target)
+        if fstype in ("proc", "sysfs"):
+            self._no_link(target)
+        self._beside_proc(descriptor, target, proc=fstype == "proc")
         syscalls.mount(source, f"/proc/self/fd/{descriptor}", fstype, flags, options)
         os.close(descriptor)
 
@@ -99,6 +111,7 @@ class Init:
         if stat.S_ISDIR(os.fstat(descriptor).st_mode) != folder:
             number = errno.ENOTDIR if folder else errno.EISDIR
             raise OSError(number, os.strerror(number), target)
+        self._beside_proc(descriptor, target, tree)
         syscalls.move_mount(tree, descriptor)
         os.close(descriptor)
         os.close(tree)
@@ -124,8 +137,13 @@ class Init:
             syscalls.mount("tmpfs", f"/proc/self/fd/{descriptor}", "tmpfs", flags, "size=0k,nr_inodes=1,mode=555")
         else:
             tree = syscalls.open_tree("/dev/null")
+            now = os.fstat(tree)
+            if not stat.S_ISCHR(now.st_mode) or now.st_rdev != NULL:
+                raise OSError(errno.ENODEV, "the host's /dev/null is not the null device", "/dev/null")
             syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
             syscalls.move_mount(tree, descriptor)
+            os.close(tree)
+        os.close(descriptor)
 
     def readonly(self, path: str) -> None:
         """Make a path, if it exists, and what is mounted below it read-only."""
@@ -134,6 +152,8 @@ class Init:
             tree = syscalls.open_tree("", directory=descriptor)
             syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
             syscalls.move_mount(tree, descriptor)
+            os.close(tree)
+            os.close(descriptor)
 
     def pivot(self) -> None:
         """Make the root filesystem the root. With both names the same folder, the old root ends up on top of it.
@@ -170,7 +190,8 @@ class Init:
         security.limit_bounding(bounding)
         if user:
             syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
-        os.setgroups(list(groups))
+        # Without its own group among them, a program with the set-group-ID bit would leave it (CVE-2022-36109).
+        os.setgroups(sorted({group, *groups}))
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
         security.set_capabilities(effective, permitted, inheritable, ambient)
@@ -184,9 +205,10 @@ class Init:
         seccomp.load(program, flags)
 
     def chdir(self, path: str) -> None:
-        """Enter the working directory, and make sure that it lies inside the root."""
+        """Enter the working directory, and make sure that it lies inside the root (CVE-2024-21626)."""
         os.chdir(path)
-        os.getcwd()
+        if not os.getcwd().startswith("/"):
+            raise OSError(errno.ENOENT, "it is outside of the root filesystem", path)
 
     def ready(self) -> None:
         """Report that only exec is left. Whoever waited for it may have been killed; the container goes on."""
@@ -206,6 +228,26 @@ class Init:
             return syscalls.openat2(self.root, path, os.O_PATH, syscalls.RESOLVE_IN_ROOT)
         except FileNotFoundError:
             return -1
+
+    def _no_link(self, path: str) -> None:
+        try:
+            os.close(syscalls.openat2(self.root, path, os.O_PATH, RESOLVE_PLAIN))
+        except OSError as error:
+            said = "a symbolic link leads there" if error.errno == errno.ELOOP else error.strerror
+            raise OSError(error.errno, said, path) from error
+
+    def _beside_proc(self, descriptor: int, target: str, tree: int = -1, proc: bool = False) -> None:
+        """Refuse a mount that would change what is read and written in /proc, whatever its path says.
+
+        At /proc there may be a procfs only, and as a whole. ``tree`` is what is to be mounted, unless that is a new
+        filesystem, of which ``proc`` says whether it is a procfs.
+        """
+        proc = syscalls.on_proc(tree) if tree >= 0 else proc
+        if _parts(target) == ["proc"]:
+            if not proc or (tree >= 0 and os.fstat(tree).st_ino != syscalls.PROC_ROOT_INO):
+                raise OSError(errno.EPERM, "only a whole procfs can be mounted there", target)
+        elif syscalls.on_proc(descriptor) and (proc or target not in self.within_proc):
+            raise OSError(errno.EPERM, "mounting there would change what is read and written in /proc", target)
 
     def _place(self, path: str, folder: bool = True) -> int:
         """The descriptor of a path inside the root; what is missing of it is made.

@@ -41,24 +41,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from ..errors import explain
-from ..kernel import process_calls, seccomp, syscalls
+from ..kernel import process_calls, procfs, seccomp, syscalls
 from . import channel, init
+from .config_mounts import WITHIN_PROC
 from .config_process import Hook
 from .hooks import run_hooks
 
 TIOCSPTLCK, TIOCGPTPEER = 0x40045431, 0x5441
 """Unlock a pseudo-terminal, and open its other side by the master (ioctl_tty(2))."""
 
-TIOCGPTN = 0x80045430
-"""The number of a pseudo-terminal, by its master."""
-
-PTMX, NULL = os.makedev(5, 2), os.makedev(1, 3)
+PTMX = os.makedev(5, 2)
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that end a process by default, but not pid 1 of a namespace, unless it asks for them."""
 
 
 class Stage(init.Init):
     """What the operations keep for one another, besides the root filesystem's descriptor."""
+
+    within_proc = WITHIN_PROC
 
     def __init__(self, peer: socket.socket, listener: socket.socket | None, console: int, preserved: int) -> None:
         super().__init__()
@@ -117,12 +117,15 @@ class Stage(init.Init):
             syscalls.mount_setattr(tree, attributes[0], recursive=False, clear=attributes[1])
         self._move(tree, target)
 
-    def _move(self, tree: int, target: str) -> None:
+    def _move(self, tree: int, target: str, plain: bool = False) -> None:
         folder = stat.S_ISDIR(os.fstat(tree).st_mode)
         descriptor = self._place(target, folder)
+        if plain:
+            self._no_link(target)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode) != folder:
             number = errno.ENOTDIR if folder else errno.EISDIR
             raise OSError(number, os.strerror(number), target)
+        self._beside_proc(descriptor, target, tree)
         syscalls.move_mount(tree, descriptor)
         os.close(descriptor)
         os.close(tree)
@@ -184,10 +187,8 @@ class Stage(init.Init):
             fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         os.fchown(screen, uid, -1)
         if self.root >= 0:
-            number = struct.unpack("I", fcntl.ioctl(master, TIOCGPTN, bytes(4)))[0]
-            place = syscalls.openat2(self.root, f"dev/pts/{number}", os.O_PATH, syscalls.RESOLVE_IN_ROOT)
-            self._move(syscalls.open_tree("", False, place), "/dev/console")
-            os.close(place)
+            # By the descriptor, and on no link: what is masked later could be reached otherwise (CVE-2025-52565).
+            self._move(syscalls.open_tree("", False, screen), "/dev/console", plain=True)
         with socket.socket(fileno=self.console) as receiver:
             socket.send_fds(receiver, [b"/dev/ptmx"], [master])
         os.close(master)
@@ -200,7 +201,7 @@ class Stage(init.Init):
         """Give the standard streams to the user, who could not open them by /dev/stdout otherwise."""
         for descriptor in (0, 1, 2):
             now = os.fstat(descriptor)
-            if now.st_uid != uid and not (stat.S_ISCHR(now.st_mode) and now.st_rdev == NULL):
+            if now.st_uid != uid and not (stat.S_ISCHR(now.st_mode) and now.st_rdev == init.NULL):
                 try:
                     os.fchown(descriptor, uid, -1)
                 except OSError as error:
@@ -209,11 +210,11 @@ class Stage(init.Init):
 
     def setting(self, path: str, value: str) -> None:
         """Write a kernel setting of the new namespaces, while /proc is the host's."""
-        _write(f"/proc/sys/{path}", value)
+        procfs.write(f"sys/{path}", value)
 
     def out_of_memory(self, score: int) -> None:
         """Set how soon the kernel ends this process when memory runs out."""
-        _write("/proc/self/oom_score_adj", str(score))
+        procfs.write("self/oom_score_adj", str(score))
 
     def limit(self, resource: int, soft: int, hard: int) -> None:
         """Set a resource limit."""
@@ -325,14 +326,6 @@ def _private(path: str) -> bool:
             raise
         return False
     return True
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
 
 
 def _close_others(kept: set[int], preserved: int) -> None:
