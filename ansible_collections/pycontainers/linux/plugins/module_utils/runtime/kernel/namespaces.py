@@ -28,6 +28,8 @@ def pinned(path: str) -> bool:
 def pin(path: str) -> None:
     """Make a network namespace with its loopback interface up, and pin it at ``path``. Raises ``OSError``.
 
+    Its interfaces to come accept no router advertisements.
+
     The calling thread is in the new namespace meanwhile: a mount is the only way to keep one without a process.
     """
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
@@ -37,6 +39,7 @@ def pin(path: str) -> None:
         syscalls.unshare(syscalls.CLONE_NEWNET)
         try:
             _raise_loopback()
+            _believe_no_router()
             syscalls.mount(OWN, path, flags=syscalls.MS_BIND)
         finally:
             syscalls.setns(home, syscalls.CLONE_NEWNET)
@@ -74,6 +77,13 @@ def entered(path: str) -> Iterator[None]:
             os.close(home)
     finally:
         os.close(inside)
+
+
+def _believe_no_router() -> None:
+    """Let no neighbour make itself the IPv6 router of interfaces to come (CVE-2020-10749, CVE-2020-13401)."""
+    for name in ("all", "default"):
+        with suppress(FileNotFoundError), open(f"/proc/sys/net/ipv6/conf/{name}/accept_ra", "w") as file:
+            file.write("0")
 
 
 def _raise_loopback() -> None:

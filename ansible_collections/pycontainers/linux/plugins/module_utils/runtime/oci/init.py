@@ -47,7 +47,7 @@ MOST_LINKS = 40
 class Init:
     """The operations, and what they keep for one another: the root filesystem's descriptor."""
 
-    within_proc: frozenset[str] = frozenset()
+    _within_proc: frozenset[str] = frozenset()
     """What may be mounted on below /proc."""
 
     def __init__(self) -> None:
@@ -246,7 +246,7 @@ class Init:
         if _parts(target) == ["proc"]:
             if not proc or (tree >= 0 and os.fstat(tree).st_ino != syscalls.PROC_ROOT_INO):
                 raise OSError(errno.EPERM, "only a whole procfs can be mounted there", target)
-        elif syscalls.on_proc(descriptor) and (proc or target not in self.within_proc):
+        elif syscalls.on_proc(descriptor) and (proc or target not in self._within_proc):
             raise OSError(errno.EPERM, "mounting there would change what is read and written in /proc", target)
 
     def _place(self, path: str, folder: bool = True) -> int:

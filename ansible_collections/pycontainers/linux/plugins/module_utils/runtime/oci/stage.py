@@ -58,7 +58,7 @@ ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.S
 class Stage(init.Init):
     """What the operations keep for one another, besides the root filesystem's descriptor."""
 
-    within_proc = WITHIN_PROC
+    _within_proc = WITHIN_PROC
 
     def __init__(self, peer: socket.socket, listener: socket.socket | None, console: int, preserved: int) -> None:
         super().__init__()
