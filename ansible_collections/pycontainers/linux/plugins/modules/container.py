@@ -22,6 +22,7 @@ description:
     one, and keeps the old one until the new one runs.
 extends_documentation_fragment:
   - pycontainers.linux.common
+  - pycontainers.linux.container_process
 options:
   name:
     description:
@@ -145,8 +146,8 @@ options:
     type: int
   stop_timeout:
     description:
-      - How many seconds the container has to end by itself after the stop signal of its image, or C(SIGTERM),
-        before all its processes are killed.
+      - How many seconds the container has to end by itself after its O(stop_signal), before all its processes are
+        killed.
       - For a new container the default is V(10).
     type: int
   recreate:
@@ -199,6 +200,24 @@ EXAMPLES = r"""
     name: web
     image: nginx:1.27
     pull: always
+
+- name: Run a proxy with as little as it needs
+  pycontainers.linux.container:
+    name: proxy
+    image: haproxy:3.0
+    user: haproxy
+    read_only: true
+    tmpfs:
+      - /run:size=16m
+    cap_drop: [ALL]
+    cap_add: [NET_BIND_SERVICE]
+    security_opts: [no-new-privileges]
+    ulimits:
+      - nofile:16384
+    sysctls:
+      net.ipv4.tcp_keepalive_time: "600"
+    labels:
+      team: front
 
 - name: Stop a container and keep it
   pycontainers.linux.container:

@@ -82,6 +82,28 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "networks": some.lists(names, unique=True).flatmap(
         lambda found: some.sampled_from([found, [{"name": each} for each in found]])
     ),
+    "capabilities": some.lists(some.sampled_from(["net_raw", "CAP_NET_RAW", "Sys_Admin", "ALL", "chown"])),
+    "security_options": some.lists(
+        some.sampled_from(["no-new-privileges", "no-new-privileges:true", "label=disable", "seccomp=/a//b.json"])
+    ),
+    "ulimits": some.dictionaries(
+        some.sampled_from(["nofile", "core", "nproc"]), some.tuples(some.integers(-1, 99), some.integers(100, 2**62))
+    ).map(lambda found: [f"{name}:{soft if soft >= 0 else high}:{high}" for name, (soft, high) in found.items()]),
+    "sysctls": some.dictionaries(some.from_regex(r"[a-z]{1,9}(\.[a-z_]{1,9}){1,3}", fullmatch=True), texts),
+    "devices": some.dictionaries(words, some.sampled_from(["", ":r", ":rw", ":mwr"])).map(
+        lambda found: [f"/dev/{name}:/dev/x{name}{access}" for name, access in found.items()]
+    ),
+    "tmpfs": some.dictionaries(
+        words, some.sampled_from(["", ":size=1m", ":exec,mode=755", ":ro,suid,nosuid", ":noatime,size=50%"])
+    ).map(lambda found: [f"/{name}{options}" for name, options in found.items()]),
+    "user": some.from_regex(r"[a-z0-9]{1,9}(:[a-z0-9]{1,9})?", fullmatch=True) | some.just(""),
+    "groups": some.lists(words),
+    "folder": paths | some.just(""),
+    "stop_signal": some.sampled_from(["", "term", "SIGQUIT", "9", 15, "RTMIN+3", "SIGRTMAX-1", "64"]),
+    "host_name": some.from_regex(r"[a-z0-9]{1,9}(\.[a-z0-9]([a-z-]{1,9}[a-z]))?", fullmatch=True) | some.just(""),
+    "labels": some.dictionaries(texts.filter(bool), texts),
+    "shm_size": sizes,
+    "score": some.integers(-1000, 1000) | some.integers(-1000, 1000).map(str),
     "seconds": some.integers(0) | some.integers(0).map(str),
     "ports": some.lists(some.tuples(ports, ports, some.sampled_from(["", "/tcp", "/udp"]))).map(_unique),
     "subnet": some.builds(_network, some.integers(1 << 24, (127 << 24) - 1), some.integers(8, 30)),

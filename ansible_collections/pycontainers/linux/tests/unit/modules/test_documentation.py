@@ -42,8 +42,12 @@ def resource(name: str) -> Any:
 
 
 def documentation(name: str) -> dict[str, Any]:
-    """DOCUMENTATION of the module, without the fragment's part."""
+    """DOCUMENTATION of the module with the fragments that are its own, without the one that all have."""
     found: dict[str, Any] = yaml.safe_load(module(name).DOCUMENTATION)
+    for fragment in found["extends_documentation_fragment"][1:]:
+        where = fragment.removeprefix("pycontainers.linux.")
+        other = importlib.import_module(f"ansible_collections.pycontainers.linux.plugins.doc_fragments.{where}")
+        found["options"] |= yaml.safe_load(other.ModuleDocFragment.DOCUMENTATION)["options"]
     return found
 
 
@@ -97,7 +101,7 @@ def test_documentation_is_whole(name: str) -> None:
     assert documented["module"] == name
     assert not documented["short_description"].endswith(".")
     assert documented["version_added"]
-    assert documented["extends_documentation_fragment"] == ["pycontainers.linux.common"]
+    assert documented["extends_documentation_fragment"][0] == "pycontainers.linux.common"
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -139,7 +139,10 @@ def test_what_init_can_do_is_used() -> None:
     """The first process has no operation that no program asks for, from either version or with a waiter."""
     can = {name for name in vars(init.Init) if not name.startswith("_")}
     legacy = compile_program(configuration(), V1({"memory": "/cgroup/memory"}), FILTERS.name)
-    used = {operation[0] for operation in (*compiled(noNewPrivileges=True), *legacy)}
+    limits = ({"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2},)
+    wishes = spec.Wishes(readonly=True, oom_score_adj=5, domainname="d", sysctls={"net.a": "1"}, rlimits=limits)
+    asking = compile_program(configuration(wishes=wishes), V2("/cgroup"), FILTERS.name)
+    used = {operation[0] for operation in (*compiled(noNewPrivileges=True), *legacy, *asking)}
     with_waiter = re.findall(r'\("(\w+)",\)', inspect.getsource(lifecycle.start))
     assert can == used | set(with_waiter)
 

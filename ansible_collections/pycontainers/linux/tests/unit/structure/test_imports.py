@@ -17,6 +17,8 @@ UTILS = Path(__file__).parents[3] / "plugins/module_utils"
 FIRST_PROCESS = {
     "runtime",
     "runtime.kernel",
+    "runtime.kernel.process_calls",
+    "runtime.kernel.procfs",
     "runtime.kernel.seccomp",
     "runtime.kernel.security",
     "runtime.kernel.syscalls",

@@ -13,7 +13,7 @@ from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import security
 from ..kernel.cgroups import cgroups
-from ..oci import enter, lifecycle, program, users
+from ..oci import enter, lifecycle, program, spec, users
 from ..resources import container_state
 
 
@@ -45,19 +45,16 @@ def execute(layout: Layout, chosen: argparse.Namespace) -> int:
     if not chosen.interactive:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0) if not chosen.tty else None
     process = config["process"]
-    own = process["user"]
     user = users.user(layout.container(identity, "merged"), chosen.user) if chosen.user else None
     terminal = [f"TERM={os.environ.get('TERM') or 'xterm'}"] if chosen.tty else []
-    return enter.enter(
-        init,
-        [chosen.command, *chosen.arguments],
-        _environment(process["env"], terminal + chosen.env, user),
-        user or users.User(own["uid"], own["gid"], tuple(own["additionalGids"]), "/"),
-        chosen.workdir or process["cwd"],
-        cgroups().directories(container_state.cgroup(container)),
-        program.filters(config, layout.filters),
-        chosen.tty,
-    )
+    changes = {
+        "args": [chosen.command, *chosen.arguments],
+        "env": _environment(process["env"], terminal + chosen.env, user),
+        "cwd": chosen.workdir or process["cwd"],
+        **(spec.identity(user, process["capabilities"]["bounding"]) if user else {}),
+    }
+    guest = program.guest_program(config, changes, layout.filters)
+    return enter.enter(init, guest, cgroups().directories(container_state.cgroup(container)), chosen.tty)
 
 
 def _environment(container: list[str], given: list[str], user: users.User | None) -> list[str]:

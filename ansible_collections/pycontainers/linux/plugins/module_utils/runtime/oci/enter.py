@@ -29,11 +29,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ..errors import Failure
-from ..kernel import security, syscalls
+from ..kernel import syscalls
 from ..kernel.process import Process
 from . import terminal
 from .init import BARRIER, PROGRAM, REPORT, Init, run
-from .users import User
+from .program import Operation
 
 NAMESPACES = (
     syscalls.CLONE_NEWNS
@@ -53,20 +53,11 @@ TIOCGPTPEER = 0x5441
 """ioctl_tty(2): open the other side of a terminal by its master, without a path that the container could swap."""
 
 
-def enter(
-    process: Process,
-    arguments: Sequence[str],
-    environment: Sequence[str],
-    user: User,
-    cwd: str,
-    cgroup: Sequence[str],
-    filters: Sequence[Sequence[object]],
-    tty: bool = False,
-) -> int:
+def enter(process: Process, program: Sequence[Operation], cgroup: Sequence[str], tty: bool = False) -> int:
     """Run a program in the container of ``process``; returns its exit status, 128 + n for signal n.
 
-    ``cgroup`` are the directories of the container's cgroup, ``filters`` the operations that load its seccomp
-    profile. With ``tty`` the program gets a terminal of the container, and the caller's is its screen and keyboard.
+    ``program`` is what :func:`.program.guest_program` makes, ``cgroup`` the directories of the container's cgroup.
+    With ``tty`` the program gets a terminal of the container, and the caller's is its screen and keyboard.
     The calling process hands signals on to the program, and ends with it. Raises :class:`Failure` if the container
     is gone.
     """
@@ -77,16 +68,6 @@ def enter(
     if not process.alive:
         os.close(target)
         raise Failure(f"enter process {process.pid}", "container not running")
-    capabilities = security.mask(security.DEFAULT_CAPABILITIES)
-    effective = 0 if user.uid else capabilities
-    program = (
-        ("umask", 0o022),
-        # As in the container's own program: only an administrator may load one.
-        *filters,
-        ("identity", user.uid, user.gid, user.groups, (capabilities, effective, effective, 0, 0)),
-        ("chdir", cwd),
-        ("execute", tuple(arguments), tuple(environment)),
-    )
     ours, theirs = socket.socketpair()
     door = os.fork()
     if not door:

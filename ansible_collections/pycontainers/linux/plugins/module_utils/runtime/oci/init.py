@@ -26,7 +26,7 @@ import os
 import stat
 import sys
 
-from ..kernel import seccomp, security, syscalls
+from ..kernel import process_calls, procfs, seccomp, security, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -155,6 +155,10 @@ class Init:
             os.close(tree)
             os.close(descriptor)
 
+    def readonly_root(self) -> None:
+        """Make the root filesystem's own mount read-only."""
+        syscalls.mount_setattr(self.root, syscalls.MOUNT_ATTR_RDONLY, recursive=False)
+
     def pivot(self) -> None:
         """Make the root filesystem the root. With both names the same folder, the old root ends up on top of it.
 
@@ -169,6 +173,22 @@ class Init:
     def hostname(self, name: str) -> None:
         """Set the host name of the new UTS namespace."""
         syscalls.sethostname(name)
+
+    def domainname(self, name: str) -> None:
+        """Set the NIS domain name of the new UTS namespace."""
+        syscalls.setdomainname(name)
+
+    def setting(self, path: str, value: str) -> None:
+        """Write a kernel setting of the new namespaces, while /proc is the host's."""
+        procfs.write(f"sys/{path}", value)
+
+    def out_of_memory(self, score: int) -> None:
+        """Set how soon the kernel ends this process when memory runs out."""
+        procfs.write("self/oom_score_adj", str(score))
+
+    def limit(self, resource: int, soft: int, hard: int) -> None:
+        """Set a resource limit."""
+        process_calls.set_rlimit(resource, soft, hard)
 
     def umask(self, mask: int) -> None:
         """Set the file mode creation mask."""
@@ -296,6 +316,7 @@ def _make(above: int, name: str, folder: bool) -> None:
         os.mkdir(name, 0o755, dir_fd=above)
     else:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=above))
+
 
 
 def _executable(name: str, search: str) -> str:

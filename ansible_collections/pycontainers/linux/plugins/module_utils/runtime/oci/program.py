@@ -10,7 +10,9 @@ from typing import Any
 from ..errors import InvalidValue
 from ..kernel import syscalls
 from ..kernel.cgroups import V1_CONTROLLERS, Cgroups
+from ..kernel.mount_options import FLAGS
 from ..kernel.mounts import mounts
+from ..kernel.process_attributes import RLIMITS
 from ..kernel.security import mask
 
 Operation = tuple[Any, ...]
@@ -24,15 +26,6 @@ NAMESPACE_FLAGS = {
 }
 """What the first process leaves by itself; the pid namespace it is born into."""
 
-MOUNT_FLAGS = {
-    "ro": syscalls.MS_RDONLY,
-    "nosuid": syscalls.MS_NOSUID,
-    "nodev": syscalls.MS_NODEV,
-    "noexec": syscalls.MS_NOEXEC,
-    "relatime": syscalls.MS_RELATIME,
-    "strictatime": syscalls.MS_STRICTATIME,
-    "noatime": syscalls.MS_NOATIME,
-}
 ATTRIBUTES = {
     "ro": syscalls.MOUNT_ATTR_RDONLY,
     "nosuid": syscalls.MOUNT_ATTR_NOSUID,
@@ -44,6 +37,9 @@ DEVICE_ATTRIBUTES = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | sy
 
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 """The default devices. They are the host's own nodes, bound: the filesystems of a container honour no others."""
+
+_SEPARATORS = {ord("."): "/", ord("/"): "."}
+"""Of names of kernel settings: what is a dot in one is a slash in the path (sysctl.d(5))."""
 
 LINKS = (
     ("pts/ptmx", "/dev/ptmx"),
@@ -65,15 +61,19 @@ def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tupl
     return (
         ("cgroups", groups.directories(linux["cgroupsPath"])),
         *_namespaces(linux["namespaces"]),
+        # While /proc is the host's: below the container's it may be read-only.
+        *(("setting", name.translate(_SEPARATORS), value) for name, value in linux.get("sysctl", {}).items()),
         ("streams", process["user"]["uid"]),
         ("rootfs", config["root"]["path"]),
-        *(operation for each in config["mounts"] for operation in _mount(each, groups)),
+        *(operation for each in config["mounts"] for operation in _mount(each, groups, config)),
         *_devices(config["mounts"]),
         ("folder", process["cwd"]),
         *(("readonly", path) for path in linux["readonlyPaths"]),
         *(("mask", path) for path in linux["maskedPaths"]),
+        *((("readonly_root",),) if config["root"].get("readonly") else ()),
+        *((("out_of_memory", process["oomScoreAdj"]),) if "oomScoreAdj" in process else ()),
         ("pivot",),
-        ("hostname", config["hostname"]),
+        *((name, config[name]) for name in ("hostname", "domainname") if name in config),
         *_process(process, filters(config, cache)),
     )
 
@@ -82,7 +82,9 @@ def _devices(mounts: list[dict[str, Any]]) -> list[Operation]:
     """The default devices and links; none in a /dev that is a folder of the host, which they would change."""
     if any(each["destination"] == "/dev" and each["type"] == "bind" for each in mounts):
         return []
-    devices: list[Operation] = [("bind", f"/dev/{name}", f"/dev/{name}", DEVICE_ATTRIBUTES) for name in DEVICES]
+    taken = {each["destination"] for each in mounts}
+    paths = [path for name in DEVICES if (path := f"/dev/{name}") not in taken]
+    devices: list[Operation] = [("bind", path, path, DEVICE_ATTRIBUTES) for path in paths]
     return [*devices, *(("symlink", content, path) for content, path in LINKS)]
 
 
@@ -93,15 +95,29 @@ def _namespaces(namespaces: list[dict[str, str]]) -> list[Operation]:
     return [*joined, ("unshare", sum(NAMESPACE_FLAGS[kind] for kind in fresh))]
 
 
-def _mount(entry: dict[str, Any], groups: Cgroups) -> list[Operation]:
+def _mount(entry: dict[str, Any], groups: Cgroups, config: dict[str, Any]) -> list[Operation]:
     target, options = entry["destination"], entry["options"]
     if entry["type"] == "bind":
         return [("bind", entry["source"], target, sum(ATTRIBUTES.get(word, 0) for word in options))]
-    flags = sum(MOUNT_FLAGS.get(word, 0) for word in options)
-    rest = ",".join(word for word in options if word not in MOUNT_FLAGS and word != "rw")
+    flags = 0
+    for flag, on in (FLAGS[word] for word in options if word in FLAGS):
+        flags = flags | flag if on else flags & ~flag
+    rest = ",".join(word for word in options if word not in FLAGS)
     if entry["type"] == "cgroup":
+        if groups.version == 1 and not any(each["type"] == "cgroup" for each in config["linux"]["namespaces"]):
+            return _own_cgroups(target, flags, groups, config["linux"]["cgroupsPath"])
         return _cgroup_mounts(target, flags, groups)
     return [("mount", entry["source"], target, entry["type"], flags, rest)]
+
+
+def _own_cgroups(target: str, flags: int, groups: Cgroups, path: str) -> list[Operation]:
+    """In the host's cgroup namespace: the container's own group of each hierarchy, in place of the host's top."""
+    attributes = DEVICE_ATTRIBUTES if flags & syscalls.MS_RDONLY else DEVICE_ATTRIBUTES & ~syscalls.MOUNT_ATTR_RDONLY
+    found: list[Operation] = [("mount", "tmpfs", target, "tmpfs", flags & ~syscalls.MS_RDONLY, "mode=755,size=64k")]
+    for folder in groups.directories(path):
+        name = os.path.basename(folder.removesuffix(f"/{path}"))
+        found.append(("bind", folder, f"{target}/{name}", attributes))
+    return [*found, ("remount", target, flags)]
 
 
 def _cgroup_mounts(target: str, flags: int, groups: Cgroups) -> list[Operation]:
@@ -134,6 +150,11 @@ def filters(config: dict[str, Any], cache: str) -> list[Operation]:
     return [("seccomp", seccomp.compiled(checked, cache), checked.flags)]
 
 
+def guest_program(config: dict[str, Any], changes: dict[str, Any], cache: str) -> tuple[Operation, ...]:
+    """The program of another process in the container: as its own is confined, but for ``changes`` of ``process``."""
+    return tuple(_process(config["process"] | changes, filters(config, cache)))
+
+
 def _process(process: dict[str, Any], filtering: list[Operation]) -> list[Operation]:
     """Become the program. Without no_new_privs only an administrator may load a filter, so it goes before the change.
 
@@ -143,7 +164,9 @@ def _process(process: dict[str, Any], filtering: list[Operation]) -> list[Operat
     names = ("bounding", "effective", "permitted", "inheritable", "ambient")
     masks = tuple(mask(sets.get(name, [])) for name in names)
     alone = bool(process.get("noNewPrivileges"))
+    limits = process.get("rlimits", ())
     found: list[Operation] = [
+        *(("limit", RLIMITS[each["type"]], each["soft"], each["hard"]) for each in limits),
         ("umask", user.get("umask", 0o022)),
         *(() if alone else filtering),
         ("identity", user["uid"], user["gid"], tuple(user.get("additionalGids", ())), masks),

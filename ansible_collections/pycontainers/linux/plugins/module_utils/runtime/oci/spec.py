@@ -4,6 +4,8 @@
 """The OCI configuration (runtime-spec config.md) that a container gets unless it asks for something else."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..kernel.security import DEFAULT_CAPABILITIES
@@ -30,8 +32,43 @@ MOUNTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 )
 """Destination, type, source and options of the filesystems that every container has."""
 
+NODE_OPTIONS = ("bind", "ro", "nosuid", "noexec")
+"""A device can be written to through a read-only mount; its node, which is the host's, can't be changed."""
+
 NAMESPACES = ("pid", "ipc", "uts", "mount", "cgroup")
 """The namespaces made new at each start; the network's is made before, so that it outlives a restart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a container asks for beside its program: by default nothing.
+
+    ``capabilities`` is the bounding set, and what root has in effect. ``profile`` is a seccomp profile, None for none.
+    With ``exposed`` no kernel file is hidden or read-only. ``nodes`` are devices of the host and their places,
+    ``tmpfs`` targets and options, ``shared`` the kinds of namespaces that stay the host's. Each of ``rlimits`` is what
+    an OCI configuration has in that list.
+    """
+
+    capabilities: tuple[str, ...] = tuple(DEFAULT_CAPABILITIES)
+    profile: dict[str, Any] | None = field(default_factory=lambda: _default_profile(DEFAULT_CAPABILITIES))
+    no_new_privileges: bool = False
+    exposed: bool = False
+    privileged: bool = False
+    readonly: bool = False
+    shm_size: int = 64 << 20
+    tmpfs: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    nodes: tuple[tuple[str, str], ...] = ()
+    rlimits: tuple[dict[str, Any], ...] = ()
+    sysctls: dict[str, str] = field(default_factory=dict)
+    oom_score_adj: int | None = None
+    domainname: str = ""
+    shared: frozenset[str] = frozenset()
+
+
+def _default_profile(capabilities: Sequence[str]) -> dict[str, Any]:
+    from .default_seccomp import default_profile
+
+    return default_profile(capabilities)
 
 
 def configuration(
@@ -45,53 +82,87 @@ def configuration(
     binds: list[tuple[str, str, bool]],
     network: str,
     cgroup: str,
+    wishes: Wishes | None = None,
 ) -> dict[str, Any]:
     """A config.json. ``binds`` are source, destination and whether read-only; ``network`` is a namespace's path."""
-    from .default_seccomp import default_profile
-
-    capabilities = list(DEFAULT_CAPABILITIES)
-    effective = [] if user.uid else capabilities
-    own = [
-        {"destination": destination, "type": fstype, "source": source, "options": list(options)}
-        for destination, fstype, source, options in MOUNTS
-    ]
-    bound = [
-        {
-            "destination": destination,
-            "type": "bind",
-            "source": source,
-            # Else a device node that the container makes in a volume would be the host's device.
-            "options": ["rbind", "nodev", "ro" if readonly else "rw"],
-        }
-        for source, destination, readonly in binds
-    ]
-    return {
+    wishes = wishes or Wishes()
+    process = {
+        "args": arguments,
+        "env": _completed(environment, user, hostname),
+        "cwd": cwd or "/",
+        **identity(user, wishes.capabilities),
+        "noNewPrivileges": wishes.no_new_privileges,
+        "rlimits": list(wishes.rlimits),
+    }
+    if wishes.oom_score_adj is not None:
+        process["oomScoreAdj"] = wishes.oom_score_adj
+    kinds = [each for each in NAMESPACES if each not in wishes.shared]
+    config: dict[str, Any] = {
         "ociVersion": "1.2.0",
-        "process": {
-            "args": arguments,
-            "env": _completed(environment, user, hostname),
-            "cwd": cwd or "/",
-            "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)},
-            "capabilities": {
-                "bounding": capabilities,
-                "effective": effective,
-                "permitted": effective,
-                "inheritable": [],
-                "ambient": [],
-            },
-            "noNewPrivileges": False,
-        },
-        "root": {"path": rootfs, "readonly": False},
-        "hostname": hostname,
-        "mounts": own + bound,
+        "process": process,
+        "root": {"path": rootfs, "readonly": wishes.readonly},
+        "mounts": _mounts(binds, wishes),
         "linux": {
-            "namespaces": [{"type": kind} for kind in NAMESPACES] + [{"type": "network", "path": network}],
+            "namespaces": [{"type": kind} for kind in kinds] + [{"type": "network", "path": network}],
             "cgroupsPath": cgroup,
-            "maskedPaths": list(MASKED_PATHS),
-            "readonlyPaths": list(READONLY_PATHS),
-            "seccomp": default_profile(capabilities),
+            "maskedPaths": [] if wishes.exposed else list(MASKED_PATHS),
+            "readonlyPaths": [] if wishes.exposed else list(READONLY_PATHS),
+            "sysctl": dict(wishes.sysctls),
         },
     }
+    if "uts" in kinds:
+        config["hostname"] = hostname
+        if wishes.domainname:
+            config["domainname"] = wishes.domainname
+    if wishes.profile is not None:
+        config["linux"]["seccomp"] = wishes.profile
+    return config
+
+
+def identity(user: User, capabilities: Sequence[str]) -> dict[str, Any]:
+    """The part of ``process`` that says who runs it: root has the capabilities in effect, nobody else has."""
+    effective = [] if user.uid else list(capabilities)
+    return {
+        "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.groups)},
+        "capabilities": {
+            "bounding": list(capabilities),
+            "effective": effective,
+            "permitted": effective,
+            "inheritable": [],
+            "ambient": [],
+        },
+    }
+
+
+def _mounts(binds: list[tuple[str, str, bool]], wishes: Wishes) -> list[dict[str, Any]]:
+    """The kernel's filesystems, then what is put in: of two places one below the other, that above comes first."""
+    own = [_kernel_mount(*each, wishes) for each in MOUNTS]
+    # Else a device node that the container makes in a volume would be the host's device.
+    modes = ("rbind", "nodev")
+    placed = [_bind(source, target, (*modes, "ro" if readonly else "rw")) for source, target, readonly in binds]
+    placed += [_mount(target, "tmpfs", "tmpfs", options) for target, options in wishes.tmpfs]
+    placed.sort(key=lambda each: str(each["destination"]).count("/"))
+    nodes = [_bind(source, target, NODE_OPTIONS) for source, target in wishes.nodes]
+    return own + placed + nodes
+
+
+def _kernel_mount(target: str, fstype: str, source: str, options: tuple[str, ...], wishes: Wishes) -> dict[str, Any]:
+    """One of :data:`MOUNTS`. By custom shared memory is the host's where the IPC namespace is."""
+    if "ipc" in wishes.shared and target == "/dev/shm":
+        return _bind(target, target, ("rbind", "nosuid", "noexec", "nodev"))
+    if target == "/dev/shm":
+        options = tuple(each for each in options if not each.startswith("size=")) + (f"size={wishes.shm_size}",)
+    if wishes.privileged:
+        options = tuple(each for each in options if each != "ro" and (target, each) != ("/dev", "nodev"))
+    return _mount(target, fstype, source, options)
+
+
+def _bind(source: str, target: str, options: Sequence[str]) -> dict[str, Any]:
+    return _mount(target, "bind", source, options)
+
+
+def _mount(target: str, fstype: str, source: str, options: Sequence[str]) -> dict[str, Any]:
+    return {"destination": target, "type": fstype, "source": source, "options": list(options)}
 
 
 def _completed(environment: list[str], user: User, hostname: str) -> list[str]:

@@ -41,7 +41,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from ..errors import explain
-from ..kernel import process_calls, procfs, seccomp, syscalls
+from ..kernel import process_calls, seccomp, syscalls
 from . import channel, init
 from .config_mounts import WITHIN_PROC
 from .config_process import Hook
@@ -208,18 +208,6 @@ class Stage(init.Init):
                     if error.errno not in (errno.EROFS, errno.EPERM, errno.EINVAL):
                         raise
 
-    def setting(self, path: str, value: str) -> None:
-        """Write a kernel setting of the new namespaces, while /proc is the host's."""
-        procfs.write(f"sys/{path}", value)
-
-    def out_of_memory(self, score: int) -> None:
-        """Set how soon the kernel ends this process when memory runs out."""
-        procfs.write("self/oom_score_adj", str(score))
-
-    def limit(self, resource: int, soft: int, hard: int) -> None:
-        """Set a resource limit."""
-        process_calls.set_rlimit(resource, soft, hard)
-
     def scheduler(self, policy: int, nice: int, priority: int, flags: int, *times: int) -> None:
         """Set the scheduling policy."""
         process_calls.set_scheduler(policy, nice, priority, flags, (times[0], times[1], times[2]))
@@ -235,14 +223,6 @@ class Stage(init.Init):
     def domain(self, number: int) -> None:
         """Set the execution domain."""
         process_calls.set_personality(number)
-
-    def domainname(self, name: str) -> None:
-        """Set the NIS domain name of the new UTS namespace."""
-        syscalls.setdomainname(name)
-
-    def readonly_root(self) -> None:
-        """Make the root filesystem's own mount read-only."""
-        syscalls.mount_setattr(self.root, syscalls.MOUNT_ATTR_RDONLY, recursive=False)
 
     def become_root(self, pivot: bool, propagation: int) -> None:
         """Make the root filesystem the root. With ``pivot`` the old one ends up on top of it and is taken off."""

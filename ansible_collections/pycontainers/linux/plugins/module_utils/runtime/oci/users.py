@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import Failure
@@ -48,6 +49,11 @@ def user(rootfs: str, wanted: str) -> User:
         gid, members = _group(rootfs, group), []
     extra = tuple(sorted({number for entry in members if (number := _number(entry[2])) is not None} - {gid}))
     return User(uid, gid, extra, home)
+
+
+def groups(rootfs: str, wanted: Sequence[str]) -> tuple[int, ...]:
+    """The numbers of groups by name or number. Raises :class:`Failure` for a name that the image does not have."""
+    return tuple(_group(rootfs, each) for each in wanted)
 
 
 def _group(rootfs: str, group: str) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import replace
 from typing import Any
 
 from ..core import store
@@ -15,7 +16,7 @@ from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_state, container_words, leases, resolvers
+from . import container_state, container_wishes, container_words, leases, resolvers
 from .container_model import Container
 
 HOST_FOLDERS = ("/dev/", "/proc/", "/sys/")
@@ -32,19 +33,21 @@ def prepare(layout: Layout, container: Container) -> None:
     if image is None:
         reason = f"its image {container.image_id} is not in the store"
         raise Failure(f"start container {container.name}", reason, "pull the image again")
-    hostname = identity[:12]
+    hostname = container_words.host_name(container)
+    rootfs = layout.container(identity, "merged")
     config = spec.configuration(
         arguments=container_words.arguments(container, image.config),
         environment=container_words.environment(container, image.config),
-        user=users.user(layout.container(identity, "merged"), str(image.config.get("User") or "")),
-        cwd=str(image.config.get("WorkingDir") or "/"),
+        user=_user(rootfs, container, str(image.config.get("User") or "")),
+        cwd=container.working_dir or str(image.config.get("WorkingDir") or "/"),
         hostname=hostname,
-        rootfs=layout.container(identity, "merged"),
+        rootfs=rootfs,
         binds=_files(layout, container, hostname) + _volumes(container),
         network=layout.netns(identity),
         cgroup=container_state.cgroup(container),
+        wishes=container_wishes.wishes(container),
     )
-    if not container.volumes:
+    if not container.volumes and not container.tmpfs:
         _check_program(container, config)
     # Whether there can be a filter is to be known while another container of this name still runs.
     program.filters(config, layout.filters)
@@ -52,8 +55,15 @@ def prepare(layout: Layout, container: Container) -> None:
     store.write_json(layout.container(identity, "config.json"), config, durable=False)
 
 
+def _user(rootfs: str, container: Container, image: str) -> users.User:
+    """The user that is asked for, else the image's, in the groups that are asked for too."""
+    found = users.user(rootfs, container.user or image)
+    extra = users.groups(rootfs, container.groups or ())
+    return replace(found, groups=tuple(sorted({*found.groups, *extra} - {found.gid})))
+
+
 def _check_program(container: Container, config: dict[str, Any]) -> None:
-    """Refuse, while another container of this name still runs, what exec would refuse. Volumes may hide programs."""
+    """Refuse, while another container of this name still runs, what exec would refuse. Mounts may hide programs."""
     process = config["process"]
     name, search = process["args"][0], dict(each.split("=", 1) for each in process["env"]).get("PATH", "")
     places = [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in search.split(":")]

@@ -9,7 +9,7 @@ import os
 from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
-from . import container_words, endpoint
+from . import container_wishes, container_words, endpoint
 from .container_model import Container
 from .network_model import reached_on
 
@@ -19,6 +19,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     for each in full.volumes or ():
         if not os.path.exists(each.source):
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
+    container_wishes.checked(full)
     stored = content.find_id(layout, full.image_id or "") if full.image_id else None
     if stored:
         container_words.arguments(full, stored.config)

@@ -11,6 +11,7 @@ from ..core.layout import Layout
 from ..image import content
 from ..oci import lifecycle
 from . import container_state, container_words, endpoint
+from .container_kinds import SHM_SIZE
 from .container_model import Container
 
 
@@ -33,7 +34,12 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
             "Cmd": None if container.command is None else list(container.command),
             "Entrypoint": None if container.entrypoint is None else list(container.entrypoint),
             "Env": container_words.environment(container, config),
-            "Hostname": identity[:12],
+            "Hostname": container_words.host_name(container),
+            "Domainname": container.domainname or "",
+            "User": container.user or str(config.get("User") or ""),
+            "WorkingDir": container.working_dir or str(config.get("WorkingDir") or ""),
+            "StopSignal": container.stop_signal or str(config.get("StopSignal") or "SIGTERM"),
+            "Labels": container_words.labels(container, config),
         },
         "HostConfig": _host_config(container),
         "Mounts": [
@@ -77,6 +83,24 @@ def _host_config(container: Container) -> dict[str, Any]:
             "MaximumRetryCount": container.restart_retries or 0,
         },
         "PortBindings": _ports(container),
+        "Privileged": bool(container.privileged),
+        "CapAdd": list(container.cap_add or ()),
+        "CapDrop": list(container.cap_drop or ()),
+        "SecurityOpt": list(container.security_opts or ()),
+        "ReadonlyRootfs": bool(container.read_only),
+        "Tmpfs": {each.target: ",".join(each.options) for each in container.tmpfs or ()},
+        "ShmSize": container.shm_size or SHM_SIZE,
+        "Devices": [
+            {"PathOnHost": each.source, "PathInContainer": each.target, "CgroupPermissions": each.access}
+            for each in container.devices or ()
+        ],
+        "Ulimits": [{"Name": each.name, "Soft": each.soft, "Hard": each.hard} for each in container.ulimits or ()],
+        "Sysctls": dict(container.sysctls or ()),
+        "GroupAdd": list(container.groups or ()),
+        "OomScoreAdj": container.oom_score_adj or 0,
+        "IpcMode": container.ipc_mode or "private",
+        "UTSMode": "host" if container.uts == "host" else "",
+        "CgroupnsMode": container.cgroupns_mode or "private",
     }
 
 

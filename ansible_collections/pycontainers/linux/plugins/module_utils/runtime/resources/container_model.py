@@ -13,11 +13,13 @@ from typing import Any
 from ..core.kinds import BOOL, NAME, TEXT, TEXTS, listed, path, text, whole
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
+from . import container_kinds as kinds
 from .limits import Limits
 from .ports import PORTS, Port
 
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 VOLUME_MODES = ("ro", "rw")
+MODES = ("host", "private")
 _VARIABLE = re.compile(r"[^=\0]+")
 
 
@@ -142,6 +144,29 @@ class Container(Limits):
     restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
     restart_retries: int | None = option(SECONDS, Effect.LIVE)
     stop_timeout: int | None = option(SECONDS, Effect.LIVE)
+    user: str | None = option(kinds.USER, Effect.RECREATE, nothing="")
+    groups: tuple[str, ...] | None = option(kinds.GROUPS, Effect.RECREATE, nothing=())
+    working_dir: str | None = option(kinds.FOLDER, Effect.RECREATE, nothing="")
+    hostname: str | None = option(kinds.HOST_NAME, Effect.RECREATE, nothing="")
+    domainname: str | None = option(kinds.HOST_NAME, Effect.RECREATE, nothing="")
+    labels: tuple[tuple[str, str], ...] | None = option(kinds.LABELS, Effect.LIVE, nothing=())
+    stop_signal: str | None = option(kinds.STOP_SIGNAL, Effect.LIVE, nothing="")
+    privileged: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
+    cap_add: tuple[str, ...] | None = option(
+        kinds.CAPABILITY_NAMES, Effect.RECREATE, aliases=("capabilities",), nothing=()
+    )
+    cap_drop: tuple[str, ...] | None = option(kinds.CAPABILITY_NAMES, Effect.RECREATE, nothing=())
+    security_opts: tuple[str, ...] | None = option(kinds.SECURITY_OPTIONS, Effect.RECREATE, nothing=())
+    read_only: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
+    tmpfs: tuple[kinds.Tmpfs, ...] | None = option(kinds.TMPFS, Effect.RECREATE, nothing=())
+    shm_size: int | None = option(kinds.SHM_SIZE_KIND, Effect.RECREATE, nothing=kinds.SHM_SIZE)
+    devices: tuple[kinds.Device, ...] | None = option(kinds.DEVICES, Effect.RECREATE, nothing=())
+    ulimits: tuple[kinds.Ulimit, ...] | None = option(kinds.ULIMITS_KIND, Effect.RECREATE, nothing=())
+    sysctls: tuple[tuple[str, str], ...] | None = option(kinds.SYSCTLS, Effect.RECREATE, nothing=())
+    oom_score_adj: int | None = option(kinds.SCORE, Effect.RECREATE, nothing=0)
+    ipc_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
+    uts: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
+    cgroupns_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     recreate: bool | None = option(BOOL, default=False, request=True)
     id: str | None = option(TEXT, internal=True)
     created: str | None = option(TEXT, internal=True)

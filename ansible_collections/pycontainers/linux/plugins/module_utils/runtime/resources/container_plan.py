@@ -34,9 +34,10 @@ from .limit_steps import limit_steps
 def plan(layout: Layout, want: Target, have: Container | None) -> Plan:
     """Create, replace, change live, start, stop or remove: whatever the differences cost at most."""
     before = tuple(RemoveLeftover(layout, identity, want.name) for identity in want.leftovers)
-    if have is not None and want.stop_timeout is not None:
-        # How long a stop may take is declared by whoever asks for it.
-        have = replace(have, stop_timeout=want.stop_timeout)
+    if have is not None:
+        # How to stop is declared by whoever asks for it.
+        asked = {name: value for name in ("stop_timeout", "stop_signal") if (value := getattr(want, name)) is not None}
+        have = replace(have, **asked)
     rest = _rest(layout, want, have)
     return Plan((*before, *rest.steps), rest.purge)
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..core import store
 from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
-from ..core.model import parse, record
+from ..core.model import parse, record, rows
 from ..errors import Failure, InvalidValue, NotFound
 from ..kernel import namespaces
 from ..kernel.cgroups import cgroups, exists
@@ -28,6 +28,10 @@ RECORD_FORMAT = 1
 
 LISTS = ("env", "published_ports", "networks", "volumes")
 """Rows in which nothing and an empty list mean the same."""
+
+DEFAULTS: dict[str, Any] = dict.fromkeys(LISTS, ())
+DEFAULTS |= {row.name: row.facts["nothing"] for row in rows(Container) if "nothing" in row.facts}
+"""The value of rows in which it means the same as nothing."""
 
 OBSERVED = ("state", "attached", "wanted", "remains")
 """Rows that tell what is, and are no part of the record."""
@@ -89,7 +93,7 @@ def record_path(layout: Layout, identity: str) -> str:
 def load(layout: Layout, identity: str) -> Container | None:
     """The container as its record has it; its state is not in there. None where there is no record.
 
-    What is not in the record of :data:`LISTS` is empty, so that a playbook's empty list makes no difference.
+    What is not in the record has its value of :data:`DEFAULTS`, so that a playbook that says it makes no difference.
     """
     path = record_path(layout, identity)
     kept = store.read_json(path)
@@ -100,8 +104,8 @@ def load(layout: Layout, identity: str) -> Container | None:
         raise Failure(f"read {path}", reason, "use that version, or remove the container (state: absent)")
     try:
         container = parse(Container, kept)
-        empty: dict[str, Any] = {name: () for name in LISTS if getattr(container, name) is None}
-        return replace(container, **empty)
+        left_out = {name: value for name, value in DEFAULTS.items() if getattr(container, name) is None}
+        return replace(container, **left_out)
     except InvalidValue as error:
         fix = "restore it from a backup, or remove the container (state: absent)"
         raise Failure(f"read {path}", error, fix) from error
@@ -134,8 +138,8 @@ def _names(layout: Layout) -> list[str]:
 
 def encoded(container: Container) -> dict[str, Any]:
     """The record's content: what is declared, not what is observed."""
-    shown = record(container).items()
-    kept = {key: value for key, value in shown if key not in OBSERVED and (value or key not in LISTS)}
+    left_out = [name for name, value in DEFAULTS.items() if getattr(container, name) == value]
+    kept = {key: value for key, value in record(container).items() if key not in OBSERVED and key not in left_out}
     return {"format": RECORD_FORMAT} | kept
 
 

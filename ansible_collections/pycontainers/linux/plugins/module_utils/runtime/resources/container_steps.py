@@ -20,6 +20,7 @@ from ..oci import lifecycle
 from . import container_bare, container_bundle, container_state, endpoint_plan
 from .container_model import Container
 from .container_state import Status, cgroup
+from .container_wishes import device_access
 from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps
 from .rootfs import MakeFolder, MountOverlay, unmount
 
@@ -127,7 +128,7 @@ class StopProcess:
 
 
 def stop(layout: Layout, container: Container, seconds: float, wanted: str = "stopped") -> None:
-    """End a container's process: the image's stop signal, patience, SIGKILL. ``wanted`` is kept for the next boot."""
+    """End a container's process: its stop signal, patience, SIGKILL. ``wanted`` is kept for the next boot."""
     identity = container.id or ""
     before = container_state.status(layout, identity)
     # Kept first: a waiter that sees the end before we can record it must not start the container again.
@@ -140,7 +141,9 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
 
 
 def _stop_signal(layout: Layout, container: Container) -> int:
-    """The signal that the image asks to be stopped by (image-spec config.md, StopSignal), else SIGTERM."""
+    """The container's stop signal, else its image's (image-spec config.md, StopSignal), else SIGTERM."""
+    if container.stop_signal:
+        return signal_number(container.stop_signal)
     image = content.find_id(layout, container.image_id or "") if container.image_id else None
     return signal_number(str(image.config.get("StopSignal") or "")) if image else signal.SIGTERM
 
@@ -308,7 +311,7 @@ def prepare_steps(layout: Layout, container: Container) -> list[Step]:
     """All that a container needs before its program can start, and that does not disturb another of its name."""
     path = cgroup(container)
     return [
-        MakeCgroup(path),
+        MakeCgroup(path, device_access(container)),
         *limit_steps(path, container, None),
         MountRootfs(layout, container),
         *endpoint_plan.attach_steps(layout, container.id or "", container.networks or (), dict(container.held)),
@@ -336,7 +339,7 @@ def dismantle_steps(layout: Layout, container: Container) -> list[Step]:
     return [
         *endpoint_plan.detach_steps(layout, container.id or "", container.networks or ()),
         UnmountRootfs(MountRootfs(layout, container)),
-        RemoveCgroup(path, limit_steps(path, container, None)),
+        RemoveCgroup(path, limit_steps(path, container, None), device_access(container)),
     ]
 
 

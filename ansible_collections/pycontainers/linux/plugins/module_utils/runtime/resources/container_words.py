@@ -1,9 +1,10 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a container executes, and with which variables: its own over its image's."""
+"""What a container executes, with which variables, labels and name: its own over its image's."""
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from ..errors import InvalidValue
@@ -27,3 +28,14 @@ def environment(container: Container, image: Any) -> list[str]:
     """The image's variables with the container's over them, as ``NAME=value``."""
     own = dict(str(each).partition("=")[::2] for each in image.get("Env") or [])
     return [f"{name}={value}" for name, value in (own | dict(container.env or ())).items()]
+
+
+def labels(container: Container, image: Any) -> dict[str, str]:
+    """The image's labels with the container's over them."""
+    own = {str(name): str(value) for name, value in (image.get("Labels") or {}).items()}
+    return own | dict(container.labels or ())
+
+
+def host_name(container: Container) -> str:
+    """The name that a container's program has for its host."""
+    return os.uname().nodename if container.uts == "host" else container.hostname or (container.id or "")[:12]

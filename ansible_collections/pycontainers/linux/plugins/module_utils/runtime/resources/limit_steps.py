@@ -12,6 +12,7 @@ from ..core.model import Row
 from ..errors import Failure
 from ..kernel import cgroups
 from ..kernel.cgroups import Cgroups
+from .device_access import DEFAULT_DEVICES, DeviceAccess
 from .limits import LIMIT_ROWS, Limits, knob
 
 
@@ -86,6 +87,7 @@ class MakeCgroup:
     """The step that makes a container's cgroup, with the rules about its devices."""
 
     path: str
+    devices: DeviceAccess = DEFAULT_DEVICES
 
     def describe(self) -> str:
         """Which cgroup."""
@@ -94,7 +96,7 @@ class MakeCgroup:
     def do(self) -> None:
         """Make it in every hierarchy. Nothing is left of one that can't have its device rules."""
         try:
-            _make(self.path)
+            _make(self.path, self.devices)
         except BaseException:
             self.undo()
             raise
@@ -110,6 +112,7 @@ class RemoveCgroup:
 
     path: str
     limits: tuple[SetLimit, ...] = ()
+    devices: DeviceAccess = DEFAULT_DEVICES
 
     def describe(self) -> str:
         """Which cgroup."""
@@ -121,19 +124,18 @@ class RemoveCgroup:
 
     def undo(self) -> None:
         """Make it again, with its limits."""
-        _make(self.path)
+        _make(self.path, self.devices)
         for limit in self.limits:
             limit.do()
 
 
-def _make(path: str) -> None:
-    """Make a container's cgroup, in which only the default devices can be used."""
+def _make(path: str, devices: DeviceAccess) -> None:
+    """Make a container's cgroup, in which only these devices can be used."""
     from ..kernel.devices import set_rules
-    from ..oci.devices import DEFAULT_RULES
 
     groups = cgroups.cgroups()
     groups.create(path)
-    set_rules(groups, path, DEFAULT_RULES)
+    set_rules(groups, path, devices.rules())
 
 
 def limit_steps(path: str, want: Limits, have: dict[str, int] | None) -> tuple[SetLimit, ...]:

@@ -1,0 +1,154 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is documented of a container's program: who it is, what it may do, and what it is given."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options of ``container`` that say how its program is confined."""
+
+    DOCUMENTATION = r"""
+options:
+  user:
+    description:
+      - The user that the container's program runs as, as C(user[:group]). Each is a name that the image knows, or a
+        number. V("") is the image's.
+      - For a new container the default is the image's, and C(root) if it has none.
+    type: str
+  groups:
+    description:
+      - More groups that the program is in, by name or number.
+      - For a new container the default is none.
+    type: list
+    elements: str
+  working_dir:
+    description:
+      - The directory that the program starts in, as an absolute path. It is made if it is not there.
+        V("") is the image's.
+      - For a new container the default is the image's, and C(/) if it has none.
+    type: str
+  hostname:
+    description:
+      - The container's host name. V("") stands for the first twelve digits of its id.
+      - For a new container the default is V("").
+    type: str
+  domainname:
+    description:
+      - The container's NIS domain name. V("") is none.
+      - For a new container the default is V("").
+    type: str
+  labels:
+    description:
+      - Labels by name, over those of the image. They tell of the container and change nothing in it, and are changed
+        while it runs.
+      - Values must be strings. Quote what YAML would read as a number, as a boolean or as nothing.
+    type: dict
+  stop_signal:
+    description:
+      - The signal that asks the container to end, by name or number, such as V(SIGQUIT). V("") is the image's.
+        It is changed while the container runs.
+      - For a new container the default is the image's, and C(SIGTERM) if it has none.
+    type: str
+  privileged:
+    description:
+      - Give the container every capability and every device of the host, hide nothing of the kernel's files from it,
+        and filter none of its system calls. Its root can then take over the host.
+      - For a new container the default is V(false).
+    type: bool
+  cap_add:
+    description:
+      - Capabilities that the container has beside the default ones, with or without C(CAP_), in any case.
+        V(ALL) is each one.
+      - Only root has them in effect.
+      - For a new container the default is none.
+    type: list
+    elements: str
+    aliases: [capabilities]
+  cap_drop:
+    description:
+      - Capabilities that the container does not have. With V(ALL) it has only those of O(cap_add).
+        What is in both lists it has.
+      - For a new container the default is none.
+    type: list
+    elements: str
+  security_opts:
+    description:
+      - V(no-new-privileges) lets no program gain privileges, by a set-user-ID bit for example.
+      - V(seccomp=unconfined) filters no system calls. V(seccomp=/path/profile.json) filters them by a profile on the
+        host, in the form of Docker or of the OCI configuration. It is read at each start; another content is no
+        difference.
+      - V(systempaths=unconfined) hides and protects none of the kernel's files.
+      - V(apparmor=unconfined) and V(label=disable) are how a container is in any case, and change nothing.
+      - For a new container the default is none.
+    type: list
+    elements: str
+  read_only:
+    description:
+      - Whether the container's root filesystem is read-only. Volumes and O(tmpfs) are not.
+      - For a new container the default is V(false).
+    type: bool
+  tmpfs:
+    description:
+      - Filesystems in memory, each as C(path[:options]), such as V(/run:size=64m,mode=755). They are empty at each
+        start.
+      - Options are those of the kernel's tmpfs, separated by commas. C(nosuid), C(nodev) and C(noexec) are set unless
+        their opposites C(suid), C(dev) and C(exec) are given.
+      - For a new container the default is none.
+    type: list
+    elements: str
+  shm_size:
+    description:
+      - The size of C(/dev/shm), in bytes or as a number with a unit as in O(memory).
+      - For a new container the default is V(64m).
+    type: str
+  devices:
+    description:
+      - Devices of the host in the container, each as C(path[:path in the container[:access]]), such as
+        V(/dev/fuse) or V(/dev/ttyUSB0:/dev/modem:rw). The access is made of C(r), C(w) and C(m) (mknod), and all of
+        them if it is not given.
+      - The device must exist.
+      - For a new container the default is none.
+    type: list
+    elements: str
+  ulimits:
+    description:
+      - Resource limits of the container's processes, each as C(name:soft[:hard]), such as V(nofile:1024:4096).
+        Without a hard limit it is the soft one. V(-1) is no limit.
+      - Names are C(core), C(cpu), C(data), C(fsize), C(locks), C(memlock), C(msgqueue), C(nice), C(nofile), C(nproc),
+        C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack).
+      - For a new container the default is none; limits are then those of who starts it.
+    type: list
+    elements: str
+  sysctls:
+    description:
+      - Kernel settings by name, such as C(net.ipv4.ip_forward). Only those are possible that the container's
+        namespaces have of their own; those of the network, of message queues and of System V IPC.
+      - For a new container the default is none.
+    type: dict
+  oom_score_adj:
+    description:
+      - How soon the kernel ends the container's processes when the host's memory runs out, from V(-1000), which is
+        never, to V(1000), which is first.
+      - For a new container the default is V(0).
+    type: int
+  ipc_mode:
+    description:
+      - Whether the container has System V IPC, message queues and C(/dev/shm) of its own, or the host's.
+      - For a new container the default is V(private).
+    type: str
+    choices: [host, private]
+  uts:
+    description:
+      - Whether the container has a host name of its own, or the host's.
+      - For a new container the default is V(private).
+    type: str
+    choices: [host, private]
+  cgroupns_mode:
+    description:
+      - Whether the container sees its own cgroup as the root of all, or where it is on the host.
+      - For a new container the default is V(private).
+    type: str
+    choices: [host, private]
+"""
