@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import COMMAN
 EFFECTS = (
     *("mkdir", "rmdir", "unlink", "rename", "write", "flock"),
     *("bind", "connect", "sendto", "recvfrom", "close_range"),
-    *("clone", "unshare", "setns", "mount", "move_mount", "execve", "bpf"),
+    *("clone", "unshare", "setns", "mount", "move_mount", "bpf"),
     *("kill", "pidfd_send_signal", "wait4", "poll", "exit_group"),
 )
 """System calls by which a runtime changes what others see, or waits for them.
@@ -89,6 +90,24 @@ def all_gone(oci: Oci, before: Traces) -> None:
     for name in Traces._fields:
         assert sorted(set(getattr(now, name)) ^ set(getattr(before, name))) == [], name
     assert now == before
+
+
+def deleted(oci: Oci) -> None:
+    """Delete the container c by force, and meanwhile reap what is left to the test process, as clients do.
+
+    The first process does not end before whatever is in its pid namespace has been reaped.
+    """
+    errors = oci.bundle / "errors"
+    with open(errors, "wb") as stderr:
+        command = [COMMAND, "--root", str(oci.root), "delete", "--force", "c"]
+        running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=stderr, cwd=oci.bundle, env={})
+    while running.poll() is None:
+        for child in traces(oci.root).children:
+            if int(child) != running.pid:
+                with suppress(ChildProcessError):
+                    os.waitpid(int(child), os.WNOHANG)
+        time.sleep(0.01)
+    assert (running.returncode, errors.read_text()) == (0, "")
 
 
 def steps(oci: Oci, *words: str) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import MISSING, Oci, hook
-from ansible_collections.pycontainers.linux.tests.kernel.oci_traces import all_gone, killed, steps, traces
+from ansible_collections.pycontainers.linux.tests.kernel.oci_traces import all_gone, deleted, killed, steps, traces
 
 REACHED = 0.9
 """The part of the steps that must be come to: how often a runtime waits is not the same each time."""
@@ -30,7 +30,7 @@ def test_killed_create(oci: Oci, manager: str) -> None:
         file.unlink(missing_ok=True)
         done = oci.call("state", "c")
         assert done.returncode == 0 or MISSING in done.stderr, (step, done)
-        oci.ok("delete", "--force", "c")
+        deleted(oci)
         all_gone(oci, before)
     assert deaths > REACHED * len(chosen) > 10
 
@@ -47,9 +47,31 @@ def test_killed_delete(oci: Oci, words: tuple[str, ...]) -> None:
         all_gone(oci, before)
         oci.run()
         deaths += killed(oci, step, "delete", "--force", "c")
-        oci.ok("delete", "--force", "c")
+        deleted(oci)
     all_gone(oci, before)
     assert deaths > REACHED * len(chosen) > 10
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("start", "c"), ("exec", "--detach", "c", "sleep", "1000"), ("pause", "c"), ("update", "--pids-limit", "9", "c")],
+    ids=lambda words: words[0],
+)
+def test_killed_change(oci: Oci, words: tuple[str, ...]) -> None:
+    """Whenever a verb that changes a container is killed, the container can be deleted, and what the verb has begun."""
+    before = traces(oci.root)
+    begin = oci.create if words[0] == "start" else oci.run
+    begin()
+    chosen = _steps(oci, *words)
+    deaths = 0
+    for step in chosen:
+        all_gone(oci, before)
+        begin()
+        deaths += killed(oci, step, *words)
+        oci.state("c")
+        deleted(oci)
+    all_gone(oci, before)
+    assert deaths > REACHED * len(chosen) > 2
 
 
 def _share_pids(document: dict[str, Any]) -> None:
@@ -64,5 +86,5 @@ def _with_hooks(document: dict[str, Any]) -> None:
 def _steps(oci: Oci, *words: str) -> list[tuple[str, int]]:
     """The steps of a verb, which is carried out once to see them."""
     found = steps(oci, *words)
-    oci.ok("delete", "--force", "c")
+    deleted(oci)
     return found
