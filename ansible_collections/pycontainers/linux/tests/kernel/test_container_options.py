@@ -276,3 +276,25 @@ def test_what_the_host_can_not_give_is_refused_first(host: Host, options: dict[s
         host.converge(**options)
     assert host.pid() == pid
     assert len(container_state.identities(host.layout)) == 1
+
+
+def test_options_outlive_a_restart(host: Host) -> None:
+    """After a stop and a start by the command line all is as it was declared, and declaring it again is no change."""
+    options: dict[str, Any] = {
+        "cap_drop": ["ALL"], "security_opts": ["no-new-privileges"], "read_only": True, "user": "0:33",
+        "ulimits": ["nofile:99"], "devices": ["/dev/fuse"], "sysctls": {"net.ipv4.ip_default_ttl": "9"},
+    }  # fmt: skip
+    host.run(**options)
+    pid = host.pid()
+    host.ok("restart", "-t", "0", "c")
+    assert host.pid() not in (0, pid)
+    status = proc_status(host.pid())
+    assert (status["CapBnd"], status["NoNewPrivs"], status["Gid"].split()[0]) == ("0" * 16, "1", "33")
+    script = "ulimit -n; cat /proc/sys/net/ipv4/ip_default_ttl; touch /x 2>&1; true < /dev/fuse && echo opened"
+    said = host.ok("exec", "c", "sh", "-c", script).splitlines()
+    assert said == ["99", "9", "touch: /x: Read-only file system", "opened"]
+    pid = host.pid()
+    given: dict[str, Any] = {"image": host.busybox, "command": ["sleep", "1000"], "stop_timeout": 0}
+    for check in (True, False):
+        assert host.converge(check=check, **given, **options).actions == ()
+    assert host.pid() == pid
