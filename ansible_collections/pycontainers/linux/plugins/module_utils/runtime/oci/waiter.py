@@ -32,6 +32,7 @@ from typing import Any, NoReturn
 
 from ..kernel import cgroups, syscalls
 from .init import BARRIER, PROGRAM, REPORT
+from .surroundings import settle
 
 SCRIPT = """\
 "$1" -I -S "$2" <&0 6>&- &
@@ -83,6 +84,7 @@ def become_waiter(
     os.umask(0o022)
     with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
         file.write(b"0")
+    settle()
     groups = cgroups.cgroups()
     groups.create(WAITERS)
     # A waiter that goes on to the next run is there already.
