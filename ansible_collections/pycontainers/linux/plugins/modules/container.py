@@ -130,7 +130,7 @@ options:
     description:
       - What to do when the container's process ends by itself.
       - V(no) leaves it ended. V(on-failure) starts it again if its exit code is not 0, at most O(restart_retries) times
-        in a row. V(always) and V(unless-stopped) start it again whatever its exit code.
+        since it was started by somebody. V(always) and V(unless-stopped) start it again whatever its exit code.
       - A container that was stopped is not started again. When the host boots, V(always) starts it in any case,
         V(unless-stopped) and V(on-failure) start it if it ran when the host went down.
       - Each start in a row waits twice as long as the one before, from 100 milliseconds to 1 minute, until the
@@ -141,7 +141,7 @@ options:
     choices: ["no", on-failure, always, unless-stopped]
   restart_retries:
     description:
-      - How often in a row O(restart_policy=on-failure) starts the container again. V(0) is any number.
+      - How often O(restart_policy=on-failure) starts the container again. V(0) is any number.
       - For a new container the default is V(0).
     type: int
   stop_timeout:

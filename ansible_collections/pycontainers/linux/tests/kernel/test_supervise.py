@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -78,8 +79,8 @@ def test_policies_at_boot(policy: str | None, wanted: str, started: bool) -> Non
 
 
 def test_a_good_run_begins_the_delay_anew() -> None:
-    """After ten seconds a run was a good one, and restarts before it do not count."""
-    status = Status(started_at=1000.0, restarts=7)
+    """After ten seconds a run was a good one, and restarts before it do not count; the date does not matter."""
+    status = Status(started_at=1e12, started_clock=1000.0, restarts=9, in_a_row=7)
     assert [restart_policy.in_a_row(status, now) for now in (1009.9, 1010.0)] == [7, 0]
 
 
@@ -130,6 +131,23 @@ def test_on_failure_gives_up(host: Host) -> None:
     status = host.ended(container)
     assert host.log(container) == "run\n" * 3
     assert (status.restarts, status.exit_code, status.wanted) == (2, 3, "stopped")
+
+
+def test_on_failure_counts_all_restarts(host: Host) -> None:
+    """A good run between two failures gives no new restarts, as with Docker; whoever starts the container does."""
+    container = host.run(restart_policy="on-failure", restart_retries=1)
+    for _ in range(2):
+        identity, status = container.id or "", status_of(host, container)
+        longer = replace(status, started_at=status.started_at - 100, started_clock=status.started_clock - 100)
+        container_state.set_status(host.layout, identity, longer)
+        if not status.restarts:
+            killed(host)
+    os.kill(host.pid(), signal.SIGKILL)
+    status = host.ended(container)
+    assert (status.restarts, status.in_a_row, status.wanted) == (1, 0, "stopped")
+    host.converge(state="started")
+    assert status_of(host, container).restarts == 0
+    killed(host)
 
 
 def test_a_crash_loop_slows_down(host: Host) -> None:

@@ -39,13 +39,19 @@ OBSERVED = ("state", "attached", "wanted", "remains")
 
 @dataclass(frozen=True)
 class Status:
-    """What has become of a container's process; times in seconds since the epoch."""
+    """What has become of a container's process; times in seconds since the epoch.
+
+    ``started_clock`` is by CLOCK_BOOTTIME, which nobody sets: how long a run took is told by it. ``restarts`` are all
+    since somebody started the container, ``in_a_row`` those since the last good run.
+    """
 
     wanted: str = "stopped"
     started_at: float = 0.0
+    started_clock: float = 0.0
     finished_at: float = 0.0
     exit_code: int = 0
     restarts: int = 0
+    in_a_row: int = 0
     error: str = ""
 
 
@@ -203,7 +209,7 @@ def _restarting(layout: Layout, container: Container) -> bool:
     if code is None:
         return True
     known = status(layout, identity)
-    return restart_policy.restarts(container, known.wanted, restart_policy.in_a_row(known, time.time()), code)
+    return restart_policy.restarts(container, known.wanted, known.restarts, code)
 
 
 def _remains(layout: Layout, container: Container) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ..errors import Failure
 from ..image import content
 from ..kernel.process import signal_number
 from ..oci import lifecycle
-from . import container_bare, container_bundle, container_state, endpoint_plan
+from . import container_bare, container_bundle, container_state, endpoint_plan, restart_policy
 from .container_model import Container
 from .container_state import Status, cgroup
 from .container_wishes import device_access
@@ -69,7 +69,8 @@ class StartProcess:
         program = container_bundle.prepared(self.layout, identity)
         before = container_state.status(self.layout, identity)
         # Kept first: whoever kills us on the way leaves one that its policy and the next boot see to.
-        container_state.set_status(self.layout, identity, Status(wanted="running", started_at=time.time()))
+        begun = Status(wanted="running", started_at=time.time(), started_clock=restart_policy.clock())
+        container_state.set_status(self.layout, identity, begun)
         try:
             lifecycle.start(self.layout, identity, program)
         except BaseException:

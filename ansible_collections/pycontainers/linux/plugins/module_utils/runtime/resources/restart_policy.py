@@ -4,6 +4,7 @@
 """What a restart policy asks for, in Docker's sense ("Start containers automatically"). Decides, and does nothing."""
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,12 +24,17 @@ def delay(restarts: int) -> float:
 
 
 def in_a_row(status: Status, now: float) -> int:
-    """How many restarts there have been since the last good run, when a run ends now."""
-    return 0 if now - status.started_at >= HEALTHY_AFTER else status.restarts
+    """How many restarts there have been since the last good run, when a run ends now, by :func:`clock`."""
+    return 0 if now - status.started_clock >= HEALTHY_AFTER else status.in_a_row
+
+
+def clock() -> float:
+    """Seconds on a clock that goes on while the machine sleeps, and that setting the time does not move."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def restarts(container: Container, wanted: str, count: int, code: int) -> bool:
-    """Whether a container is started again whose program has ended by itself, after ``count`` restarts in a row."""
+    """Whether a container is started again whose program has ended by itself, after ``count`` restarts."""
     if wanted != "running":
         return False
     policy = container.restart_policy or "no"

@@ -65,15 +65,14 @@ def _exited(layout: Layout, identity: str) -> None:
             return  # Whoever stopped it has recorded the end, and may have started another run since.
         code = lifecycle.exit_status(layout, identity) or 0
         status = container_state.status(layout, identity)
-        now = time.time()
-        again = restart_policy.in_a_row(status, now)
-        status = replace(status, exit_code=code, finished_at=now, restarts=again)
-        if not restart_policy.restarts(container, status.wanted, again, code):
+        again = restart_policy.in_a_row(status, restart_policy.clock())
+        status = replace(status, exit_code=code, finished_at=time.time(), in_a_row=again)
+        if not restart_policy.restarts(container, status.wanted, status.restarts, code):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
             _dismantle(layout, container)
             return
-        container_state.set_status(layout, identity, replace(status, restarts=again + 1))
+        container_state.set_status(layout, identity, replace(status, restarts=status.restarts + 1, in_a_row=again + 1))
         # Without these the container is between two runs: seen as restarting, since its waiter is there.
         for name in ("init", "exit"):
             store.remove(layout.running(identity, name))
@@ -109,7 +108,8 @@ def _resume(layout: Layout, identity: str) -> None:
         status = container_state.status(layout, identity)
         if mine is None or mine.pid != os.getpid() or status.wanted != "running":
             return
-        container_state.set_status(layout, identity, replace(status, started_at=time.time()))
+        begun = replace(status, started_at=time.time(), started_clock=restart_policy.clock())
+        container_state.set_status(layout, identity, begun)
         # The lock ends with the exec: its descriptor does not survive that.
         lifecycle.resume(layout, identity, container_bundle.prepared(layout, identity))
 
