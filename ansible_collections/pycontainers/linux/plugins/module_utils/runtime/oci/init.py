@@ -318,7 +318,6 @@ def _make(above: int, name: str, folder: bool) -> None:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=above))
 
 
-
 def _executable(name: str, search: str) -> str:
     """The file that a command's first word means, found as execvp(3) does; raises ``OSError`` as runtimes word it."""
     if "/" in name:
