@@ -46,6 +46,17 @@ def readable() -> Iterator[Layout]:
     shutil.rmtree(folder)
 
 
+def test_what_killed_installs_have_left_goes(readable: Layout) -> None:
+    """The next install removes the unfinished folders of processes that are gone, and keeps those of others."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    mine, gone = f"{'0a' * 8}.{os.getpid()}.new", f"{'0a' * 8}.{ended.pid}.new"
+    for name in (mine, gone):
+        os.makedirs(f"{readable.runtimes}/{name}/runtime")
+    runtime(readable)
+    assert sorted(os.listdir(readable.runtimes)) == sorted([mine, service.installed(readable), "current"])
+
+
 def test_it_is_installed_once(readable: Layout) -> None:
     """A first task installs runtime and link, a check tells so before, and a second task does nothing."""
     told = runtime(readable, check=True)

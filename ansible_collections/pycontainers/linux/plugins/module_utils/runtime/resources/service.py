@@ -21,6 +21,7 @@ from ..core.layout import Layout
 from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue
+from ..kernel.process import process
 
 PACKAGE = "runtime"
 
@@ -112,6 +113,7 @@ class InstallRuntime:
     def do(self) -> None:
         """Write the folder aside, compile it, rename it into place, switch the link."""
         folder = f"{self.layout.runtimes}/{self.name}"
+        self._clear()
         if not os.path.isdir(folder):
             aside = f"{folder}.{os.getpid()}.new"
             self._write(aside, folder)
@@ -120,6 +122,17 @@ class InstallRuntime:
             except OSError:
                 self._drop(aside, folder)
         self._switch(self.name)
+
+    def _clear(self) -> None:
+        """Remove what installs that were killed have left: their folders are named by their process."""
+        import shutil
+
+        there = os.listdir(self.layout.runtimes) if os.path.isdir(self.layout.runtimes) else []
+        for name in there:
+            digits, _, rest = name.partition(".")
+            pid = rest.removesuffix(".new")
+            if digits and rest.endswith(".new") and pid.isdigit() and process(int(pid)) is None:
+                shutil.rmtree(f"{self.layout.runtimes}/{name}", ignore_errors=True)
 
     def _drop(self, aside: str, folder: str) -> None:
         """Let go of what another task has installed at the same moment; it is the same."""
