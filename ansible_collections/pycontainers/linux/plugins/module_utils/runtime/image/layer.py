@@ -64,7 +64,8 @@ def _fill(aside: str, file: BinaryIO, diff_id: str, below: tuple[str, ...]) -> N
         found = _unpacked(root, file, below)
         if found != diff_id:
             raise ValueError(f"unpacked it has the digest {found}, the image says {diff_id}")
-        _sync_filesystem(root)
+        # Thousands of small files at once: fsync of each takes minutes on a slow disk.
+        syscalls.syncfs(root)
     finally:
         os.close(root)
 
@@ -149,9 +150,3 @@ def _unzstd(file: BinaryIO) -> Iterator[bytes]:
             yield piece
     except (broken, EOFError) as error:
         raise ValueError(f"it can't be uncompressed ({error})") from error
-
-
-def _sync_filesystem(descriptor: int) -> None:
-    """syncfs(2): thousands of small files at once, where fsync of each takes minutes on a slow disk."""
-    if syscalls.libc.syncfs(descriptor) < 0:
-        raise OSError("the file system could not be synced")

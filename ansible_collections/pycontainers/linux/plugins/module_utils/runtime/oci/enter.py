@@ -30,6 +30,7 @@ from typing import NoReturn
 
 from ..errors import Failure
 from ..kernel import syscalls
+from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
 from ..kernel.process import Process
 from . import terminal
 from .init import BARRIER, PROGRAM, REPORT, Init, run
@@ -48,9 +49,6 @@ FAILED = 125
 
 HANDED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 """Signals to the caller that are meant for the program."""
-
-TIOCGPTPEER = 0x5441
-"""ioctl_tty(2): open the other side of a terminal by its master, without a path that the container could swap."""
 
 
 def enter(process: Process, program: Sequence[Operation], cgroup: Sequence[str], tty: bool = False) -> int:
@@ -122,7 +120,7 @@ def _hand_on(pid: int) -> None:
 def _open_terminal(channel: socket.socket) -> int:
     """A new terminal of the container: its master goes to the caller, its other side is returned."""
     master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    fcntl.ioctl(master, termios.TIOCSPTLCK if hasattr(termios, "TIOCSPTLCK") else 0x40045431, array.array("i", [0]))
+    fcntl.ioctl(master, TIOCSPTLCK, array.array("i", [0]))
     socket.send_fds(channel, [b"t"], [master])
     screen = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
     os.close(master)

@@ -42,13 +42,11 @@ from typing import Any, NoReturn
 
 from ..errors import explain
 from ..kernel import process_calls, seccomp, syscalls
+from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
 from . import channel, init
 from .config_mounts import WITHIN_PROC
 from .config_process import Hook
 from .hooks import run_hooks
-
-TIOCSPTLCK, TIOCGPTPEER = 0x40045431, 0x5441
-"""Unlock a pseudo-terminal, and open its other side by the master (ioctl_tty(2))."""
 
 PTMX = os.makedev(5, 2)
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
