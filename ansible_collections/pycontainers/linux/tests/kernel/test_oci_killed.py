@@ -4,11 +4,14 @@
 """A runtime that is killed: ``delete --force`` removes what it has left, whatever it was about to do."""
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import MISSING, Oci, hook
+from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import COMMAND, MISSING, Oci, hook, wait
 from ansible_collections.pycontainers.linux.tests.kernel.oci_traces import all_gone, deleted, killed, steps, traces
 
 REACHED = 0.9
@@ -72,6 +75,30 @@ def test_killed_change(oci: Oci, words: tuple[str, ...]) -> None:
         deleted(oci)
     all_gone(oci, before)
     assert deaths > REACHED * len(chosen) > 2
+
+
+def test_a_killed_runtimes_hook(oci: Oci) -> None:
+    """A hook that the killed runtime was waiting for ends with it: nobody else would when its time is over."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["hooks"] = {"createRuntime": [hook("exec sleep 1000")]}
+
+    oci.configure(change=change)
+    before = traces(oci.root)
+    with open(os.devnull, "r+b") as null:
+        command = [COMMAND, "--root", str(oci.root), "create", "c"]
+        running = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, cwd=oci.bundle, env={})
+    wait(lambda: b"sleep" in b"".join(_command_lines(running.pid)))
+    running.kill()
+    running.wait()
+    deleted(oci)
+    all_gone(oci, before)
+
+
+def _command_lines(parent: int) -> list[bytes]:
+    """Those of a process's children."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
 
 
 def _share_pids(document: dict[str, Any]) -> None:

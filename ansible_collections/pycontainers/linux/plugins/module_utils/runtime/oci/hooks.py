@@ -51,9 +51,10 @@ def _run(operation: str, hook: Hook, state: bytes, environment: Mapping[str, str
     stdin = os.memfd_create("state")
     os.write(stdin, state)
     os.lseek(stdin, 0, os.SEEK_SET)
+    waiting = os.getpid()
     pid = os.fork()
     if not pid:
-        _become(hook, environment, stdin, words)
+        _become(hook, environment, stdin, words, waiting)
     os.close(stdin)
     status = _await(pid, hook.timeout)
     if status is None:
@@ -64,8 +65,12 @@ def _run(operation: str, hook: Hook, state: bytes, environment: Mapping[str, str
         raise Failure(operation, f"{ended}{': ' + said if said else ''}")
 
 
-def _become(hook: Hook, environment: Mapping[str, str], stdin: int, words: int) -> NoReturn:
+def _become(hook: Hook, environment: Mapping[str, str], stdin: int, words: int, waiting: int) -> NoReturn:
     try:
+        # Nobody else would end it when its time is over, nor look for it when the container is deleted.
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != waiting:
+            os._exit(127)
         variables: Mapping[str, str] = environment
         if hook.environment is not None:
             variables = dict(each.partition("=")[::2] for each in hook.environment)
