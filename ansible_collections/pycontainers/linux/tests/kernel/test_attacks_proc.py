@@ -219,7 +219,8 @@ def test_cve_2022_0492_no_release_agent(oci: Oci) -> None:
     script = """
     mkdir /m
     for each in $(find /sys/fs/cgroup -name release_agent -o -name notify_on_release -o -name cgroup.procs); do
-      (echo /evil > $each) 2>/dev/null && echo "wrote $each"
+      value=0; case $each in *agent) value=$(cat $each);; esac
+      (echo "$value" > $each) 2>/dev/null && echo "wrote $each"
     done
     mount -t cgroup -o memory cgroup /m 2>/dev/null && echo mounted
     unshare -C true 2>/dev/null && echo unshared
