@@ -324,6 +324,6 @@ def test_what_is_told_of_the_runtime(oci: Oci) -> None:
     assert oci.ok("--version").splitlines()[:2] == ["pycontainers-oci version 0.1.0", "spec: 1.2.0"]
     features = json.loads(oci.ok("features"))
     assert features["ociVersionMin"] == "1.0.0"
-    assert "tmpcopyup" not in features["mountOptions"]
+    assert "tmpcopyup" in features["mountOptions"]
     oci.ok("spec", "--bundle", str(oci.root.parent))
     assert json.loads((oci.root.parent / "config.json").read_text())["process"]["args"] == ["sh"]

@@ -306,14 +306,6 @@ def test_a_hook_has_its_time(oci: Oci) -> None:
 
 
 REFUSED: dict[str, Change] = {
-    "linux.namespaces": lambda document: (
-        document["linux"]["namespaces"].append({"type": "user"}),
-        linux(
-            uidMappings=[{"containerID": 0, "hostID": 1000, "size": 10}],
-            gidMappings=[{"containerID": 0, "hostID": 1000, "size": 10}],
-        )(document),
-    ),
-    "tmpcopyup": mounted(destination="/up", type="tmpfs", source="tmpfs", options=["tmpcopyup"]),
     "linux.intelRdt": linux(intelRdt={"closID": "x"}),
     "root.path": lambda document: document["root"].update(path="none"),
     "mounts[0].type": lambda document: document["mounts"][0].update(type=""),

@@ -23,9 +23,6 @@ from ..oci.spec import DEFAULT_PATH, MASKED_PATHS, MOUNTS, READONLY_PATHS
 from ..oci.spec import NAMESPACES as DEFAULT_NAMESPACES
 from .oci_call import Call
 
-NOT_YET = ("tmpcopyup", "idmap", "ridmap")
-"""Mount option words that are understood and refused."""
-
 
 def _say(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
@@ -138,9 +135,9 @@ def features(call: Call) -> int:
             "ociVersionMin": "1.0.0",
             "ociVersionMax": "1.3.0",
             "hooks": list(HOOKS),
-            "mountOptions": [word for word in OPTION_WORDS if word not in NOT_YET],
+            "mountOptions": list(OPTION_WORDS),
             "linux": {
-                "namespaces": sorted(kind for kind in NAMESPACES if kind != "user"),
+                "namespaces": sorted(NAMESPACES),
                 "capabilities": [f"CAP_{name}" for name in CAPABILITIES],
                 "cgroup": {"v1": True, "v2": True, "systemd": False, "systemdUser": False, "rdma": False},
                 "seccomp": {
@@ -154,7 +151,7 @@ def features(call: Call) -> int:
                 "apparmor": {"enabled": False},
                 "selinux": {"enabled": False},
                 "intelRdt": {"enabled": False},
-                "mountExtensions": {"idmap": {"enabled": False}},
+                "mountExtensions": {"idmap": {"enabled": True}},
                 "netDevices": {"enabled": False},
             },
         }

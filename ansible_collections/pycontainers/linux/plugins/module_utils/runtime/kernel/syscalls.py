@@ -41,6 +41,7 @@ PROC_SUPER_MAGIC, PROC_ROOT_INO = 0x9FA0, 1
 AT_FDCWD = -100
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "armv7l": 218, "ppc64le": 203, "s390x": 217}
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLOSE_RANGE, _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 428, 429, 436, 437, 442
+_SYS_CLONE3, CLONE_PARENT = 435, 0x8000
 
 AT_EMPTY_PATH, AT_RECURSIVE, OPEN_TREE_CLONE = 0x1000, 0x8000, 1
 MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 0x04, 0x40
@@ -190,14 +191,15 @@ def open_tree(path: str, recursive: bool = True, directory: int = AT_FDCWD) -> i
 
 
 def mount_setattr(
-    descriptor: int, attributes: int, recursive: bool = True, clear: int = 0, propagation: int = 0
+    descriptor: int, attributes: int, recursive: bool = True, clear: int = 0, propagation: int = 0, users: int = 0
 ) -> None:
     """mount_setattr(2): set and clear MOUNT_ATTR_* on the mount behind the descriptor, and on those below it.
 
-    ``propagation`` is one of MS_SHARED, MS_SLAVE, MS_PRIVATE and MS_UNBINDABLE; 0 leaves it as it is.
+    ``propagation`` is one of MS_SHARED, MS_SLAVE, MS_PRIVATE and MS_UNBINDABLE; 0 leaves it as it is. ``users``
+    is the descriptor of the user namespace for MOUNT_ATTR_IDMAP.
     """
     flags = AT_EMPTY_PATH | (AT_RECURSIVE if recursive else 0)
-    wanted = _MountAttr(attributes, clear, propagation, 0)
+    wanted = _MountAttr(attributes, clear, propagation, users)
     size = ctypes.sizeof(wanted)
     arguments = (c_int(descriptor), b"", c_uint(flags), ctypes.byref(wanted), c_ulong(size))
     if libc.syscall(c_long(_SYS_MOUNT_SETATTR), *arguments) < 0:
@@ -217,6 +219,18 @@ def on_proc(descriptor: int) -> bool:
     if libc.fstatfs(descriptor, ctypes.byref(found)) < 0:
         _raise()
     return found[0] == PROC_SUPER_MAGIC
+
+
+def fork_sibling() -> int:
+    """clone3(2) with CLONE_PARENT: a child of this process's parent; its pid, in the child 0.
+
+    Python's own preparations for fork(2) are left out: it is for processes of one thread.
+    """
+    arguments = (c_uint64 * 8)(CLONE_PARENT)
+    pid: int = libc.syscall(c_long(_SYS_CLONE3), ctypes.byref(arguments), c_ulong(ctypes.sizeof(arguments)))
+    if pid < 0:
+        _raise()
+    return pid
 
 
 def syncfs(descriptor: int) -> None:

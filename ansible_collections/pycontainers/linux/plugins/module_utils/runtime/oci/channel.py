@@ -10,6 +10,9 @@ from typing import NamedTuple
 ENVIRONMENT, GO, READY, ERROR = b"N", b"G", b"R", b"E"
 """Namespaces are there; go on (with the state document); all but exec is done; what has gone wrong."""
 
+USERS, CHILD = b"U", b"P"
+"""There is a user namespace whose ids are to be mapped; the pid of the process that goes on."""
+
 SIZE = 4
 
 

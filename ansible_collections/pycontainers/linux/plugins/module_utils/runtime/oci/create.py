@@ -19,7 +19,7 @@ from ..kernel import procfs, syscalls
 from ..kernel.cgroups import Cgroups, exists
 from ..kernel.devices import set_rules
 from ..kernel.process import Process, process
-from . import channel, config_supported, operations, stage
+from . import channel, config_supported, mappings, operations, stage
 from .channel import ENVIRONMENT, GO, READY
 from .config import Config, parse
 from .config_process import Process as Program
@@ -66,7 +66,8 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
     document = decode(content)
     config = parse(document, wish.bundle, systemd=wish.systemd)
     host_groups = None if wish.cgroup_manager == NO_CGROUP else groups()
-    warnings = config.warnings + _check(config, host_groups, wish)
+    host_groups, without = mappings.usable(host_groups, config) if host_groups else (None, ())
+    warnings = config.warnings + without + _check(config, host_groups, wish)
     path = config.cgroup.path if config.cgroup else f"pycontainers-{identity}"
     cgroup = (host_groups, path) if host_groups else None
     record = Record(
@@ -106,6 +107,7 @@ def _check(config: Config, host_groups: Cgroups | None, wish: Wish) -> tuple[str
     """What must be right before anything is touched."""
     process = _program(config)
     operations.refuse_unsupported(config)
+    mappings.check(config)
     warnings = config_supported.supported(config, facts(host_groups, config))
     with failing(f"use {config.rootfs} as root.path"):
         if not stat.S_ISDIR(os.stat(config.rootfs).st_mode):
@@ -135,9 +137,15 @@ def _create(
 ) -> Record:
     containers.save(record)
     store.write(containers.folder(record.id, "config.json"), content, durable=False)
-    with failing(f"create container {record.id}"):
+    with failing(f"create container {record.id}"), mappings.shifts(config) as shifts:
         program = operations.compile_config(
-            config, _program(config), cgroup, containers.filters, pivot=wish.pivot, keyring=wish.keyring
+            config,
+            _program(config),
+            cgroup,
+            containers.filters,
+            pivot=wish.pivot,
+            keyring=wish.keyring,
+            shifts=shifts,
         )
         if cgroup:
             _make_cgroup(config, *cgroup)
@@ -145,10 +153,12 @@ def _create(
         listener.bind(f"/proc/self/fd/{folder}/start")
         listener.listen(1)
         ours, theirs = socket.socketpair()
-    with listener, ours, theirs:
-        pid = _fork(config, program, stage.Stage(theirs, listener, wish.console, wish.preserved))
-        theirs.close()
-        listener.close()
+        with theirs, listener:
+            setup = stage.Stage(theirs, listener, wish.console, wish.preserved)
+            pid = _fork(config, program, setup, set(shifts.values()))
+    with ours:
+        if mappings.has_users(config):
+            pid = mappings.accompany(f"create container {record.id}", ours, pid, config)
         return _accompany(containers, record._replace(process=process(pid)), config, wish, ours)
 
 
@@ -220,12 +230,12 @@ def write_pid(path: str, pid: int) -> None:
         raise
 
 
-def _fork(config: Config, program: tuple[Any, ...], setup: stage.Stage) -> int:
+def _fork(config: Config, program: tuple[Any, ...], setup: stage.Stage, kept: set[int]) -> int:
     """Fork the first process, into the namespaces that one is born into."""
     with _born_into(config), failing("fork the first process"):
         pid = os.fork()
         if not pid:
-            stage.run(program, setup, set())
+            stage.run(program, setup, kept)
         return pid
 
 
@@ -233,6 +243,10 @@ def _fork(config: Config, program: tuple[Any, ...], setup: stage.Stage) -> int:
 def _born_into(config: Config) -> Iterator[None]:
     """Within the block children are born into the container's pid and time namespaces; the caller's own stay."""
     kinds = config.namespaces
+    if mappings.has_users(config):
+        # The first process forks once more instead, when it is in the user namespace that owns them.
+        yield
+        return
     joined = [(kind, path) for kind, path in kinds.joined if kind & operations.BEFORE_FORK]
     fresh = kinds.new & operations.BEFORE_FORK
     touched = fresh | sum(kind for kind, _ in joined)

@@ -210,11 +210,15 @@ class Init:
         security.limit_bounding(bounding)
         if user:
             syscalls.prctl(syscalls.PR_SET_KEEPCAPS, 1)
-        # Without its own group among them, a program with the set-group-ID bit would leave it (CVE-2022-36109).
-        os.setgroups(sorted({group, *groups}))
+        self._set_groups(group, groups)
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
         security.set_capabilities(effective, permitted, inheritable, ambient)
+
+    def _set_groups(self, group: int, groups: Sequence[int]) -> None:
+        """Set the additional groups."""
+        # Without its own group among them, a program with the set-group-ID bit would leave it (CVE-2022-36109).
+        os.setgroups(sorted({group, *groups}))
 
     def no_new_privileges(self) -> None:
         """Let no program that is executed gain privileges."""

@@ -7,6 +7,7 @@
 runtime (exec)                 the new process
 =============================  ==========================================
 fork into the pid namespace
+receive CHILD, send GO         a user namespace: fork inside, send CHILD
 receive READY                  cgroups, namespaces, identity, send READY
 write the pid file             exec
 read to the end: executed      …or ERROR
@@ -27,6 +28,7 @@ from .config_process import Process
 from .container import CREATED, PAUSED, RUNNING, Containers, encoded
 from .create import end_child, expect, first_process, write_pid
 from .limits import groups
+from .mappings import accompany, has_users
 from .program import Operation
 
 
@@ -70,6 +72,8 @@ def execute(
             theirs.close()
             os.close(target)
     with ours:
+        if has_users(config):
+            pid = accompany(operation, ours, pid, None)
         try:
             expect(operation, ours, channel.READY)
             if pid_file:
@@ -94,12 +98,13 @@ def _pinned(operation: str, pid: int) -> int:
 def kinds(config: Config) -> int:
     """The namespaces to be joined: all that the container does not share with the runtime."""
     wanted = config.namespaces
-    return sum(flag for flag in NAMESPACES.values() if wanted.has(flag)) & ~syscalls.CLONE_NEWPID
+    found = sum(flag for flag in NAMESPACES.values() if wanted.has(flag))
+    return found if has_users(config) else found & ~syscalls.CLONE_NEWPID
 
 
 def _fork(config: Config, target: int, program: tuple[Operation, ...], setup: stage.Stage) -> int:
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    inside = config.namespaces.has(syscalls.CLONE_NEWPID)
+    inside = config.namespaces.has(syscalls.CLONE_NEWPID) and not has_users(config)
     try:
         if inside:
             syscalls.setns(target, syscalls.CLONE_NEWPID)

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import InvalidValue
 from ..kernel import syscalls
 from ..kernel.cgroups import V1, Cgroups
 from ..kernel.mount_options import MOUNT_ATTR_NOSYMFOLLOW
+from . import mappings
 from .config import Config
 from .config_mounts import Mount
 from .config_process import Process
@@ -31,7 +33,6 @@ def refuse_unsupported(config: Config) -> None:
     """Raise :class:`InvalidValue` for what is valid but not carried out yet."""
     process = config.process
     checks: tuple[tuple[str, object, str], ...] = (
-        ("linux.namespaces", "user" if config.namespaces.has(syscalls.CLONE_NEWUSER) else "", "user namespaces are"),
         ("linux.netDevices", [name for name, _ in config.net_devices], "moving interfaces is"),
         ("linux.mountLabel", config.mount_label, "SELinux labels are"),
         ("process.selinuxLabel", process.selinux_label if process else "", "SELinux labels are"),
@@ -42,25 +43,31 @@ def refuse_unsupported(config: Config) -> None:
     for path, value, what in checks:
         if value:
             raise InvalidValue(path, value, f"{what} not supported yet")
-    for index, mount in enumerate(config.mounts):
-        for given, what in ((mount.copy_up, "tmpcopyup"), (mount.id_mapping, "an id-mapped mount")):
-            if given:
-                raise InvalidValue(f"mounts[{index}].options", mount.destination, f"{what} is not supported yet")
 
 
 def compile_config(
-    config: Config, process: Process, cgroup: tuple[Cgroups, str] | None, filters: str, *, pivot: bool, keyring: bool
+    config: Config,
+    process: Process,
+    cgroup: tuple[Cgroups, str] | None,
+    filters: str,
+    *,
+    pivot: bool,
+    keyring: bool,
+    shifts: Mapping[int, int],
 ) -> tuple[Operation, ...]:
     """The whole program. ``cgroup`` is the container's, None for none; ``filters`` keeps compiled seccomp profiles.
+
+    ``shifts`` are descriptors of the user namespaces for id-mapped mounts, by their index.
 
     Cgroups are joined before the cgroup namespace is made, so that its root is the container's own group; mounts
     come before the new root, while the host's paths and /proc are there to act through.
     """
     kinds = config.namespaces
-    joined = sorted(kinds.joined, key=lambda each: each[0] == syscalls.CLONE_NEWNS)
+    users = mappings.has_users(config)
     found: list[Operation] = [("cgroups", cgroup[0].directories(cgroup[1]))] if cgroup else []
-    found += [("join_kind", path, kind) for kind, path in joined if not kind & BEFORE_FORK]
-    found += [("unshare", kinds.new & ~BEFORE_FORK)] if kinds.new & ~BEFORE_FORK else []
+    found += _before_users(config, process) if users else []
+    found += _shifted(config, shifts)
+    found += _into_users(config) if users else _into(config)
     found += [("environment",), *_agent(config.seccomp)]
     found += [("keyring",)] if keyring else []
     found += [("hostname", config.hostname)] if config.hostname else []
@@ -68,7 +75,8 @@ def compile_config(
     found += [("setting", path, value) for path, value in config.sysctls]
     found += [("tree", config.rootfs, config.propagation)]
     for mount in config.mounts:
-        found += _mount(mount, cgroup, bool(kinds.has(syscalls.CLONE_NEWCGROUP)))
+        shown = _own_sysfs(mount) if users and not kinds.new & syscalls.CLONE_NEWNET else mount
+        found += _mount(shown, cgroup, bool(kinds.has(syscalls.CLONE_NEWCGROUP)))
     found += _devices(config)
     found += [("folder", process.cwd)]
     found += [("terminal", process.uid, process.console or ())] if process.terminal else [("standard", process.uid)]
@@ -78,7 +86,7 @@ def compile_config(
     found += [("mask", path) for path in config.masked_paths]
     found += [("remount", mount.destination, mount.flags) for mount in config.mounts if _later(mount)]
     found += [("readonly_root",)] if config.readonly else []
-    found += _scores(process)
+    found += [] if users else _scores(process)
     found += [("become_root", pivot, config.propagation)]
     found += [("domain", config.personality)] if config.personality is not None else []
     load = _filter(config.seccomp, filters)
@@ -99,11 +107,62 @@ def compile_process(
         *_scores(process),
         *_agent(profile),
         ("enter", target, kinds),
+        *((("mapped_root",), ("reborn",)) if kinds & syscalls.CLONE_NEWUSER else ()),
         ("terminal", process.uid, process.console or ()) if process.terminal else ("standard", process.uid),
         *_identity(process, load),
         ("ready",),
         *_end(process, load),
     )
+
+
+def _into(config: Config) -> list[Operation]:
+    """Join namespaces and make new ones, without a user namespace."""
+    kinds = config.namespaces
+    joined = sorted(kinds.joined, key=lambda each: each[0] == syscalls.CLONE_NEWNS)
+    found: list[Operation] = [("join_kind", path, kind) for kind, path in joined if not kind & BEFORE_FORK]
+    return [*found, *([("unshare", kinds.new & ~BEFORE_FORK)] if kinds.new & ~BEFORE_FORK else [])]
+
+
+def _before_users(config: Config, process: Process) -> list[Operation]:
+    """What needs rights over the host, or its paths."""
+    found = _scores(process)
+    outside = mappings.outside(config.uid_mappings, process.uid)
+    found += [("standard", outside)] if not process.terminal and outside >= 0 else []
+    if not os.geteuid() and config.namespaces.new & syscalls.CLONE_NEWNS:
+        plain = [each for each in config.mounts if each.bind and each.source and not each.id_mapping]
+        deep = [(each.source, bool(each.flags & syscalls.MS_REC)) for each in plain]
+        found.append(("sources", [(config.rootfs, True), *deep]))
+    return found
+
+
+def _shifted(config: Config, shifts: Mapping[int, int]) -> list[Operation]:
+    found: list[Operation] = []
+    for index, users in shifts.items():
+        mount = config.mounts[index]
+        below = mount.id_mapping is not None and mount.id_mapping.recursive
+        field = f"mounts[{index}].uidMappings"
+        found.append(("mapped", mount.source, bool(mount.flags & syscalls.MS_REC), users, below, field))
+    return found
+
+
+def _into_users(config: Config) -> list[Operation]:
+    """The user namespace, and the others so that they are owned by it."""
+    kinds = config.namespaces
+    joined = tuple((path, kind) for kind, path in kinds.joined)
+    found: list[Operation] = [("join_kinds", joined)] if joined else []
+    found += [("users",)] if kinds.new & syscalls.CLONE_NEWUSER else []
+    found += [("mapped_root",)]
+    fresh = kinds.new & ~syscalls.CLONE_NEWUSER
+    found += [("unshare", fresh)] if fresh else []
+    found += [("offsets", config.time_offsets)] if config.time_offsets else []
+    return [*found, ("reborn",)]
+
+
+def _own_sysfs(mount: Mount) -> Mount:
+    """A sysfs shows a network namespace, and who does not own that can only have the one that is there."""
+    if mount.type != "sysfs":
+        return mount
+    return mount._replace(type="", source="/sys", flags=mount.flags | syscalls.MS_BIND | syscalls.MS_REC, options="")
 
 
 def _later(mount: Mount) -> bool:
@@ -123,6 +182,9 @@ def _mount(mount: Mount, cgroup: tuple[Cgroups, str] | None, namespace: bool) ->
     else:
         plain = flags & ~(syscalls.MS_RDONLY if _later(mount) else 0)
         extra = mount.recursive[0] | mount.attributes[0] & MOUNT_ATTR_NOSYMFOLLOW
+        if mount.copy_up:
+            found = [("copy_up", mount.source or mount.type, target, mount.type, plain, mount.options)]
+            return [*found, *(("propagate", target, each) for each in mount.propagation)]
         found = [("filesystem", mount.source or mount.type, target, mount.type, plain, mount.options, extra)]
     return [*found, *(("propagate", target, each) for each in mount.propagation)]
 

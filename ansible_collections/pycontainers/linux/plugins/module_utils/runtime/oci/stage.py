@@ -10,7 +10,12 @@ handshake, over one socket pair whose ends close with their processes, so that n
 runtime (create)                first process
 ==============================  ========================================
 fork into the pid namespace
-…                               join cgroups, namespaces; unshare
+…                               join cgroups
+receive USERS                   a new user namespace: send USERS
+write the id maps, send GO      become root of it
+…                               join namespaces; unshare
+receive CHILD, its pid          a user namespace: fork a sibling, send CHILD
+send GO                         …
 receive ENVIRONMENT             send ENVIRONMENT
 write the state; hooks: prestart, createRuntime
 send GO, with the state         …
@@ -40,10 +45,10 @@ import termios
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from ..errors import explain
+from ..errors import Failure, explain
 from ..kernel import process_calls, seccomp, syscalls
 from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
-from . import channel, init
+from . import channel, init, stage_users
 from .config_mounts import WITHIN_PROC
 from .config_process import Hook
 from .hooks import run_hooks
@@ -53,7 +58,7 @@ ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.S
 """Signals that end a process by default, but not pid 1 of a namespace, unless it asks for them."""
 
 
-class Stage(init.Init):
+class Stage(stage_users.Users):
     """What the operations keep for one another, besides the root filesystem's descriptor."""
 
     _within_proc = WITHIN_PROC
@@ -91,15 +96,17 @@ class Stage(init.Init):
         """Take ``path`` as the root to be, as a mount of its own.
 
         First it is settled what mounts made here have to do with the host. pivot_root(2) wants neither the new root nor
-        what it is mounted on to be shared.
+        what it is mounted on to be shared. A copy from before a user namespace is mounted on "/", which is in reach.
         """
         syscalls.mount("none", "/", flags=propagation or syscalls.MS_REC | syscalls.MS_SLAVE)
-        above = os.path.realpath(path)
+        self.on_top = (path, True) in self.trees
+        place = "/" if self.on_top else path
+        above = os.path.realpath(place)
         while not _private(above):
             above = os.path.dirname(above)
-        self.root = syscalls.open_tree(path)
+        self.root = self.copy_of(path, True)
         syscalls.mount_setattr(self.root, 0, recursive=False, propagation=syscalls.MS_PRIVATE)
-        target = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        target = os.open(place, os.O_PATH | os.O_CLOEXEC)
         syscalls.move_mount(self.root, target)
         os.close(target)
 
@@ -108,7 +115,7 @@ class Stage(init.Init):
 
         ``attributes`` and ``below`` are what is set and cleared: on the mount itself, and on it and all below.
         """
-        tree = syscalls.open_tree(source, deep)
+        tree = self.copy_of(source, deep)
         if any(below):
             syscalls.mount_setattr(tree, below[0], clear=below[1])
         if any(attributes):
@@ -233,7 +240,8 @@ class Stage(init.Init):
             syscalls.mount("none", ".", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
             syscalls.umount(".", syscalls.MNT_DETACH)
         else:
-            syscalls.mount(".", "/", flags=syscalls.MS_MOVE)
+            if not self.on_top:
+                syscalls.mount(".", "/", flags=syscalls.MS_MOVE)
             os.chroot(".")
         os.close(old)
         os.chdir("/")
@@ -348,6 +356,8 @@ def _describe(operation: Sequence[Any], error: BaseException) -> str:
     if operation[0] in ("find", "become") and isinstance(error, OSError):
         said = error.strerror or ""
         return said if said.startswith("exec:") else f'exec: "{operation[1][0]}": {said.lower()}'
+    if isinstance(error, Failure):
+        return str(error)
     if not isinstance(error, OSError):
         return str(error) if operation[0] == "hooks" else f"{operation[0]}: {type(error).__name__}: {error}"
     # A descriptor's name in /proc tells nobody anything; the operation's own words do.
