@@ -62,6 +62,20 @@ def test_identity(oci: Oci) -> None:
     }
 
 
+def test_home(oci: Oci) -> None:
+    """Where the environment has no HOME, it is the user's home in the image, also for exec, and else the root."""
+    (oci.rootfs / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nnone:x:7:7:::\nsome:x:8:8::/home/some:\n")
+
+    def user(uid: int, *variables: str) -> Change:
+        return process(user={"uid": uid, "gid": 0}, env=["PATH=/bin", *variables])
+
+    wanted = {user(0): "/root", user(7): "/", user(8): "/home/some", user(9): "/", user(0, "HOME=/x"): "/x"}
+    assert {each: oci.said("echo $HOME", each).strip() for each in wanted} == wanted
+    oci.configure(change=user(0))
+    oci.run()
+    assert oci.ok("exec", "--user", "8", "c", "sh", "-c", "echo $HOME") == "/home/some\n"
+
+
 def test_limits_of_the_process(oci: Oci) -> None:
     """Resource limits and the score for the end by lack of memory are set before exec."""
     files = min(100, resource.getrlimit(resource.RLIMIT_NOFILE)[1])

@@ -187,6 +187,7 @@ OPTIONS: list[tuple[list[str], str, str]] = [
     (["--sysctl", "kernel.msgmax=9000", "--hostname", "h"], "cat /proc/sys/kernel/msgmax; hostname", "9000\nh\n"),
     (["--device", "/dev/null:/dev/nothing"], "echo lost > /dev/nothing; echo kept", "kept\n"),
     (["--memory", "16m"], "sh -c 'x=$(head -c 50m /dev/zero | tr \"\\0\" a)'; echo $?", "137\n"),
+    ([], "echo $HOME", "/root\n"),
     (["--user", "5:6", "--workdir", "/tmp", "--env", "A=b"], "echo $(id -u; id -g; pwd) $A", "5 6 /tmp b\n"),
 ]
 

@@ -94,7 +94,10 @@ def limit_bounding(keep: int) -> None:
 
 def set_capabilities(effective: int, permitted: int, inheritable: int, ambient: int) -> None:
     """Set the sets of the calling thread; the ambient set can only hold what is permitted and inheritable."""
-    syscalls.capset(effective, permitted, inheritable)
+    try:
+        syscalls.capset(effective, permitted, inheritable)
+    except PermissionError as error:
+        raise PermissionError(error.errno, "whoever starts the program lacks some of its capabilities") from None
     syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
     for number in range(64):
         if ambient >> number & 1:

@@ -251,6 +251,7 @@ def _identity(process: Process, load: list[Operation]) -> list[Operation]:
     variables = dict(each.partition("=")[::2] for each in process.environment)
     return [
         ("umask", process.umask),
+        *(() if variables.get("HOME") else (("home", process.uid),)),
         *(() if process.no_new_privileges else load),
         ("identity", process.uid, process.gid, process.groups, _known(process.capabilities)),
         ("chdir", process.cwd),

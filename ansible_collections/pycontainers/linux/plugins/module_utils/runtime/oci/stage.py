@@ -42,13 +42,13 @@ import stat
 import struct
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..errors import Failure, explain
 from ..kernel import process_calls, seccomp, syscalls
 from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
-from . import channel, init, stage_users
+from . import channel, init, stage_users, users
 from .config_mounts import WITHIN_PROC
 from .config_process import Hook
 from .hooks import run_hooks
@@ -69,6 +69,7 @@ class Stage(stage_users.Users):
         self.state = b""
         self.asked: tuple[socket.socket, int, str] | None = None
         self.program = ""
+        self.variables: dict[str, str] = {}
 
     def join_kind(self, path: str, kind: int) -> None:
         """Enter the namespace of this kind that a file stands for."""
@@ -273,6 +274,10 @@ class Stage(stage_users.Users):
             socket.send_fds(receiver, [json.dumps({**about, "state": state}).encode()], [listener])
         os.close(listener)
 
+    def home(self, uid: int) -> None:
+        """Find what HOME is to be where nothing is said: clients leave it to the runtime."""
+        self.variables["HOME"] = users.home("/", uid)
+
     def find(self, name: str, search: str) -> None:
         """Look for the program while an error still reaches whoever creates the container."""
         self.program = init._executable(name, search)
@@ -299,7 +304,7 @@ class Stage(stage_users.Users):
             os.set_inheritable(descriptor, True)
         _close_others({self.peer.fileno()}, self.preserved)
         syscalls.reset_signals()
-        variables: Mapping[str, str] = dict(each.partition("=")[::2] for each in environment)
+        variables = {**dict(each.partition("=")[::2] for each in environment), **self.variables}
         os.execve(self.program, list(arguments), variables)
 
 
@@ -362,5 +367,5 @@ def _describe(operation: Sequence[Any], error: BaseException) -> str:
         return str(error) if operation[0] == "hooks" else f"{operation[0]}: {type(error).__name__}: {error}"
     # A descriptor's name in /proc tells nobody anything; the operation's own words do.
     where = "" if str(error.filename or "").startswith("/proc/self/fd/") else explain(error)
-    words = " ".join(str(each) for each in operation[1:3] if isinstance(each, str))
-    return f"{operation[0]} {words}: {where or error.strerror} (errno {error.errno})"
+    words = [each for each in operation[:3] if isinstance(each, str)]
+    return f"{' '.join(words)}: {where or error.strerror} (errno {error.errno})"

@@ -56,6 +56,11 @@ def groups(rootfs: str, wanted: Sequence[str]) -> tuple[int, ...]:
     return tuple(_group(rootfs, each) for each in wanted)
 
 
+def home(rootfs: str, uid: int) -> str:
+    """The home directory of a uid inside the root filesystem; ``/`` for one that is not listed."""
+    return next((entry[5] or "/" for entry in _entries(rootfs, "etc/passwd", 6) if _is(entry[2], uid)), "/")
+
+
 def _group(rootfs: str, group: str) -> int:
     number = _number(group)
     if number is not None:
