@@ -67,6 +67,8 @@ def run(call: Call) -> int:
     master, theirs = _screen(call) if not path and not detach else (None, -1)
     record = _create(call, identity, theirs if master else oci_console.connected(path))
     try:
+        if not detach:
+            _pass_on(record.init)
         for each in creation.start(call.containers, identity):
             call.warn(each)
         if detach:
@@ -96,12 +98,17 @@ def _screen(call: Call) -> tuple[socket.socket | None, int]:
     return ours, theirs.detach()
 
 
-def wait(process: Process, master: socket.socket | None) -> int:
-    """Wait for a child, passing signals on and relaying its terminal; returns its status, 128 + n for signal n."""
+def _pass_on(process: Process) -> None:
+    """Pass signals on. A program that has just been started may already be waiting for one."""
     for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE}:
         if number not in (signal.SIGWINCH, signal.SIGURG, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
             with suppress(OSError, ValueError):
                 signal.signal(number, lambda received, _: process.signal(received) and None)
+
+
+def wait(process: Process, master: socket.socket | None) -> int:
+    """Wait for a child, passing signals on and relaying its terminal; returns its status, 128 + n for signal n."""
+    _pass_on(process)
     if master is not None:
         from ..oci import terminal
 
