@@ -130,15 +130,10 @@ def test_links_that_loop_are_refused(host: Host, tmp_path: Path) -> None:
 
 
 def test_proc_as_a_link_of_the_image(host: Host) -> None:
-    """An image whose /proc is a link can't get at the host's processes, nor at what is masked."""
+    """An image whose /proc is a link is told of, and nothing is mounted where the link leads."""
     image = host.image("with-linked-proc", {}, lambda root: (root / "proc").symlink_to("/elsewhere"))
-    script = "ls -d /proc/[0-9]* | wc -l; cat /proc/keys /elsewhere/keys; echo x > /elsewhere/sys/kernel/domainname"
-    host.converge(image=image, command=["sh", "-c", script])
-    container = host.observed()
-    host.ended(container)
-    said = host.log(container).splitlines()
-    assert int(said[0]) <= 4
-    assert said[1:] == ["sh: can't create /elsewhere/sys/kernel/domainname: Read-only file system"]
+    with pytest.raises(Failure, match="/proc: a symbolic link leads there"):
+        host.converge(image=image, command=["true"])
 
 
 def test_mounts_do_not_spread(host: Host, tmp_path: Path) -> None:
