@@ -157,7 +157,7 @@ def test_id_mapped_mount(oci: Oci, inside: bool) -> None:
     source = oci.bundle / "volume"
     source.mkdir()
     (source / "file").touch()
-    mount = {"destination": "/volume", "type": "bind", "source": str(source), "options": ["rbind", "ro"]}
+    mount: dict[str, Any] = {"destination": "/volume", "type": "bind", "source": str(source), "options": ["rbind"]}
 
     def change(document: dict[str, Any]) -> None:
         if inside:
