@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -279,3 +280,18 @@ def test_unprivileged_refusals(oci: Oci) -> None:
         status, _, err = as_user(oci, "run", "mine")
         assert status == 1
         assert field in err
+
+
+@pytest.mark.skipif(shutil.which("newuidmap") is not None, reason="newuidmap is installed")
+def test_without_the_programs_that_map(oci: Oci) -> None:
+    """A user that maps more than itself on a host without newuidmap is told what to install; nothing is left."""
+
+    def change(document: dict[str, Any]) -> None:
+        plain(document)
+        document["linux"] |= {"uidMappings": MAPPING, "gidMappings": MAPPING}
+
+    oci.configure(change=change)
+    status, _, err = as_user(oci, "run", "mine")
+    assert status == 1
+    assert "install the package uidmap" in err
+    assert os.listdir(oci.bundle / "runtime/pycontainers/oci") == []
