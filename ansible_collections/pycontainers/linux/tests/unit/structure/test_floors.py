@@ -13,7 +13,7 @@ import pytest
 COLLECTION = Path(__file__).parents[3]
 PLUGINS = COLLECTION / "plugins"
 RUNTIME = PLUGINS / "module_utils/runtime"
-ROOMS = {"errors": 0, "core": 1, "kernel": 1, "oci": 2, "image": 2, "resources": 3, "cli": 4}
+ROOMS = {"errors": 0, "typed": 0, "core": 1, "kernel": 1, "oci": 2, "image": 2, "resources": 3, "cli": 4}
 """The floor that each room of the runtime is on."""
 
 LONGEST = 400

@@ -69,6 +69,12 @@ def test_a_containers_first_process_loads_little() -> None:
     assert found - ours <= FIRST_PROCESS_LIBRARY
 
 
+def test_the_oci_command_line_loads_no_typing() -> None:
+    """What clients start for each container loads neither what is heavy nor typing, which takes milliseconds too."""
+    found, _ = loaded("import runtime.cli.oci_door, runtime.cli.oci, runtime.cli.oci_life, runtime.cli.oci_exec")
+    assert found & (HEAVY | {"typing", "dataclasses", "inspect"} - {"encodings.ascii"}) == set()
+
+
 NO_OP = """
 from runtime.core.layout import Layout
 from runtime.core.model import parse

@@ -8,10 +8,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from ..errors import Failure, explain
 from ..oci.container import Containers
+from ..typed import NamedTuple
 from .oci_call import Call
 from .options import FLAG, LIST, VALUE, parse
 

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from ..oci.container import Containers
+from ..typed import NamedTuple
 from .options import Chosen
 
 

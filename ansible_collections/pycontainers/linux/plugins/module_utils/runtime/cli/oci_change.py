@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from ..errors import Failure, InvalidValue, failing
 from ..kernel import freezer
@@ -16,6 +15,7 @@ from ..oci.container import CREATED, PAUSED, RUNNING, Record
 from ..oci.devices import DEFAULT_RULES
 from ..oci.fields import LARGEST_DOCUMENT, decode
 from ..oci.host import facts
+from ..typed import Any
 from .oci_call import Call
 from .options import Chosen
 

@@ -4,6 +4,7 @@
 """Where ``pycontainers-oci`` begins: what must be so before anything else is imported, which is then done once only."""
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -15,6 +16,8 @@ SHIELDED = {"create", "run", "exec"}
 
 def main() -> int:
     """Run the verb of the command line; see :func:`.oci.main`."""
+    # There is no garbage in so short a life, and looking for it while modules are imported takes 4 ms.
+    gc.disable()
     _open_standard()
     # An option's value may be such a word too, and costs a start of the interpreter then. Who is not root can't write
     # to the host's interpreter, nor has the right to shield it.

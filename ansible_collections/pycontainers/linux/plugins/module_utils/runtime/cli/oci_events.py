@@ -10,11 +10,11 @@ import re
 import select
 import sys
 import time
-from typing import Any
 
 from ..errors import Failure, InvalidValue
 from ..oci import container, limits
 from ..oci.statistics import killed_for_memory, statistics
+from ..typed import Any
 from .oci_call import Call
 
 INTERVAL = "5s"

@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import Any
 
 from ..core import store
 from ..errors import Failure, NotFound
@@ -21,6 +20,7 @@ from ..oci.config_mounts import OPTION_WORDS
 from ..oci.config_process import HOOKS
 from ..oci.spec import DEFAULT_PATH, MASKED_PATHS, MOUNTS, READONLY_PATHS
 from ..oci.spec import NAMESPACES as DEFAULT_NAMESPACES
+from ..typed import Any
 from .oci_call import Call
 
 

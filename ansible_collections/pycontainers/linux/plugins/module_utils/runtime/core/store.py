@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter
-from typing import Any, NamedTuple
 
 from ..errors import Failure, failing
+from ..typed import Any, NamedTuple
 
 
 def write(path: str, content: bytes, mode: int = 0o600, *, durable: bool = True) -> None:

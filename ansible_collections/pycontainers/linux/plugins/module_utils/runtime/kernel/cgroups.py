@@ -13,9 +13,9 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, Protocol
 
 from ..errors import Failure, NotFound
+from ..typed import NamedTuple, Protocol
 from .mounts import mounts
 
 V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "freezer", "devices")

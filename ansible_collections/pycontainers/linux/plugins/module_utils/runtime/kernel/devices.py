@@ -13,9 +13,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..errors import Failure
+from ..typed import NamedTuple
 from . import bpf
 from .bpf import instruction
 from .cgroups import Cgroups, read_file, write_file

@@ -16,9 +16,9 @@ import struct
 from collections.abc import Sequence
 from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint32, c_uint64, c_void_p
 from functools import cache
-from typing import NamedTuple
 
 from ..errors import Failure
+from ..typed import NamedTuple
 from .seccomp import INSTRUCTION
 
 KILL_PROCESS, KILL_THREAD, TRAP, ERRNO = 0x80000000, 0, 0x00030000, 0x00050000

@@ -7,8 +7,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from typing import NamedTuple
 
+from ..typed import NamedTuple
 from . import syscalls
 
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -14,9 +14,9 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
 
 from ..errors import Failure
+from ..typed import Any
 from . import namespaces
 
 

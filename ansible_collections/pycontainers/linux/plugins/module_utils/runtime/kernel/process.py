@@ -9,7 +9,8 @@ import select
 import signal
 import time
 from contextlib import suppress
-from typing import NamedTuple
+
+from ..typed import NamedTuple
 
 
 class Process(NamedTuple):

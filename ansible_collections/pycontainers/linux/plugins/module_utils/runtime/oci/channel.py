@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import socket
-from typing import NamedTuple
+
+from ..typed import NamedTuple
 
 ENVIRONMENT, GO, READY, ERROR = b"N", b"G", b"R", b"E"
 """Namespaces are there; go on (with the state document); all but exec is done; what has gone wrong."""

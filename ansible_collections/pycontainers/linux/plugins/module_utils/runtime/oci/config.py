@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any, NamedTuple
 
 from ..kernel import syscalls
 from ..kernel.process_attributes import UTS_LENGTH
+from ..typed import Any, NamedTuple
 from . import config_linux
 from .config_cgroup import CgroupPath, cgroup_path
 from .config_linux import Device, Namespaces

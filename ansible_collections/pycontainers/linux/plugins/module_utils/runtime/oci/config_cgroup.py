@@ -4,8 +4,7 @@
 """``linux.cgroupsPath`` of an OCI configuration: where the container's control group is, in both of its grammars."""
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from ..typed import NamedTuple
 from .fields import Field
 
 NAME_MAX = 255

@@ -4,9 +4,8 @@
 """Limits by device in an OCI configuration: which may be used (``resources.devices``), and how fast (``blockIO``)."""
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..kernel.devices import LETTERS, DeviceRule
+from ..typed import NamedTuple
 from .config_linux import LARGEST_MAJOR, LARGEST_MINOR
 from .fields import Field
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import NamedTuple
 
 from ..kernel import syscalls
 from ..kernel.mount_options import PROPAGATION
 from ..kernel.process_attributes import PER_LINUX, PER_LINUX32
+from ..typed import NamedTuple
 from .config_mounts import plain
 from .fields import Field, first_repeated
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import posixpath
-from typing import NamedTuple
 
 from ..kernel.mount_options import ATTRIBUTES, FLAGS, PROPAGATION, combined
 from ..kernel.mounts import PAGE
 from ..kernel.syscalls import MS_BIND, MS_REC, MS_REMOUNT
+from ..typed import NamedTuple
 from .fields import LARGEST_ID, Field
 
 MOST_EXTENTS = 340

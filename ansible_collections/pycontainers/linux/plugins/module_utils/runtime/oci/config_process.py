@@ -4,11 +4,10 @@
 """``process`` and ``hooks`` of an OCI configuration (runtime-spec config.md): what runs, as whom, with what rights."""
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from ..kernel import process_attributes as attributes
 from ..kernel.process_attributes import SCHED_DEADLINE, SCHED_FIFO, SCHED_RR
 from ..kernel.security import mask
+from ..typed import NamedTuple
 from .fields import Field, first_repeated
 
 MOST_ARGUMENTS = 1 << 16

@@ -9,10 +9,10 @@ for fields that their users left alone.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from ..kernel.devices import DeviceRule
 from ..kernel.process_attributes import MOST_CPUS
+from ..typed import NamedTuple
 from .config_devices import BlockIO, block_io, device_rules
 from .config_process import numbers
 from .fields import Field, first_repeated

@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import errno
-from typing import NamedTuple
 
 from ..kernel.libseccomp import ERRNO, NOTIFY, TRACE, Comparison
 from ..kernel.seccomp_names import ACTIONS, ARCHITECTURES, FLAGS, MAX_ERRNO, MOST_ARGUMENTS, OPERATORS
+from ..typed import NamedTuple
 from .fields import Field
 
 LARGEST_UINT64 = 2**64 - 1

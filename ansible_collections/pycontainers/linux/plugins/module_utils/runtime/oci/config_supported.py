@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 from ..errors import InvalidValue
 from ..kernel import syscalls
 from ..kernel.mount_options import MOUNT_ATTR_NOSYMFOLLOW
 from ..kernel.process_attributes import RLIMITS
 from ..kernel.seccomp_names import FLAGS, KERNEL_NAMES, SECCOMP_RET_ACTION_FULL
+from ..typed import Any, NamedTuple
 from .config import Config
 from .config_linux import NAMESPACES
 from .config_resources import Resources

@@ -21,12 +21,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
 
 from ..core import store
 from ..errors import Failure, InvalidValue, NotFound, failing
 from ..kernel import freezer
 from ..kernel.process import Process
+from ..typed import Any, NamedTuple
 from . import config as configuration
 from .config import Config
 from .limits import groups

@@ -11,7 +11,6 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
 
 from ..core import store
 from ..errors import Failure, InvalidValue, failing
@@ -19,6 +18,7 @@ from ..kernel import procfs, syscalls
 from ..kernel.cgroups import Cgroups, exists
 from ..kernel.devices import set_rules
 from ..kernel.process import Process, process
+from ..typed import Any, NamedTuple
 from . import channel, config_supported, mappings, operations, stage
 from .channel import ENVIRONMENT, GO, READY
 from .config import Config, parse

@@ -14,7 +14,8 @@ import errno
 import os
 import re
 from collections.abc import Collection
-from typing import Any
+
+from ..typed import Any
 
 ALLOWED = {
     "files": """

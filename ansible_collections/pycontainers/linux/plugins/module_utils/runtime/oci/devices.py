@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..errors import InvalidValue
 from ..kernel.devices import LETTERS, MKNOD, DeviceRule
+from ..typed import Any
 
 _NULL, _ZERO, _FULL, _RANDOM, _URANDOM = ((1, minor) for minor in (3, 5, 7, 8, 9))
 _TTY, _PTMX, _PTS = (5, 0), (5, 2), (136, None)

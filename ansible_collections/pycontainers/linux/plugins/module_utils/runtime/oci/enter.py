@@ -26,12 +26,12 @@ import socket
 import sys
 import termios
 from collections.abc import Sequence
-from typing import NoReturn
 
 from ..errors import Failure
 from ..kernel import syscalls
 from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
 from ..kernel.process import Process
+from ..typed import NoReturn
 from . import terminal
 from .init import BARRIER, PROGRAM, REPORT, Init, run
 from .program import Operation

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
 
 from ..errors import Failure, InvalidValue
+from ..typed import Any, TypeVar
 
 Chosen = TypeVar("Chosen")
 

@@ -12,10 +12,10 @@ import select
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
 
 from ..errors import Failure
 from ..kernel import syscalls
+from ..typed import NoReturn
 from .config_process import Hook
 
 LONGEST_SAID = 4096

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from ..errors import InvalidValue
 from ..kernel import syscalls
 from ..kernel.cgroups import V1, Cgroups
 from ..kernel.mount_options import MOUNT_ATTR_NOSYMFOLLOW
+from ..typed import Any
 from . import mappings
 from .config import Config
 from .config_mounts import Mount

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from ..errors import InvalidValue
 from ..kernel import syscalls
@@ -14,6 +13,7 @@ from ..kernel.mount_options import FLAGS
 from ..kernel.mounts import mounts
 from ..kernel.process_attributes import RLIMITS
 from ..kernel.security import mask
+from ..typed import Any
 
 Operation = tuple[Any, ...]
 

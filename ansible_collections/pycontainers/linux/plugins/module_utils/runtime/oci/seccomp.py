@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
 
 from ..core import store
 from ..errors import InvalidValue, failing
 from ..kernel import libseccomp, seccomp
 from ..kernel.libseccomp import Rule
+from ..typed import Any, NamedTuple
 from . import config_seccomp
 from .config_seccomp import Seccomp
 from .fields import Field

@@ -43,11 +43,11 @@ import struct
 import sys
 import termios
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from ..errors import Failure, explain
 from ..kernel import process_calls, seccomp, syscalls
 from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
+from ..typed import Any, NoReturn
 from . import channel, init, stage_users, users
 from .config_mounts import WITHIN_PROC
 from .config_process import Hook

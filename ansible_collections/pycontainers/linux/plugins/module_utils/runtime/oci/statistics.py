@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Any
 
 from ..errors import Failure
 from ..kernel.cgroups import Cgroups, read_file
+from ..typed import Any
 
 NO_LIMIT = 2**64 - 1
 """How a limit that is not set is told: the largest number of 64 bits."""

@@ -28,9 +28,9 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from typing import Any, NoReturn
 
 from ..kernel import cgroups, syscalls
+from ..typed import Any, NoReturn
 from .init import BARRIER, PROGRAM, REPORT
 from .surroundings import settle
 
