@@ -54,9 +54,14 @@ class Init:
         self.root = -1
 
     def cgroups(self, directories: Sequence[str]) -> None:
-        """Join the container's cgroup in each hierarchy: ``0`` stands for the writer."""
+        """Join the container's cgroup in each hierarchy: ``0`` stands for the writer.
+
+        Version 1 has ``tasks`` for a thread, and this process has one only: the kernel moves it at once. To move a
+        whole process it waits until none is about to fork or end, some 10 ms (kernel/cgroup, cgroup_threadgroup_rwsem).
+        """
         for directory in directories:
-            with open(f"{directory}/cgroup.procs", "wb", buffering=0) as file:
+            path = f"{directory}/tasks"
+            with open(path if os.path.exists(path) else f"{directory}/cgroup.procs", "wb", buffering=0) as file:
                 file.write(b"0")
 
     def join(self, path: str) -> None:
