@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -75,6 +74,8 @@ def _hold(told: int, ends: int, other: int) -> None:
 
 
 def _mapped_by(name: str, pid: int, ids: Ids) -> None:
+    import subprocess
+
     operation = f"map ids by {name}"
     places = f"{os.environ.get('PATH', '')}:{FOLDERS}".split(":")
     found = [f"{folder}/{name}" for folder in places if folder and os.access(f"{folder}/{name}", os.X_OK)]
