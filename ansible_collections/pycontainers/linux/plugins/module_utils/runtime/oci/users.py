@@ -7,10 +7,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..errors import Failure
 from ..kernel import syscalls
+from ..typed import NamedTuple
 
 LARGEST_FILE = 1 << 20
 """Bytes that are read of such a file at most: an image may hold anything under that name."""
@@ -19,8 +19,7 @@ LARGEST_ID = 2**32 - 2
 """The largest uid or gid: 2^32 - 1 means "leave as it is" to the kernel."""
 
 
-@dataclass(frozen=True)
-class User:
+class User(NamedTuple):
     """Whom a container's program runs as."""
 
     uid: int

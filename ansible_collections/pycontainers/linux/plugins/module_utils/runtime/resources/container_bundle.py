@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import replace
 from typing import Any
 
 from ..core import store
@@ -59,7 +58,7 @@ def _user(rootfs: str, container: Container, image: str) -> users.User:
     """The user that is asked for, else the image's, in the groups that are asked for too."""
     found = users.user(rootfs, container.user or image)
     extra = users.groups(rootfs, container.groups or ())
-    return replace(found, groups=tuple(sorted({*found.groups, *extra} - {found.gid})))
+    return found._replace(groups=tuple(sorted({*found.groups, *extra} - {found.gid})))
 
 
 def _check_program(container: Container, config: dict[str, Any]) -> None:
