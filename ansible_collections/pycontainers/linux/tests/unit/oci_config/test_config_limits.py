@@ -14,6 +14,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.con
     UNLIMITED,
     Resources,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.limits import version_2
 from ansible_collections.pycontainers.linux.tests.unit.oci_config.samples import (
     DOCKER,
     EVERYTHING,
@@ -31,6 +32,15 @@ def parsed(place: Place, value: Any, **options: bool) -> config.Config:
 def limits(name: str, value: Any) -> Resources:
     """The resources with this field."""
     return parsed(("linux", "resources", name), value).resources
+
+
+def test_rdma_devices() -> None:
+    """A line per device, with what is limited of it."""
+    found = limits("rdma", {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}, "ocrdma1": {"hcaObjects": 0}})
+    assert list(version_2(found)) == [
+        ("rdma.max", "mlx5_1 hca_handle=3 hca_object=10000"),
+        ("rdma.max", "ocrdma1 hca_object=0"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ def version_2(resources: Resources) -> Iterator[Text]:
             yield "io.max", f"{major}:{minor} {word}={rate or 'max'}"
     for size, limit in resources.hugepages:
         yield f"hugetlb.{size}.max", str(limit)
+    yield from (("rdma.max", text) for text in _rdma(resources))
     yield from resources.unified
 
 
@@ -125,6 +126,8 @@ def _version_1(groups: Cgroups, path: str, resources: Resources) -> Iterator[Tex
     for size, limit in resources.hugepages:
         yield f"hugetlb/hugetlb.{size}.limit_in_bytes", str(limit)
     yield from _given(("net_cls/net_cls.classid", resources.class_id))
+    yield from (("net_prio/net_prio.ifpriomap", f"{name} {priority}") for name, priority in resources.priorities)
+    yield from (("rdma/rdma.max", text) for text in _rdma(resources))
 
 
 def _memory_1(groups: Cgroups, path: str, memory: Memory) -> Iterator[Text]:
@@ -160,6 +163,13 @@ def cpu_1(cpu: Cpu) -> Iterator[Text]:
         ("cpuset/cpuset.cpus", cpu.cpus or None),
         ("cpuset/cpuset.mems", cpu.mems or None),
     )
+
+
+def _rdma(resources: Resources) -> Iterator[str]:
+    """A line per device, the same for both versions (admin-guide/cgroup-v1/rdma.rst)."""
+    for device, handles, objects in resources.rdma:
+        limits = _given(("hca_handle", handles), ("hca_object", objects))
+        yield " ".join((device, *(f"{name}={text}" for name, text in limits)))
 
 
 def _given(*pairs: tuple[str, object]) -> Iterator[Text]:

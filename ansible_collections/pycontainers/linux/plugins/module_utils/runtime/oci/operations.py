@@ -37,8 +37,6 @@ def refuse_unsupported(config: Config) -> None:
         ("linux.mountLabel", config.mount_label, "SELinux labels are"),
         ("process.selinuxLabel", process.selinux_label if process else "", "SELinux labels are"),
         ("process.apparmorProfile", process.apparmor_profile if process else "", "AppArmor profiles are"),
-        ("linux.resources.rdma", [each[0] for each in config.resources.rdma], "limits of RDMA devices are"),
-        ("linux.resources.network", [each[0] for each in config.resources.priorities], "network priorities are"),
     )
     for path, value, what in checks:
         if value:
