@@ -118,7 +118,7 @@ def test_the_first_process_imports_little(readable: Layout) -> None:
     ours = {each for each in found if each.split(".")[0] == "runtime"}
     assert ours == {
         "runtime", "runtime.oci", "runtime.oci.init", "runtime.kernel", "runtime.kernel.seccomp",
-        "runtime.kernel.security", "runtime.kernel.syscalls",
+        "runtime.kernel.security", "runtime.kernel.syscalls", "runtime.kernel.process_calls", "runtime.kernel.procfs",
     }  # fmt: skip
     assert {each.split(".")[0] for each in found - ours} <= INIT_IMPORTS
 
