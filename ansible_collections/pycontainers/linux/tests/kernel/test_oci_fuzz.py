@@ -139,7 +139,9 @@ def _refusal(containers: Containers, wish: Wish) -> str:
 def _compiled(parsed: config.Config, cgroup: Any, containers: Containers) -> None:
     assert parsed.process is not None
     try:
-        operations.compile_config(parsed, parsed.process, cgroup, containers.filters, pivot=True, keyring=True)
+        operations.compile_config(
+            parsed, parsed.process, cgroup, containers.filters, pivot=True, keyring=True, shifts={}
+        )
     except Failure as error:
         assert len(str(error)) < LONGEST_MESSAGE  # noqa: PT017 - the other outcome is no failure
 
