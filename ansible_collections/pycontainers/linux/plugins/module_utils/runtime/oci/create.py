@@ -219,15 +219,7 @@ def expect(operation: str, channel_: socket.socket, wanted: bytes) -> None:
 
 def write_pid(path: str, pid: int) -> None:
     """Write a pid file, which is there whole or not at all. Raises ``OSError``."""
-    folder, name = os.path.split(path)
-    aside = os.path.join(folder, f".{name}.{os.getpid()}")
-    try:
-        with open(aside, "w", encoding="ascii") as file:
-            file.write(str(pid))
-        os.rename(aside, path)
-    except BaseException:
-        store.remove(aside)
-        raise
+    store.write(os.path.abspath(path), str(pid).encode(), 0o644, durable=False)
 
 
 def _fork(config: Config, program: tuple[Any, ...], setup: stage.Stage, kept: set[int]) -> int:
