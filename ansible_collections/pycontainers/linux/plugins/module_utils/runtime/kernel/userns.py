@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ..errors import Failure, failing
-from . import syscalls
+from . import procfs, syscalls
 
 Ids = Sequence[tuple[int, int, int]]
 """Ranges of ids: the first inside, the first outside, how many."""
@@ -26,13 +26,13 @@ def write_maps(pid: int, uids: Ids, gids: Ids) -> None:
     """
     if not os.geteuid():
         with failing("map the ids of the user namespace"):
-            _write(f"/proc/{pid}/uid_map", _lines(uids))
-            _write(f"/proc/{pid}/gid_map", _lines(gids))
+            procfs.write(f"{pid}/uid_map", _lines(uids))
+            procfs.write(f"{pid}/gid_map", _lines(gids))
     elif alone(uids, gids):
         with failing("map the ids of the user namespace"):
-            _write(f"/proc/{pid}/setgroups", "deny")
-            _write(f"/proc/{pid}/uid_map", _lines(uids))
-            _write(f"/proc/{pid}/gid_map", _lines(gids))
+            procfs.write(f"{pid}/setgroups", "deny")
+            procfs.write(f"{pid}/uid_map", _lines(uids))
+            procfs.write(f"{pid}/gid_map", _lines(gids))
     else:
         _mapped_by("newuidmap", pid, uids)
         _mapped_by("newgidmap", pid, gids)
@@ -91,13 +91,3 @@ def _mapped_by(name: str, pid: int, ids: Ids) -> None:
 
 def _lines(ids: Ids) -> str:
     return "".join(f"{inside} {outside} {size}\n" for inside, outside, size in ids)
-
-
-def _write(path: str, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from error
-    finally:
-        os.close(descriptor)

@@ -92,9 +92,7 @@ def _open_door(
         # An import from here on would run what the container has at that path.
         sys.meta_path.clear()
         os.setsid()
-        for directory in cgroup:
-            with open(f"{directory}/cgroup.procs", "wb", buffering=0) as file:
-                file.write(b"0")
+        Init().cgroups(cgroup)
         syscalls.setns(target, NAMESPACES)
         screen = _open_terminal(channel) if channel else -1
         guest = os.fork()

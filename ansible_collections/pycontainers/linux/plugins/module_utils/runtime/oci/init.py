@@ -109,10 +109,16 @@ class Init:
     def bind(self, source: str, target: str, attributes: int) -> None:
         """Put a file or folder of the host, with what is mounted below it, at a place inside the root."""
         tree = syscalls.open_tree(source)
-        folder = stat.S_ISDIR(os.fstat(tree).st_mode)
         if attributes:
             syscalls.mount_setattr(tree, attributes)
+        self._move(tree, target)
+
+    def _move(self, tree: int, target: str, plain: bool = False) -> None:
+        """Put a copy of mounts at a place inside the root, ``plain`` if no symbolic link may lead there."""
+        folder = stat.S_ISDIR(os.fstat(tree).st_mode)
         descriptor = self._place(target, folder)
+        if plain:
+            self._no_link(target)
         if stat.S_ISDIR(os.fstat(descriptor).st_mode) != folder:
             number = errno.ENOTDIR if folder else errno.EISDIR
             raise OSError(number, os.strerror(number), target)

@@ -123,19 +123,6 @@ class Stage(stage_users.Users):
             syscalls.mount_setattr(tree, attributes[0], recursive=False, clear=attributes[1])
         self._move(tree, target)
 
-    def _move(self, tree: int, target: str, plain: bool = False) -> None:
-        folder = stat.S_ISDIR(os.fstat(tree).st_mode)
-        descriptor = self._place(target, folder)
-        if plain:
-            self._no_link(target)
-        if stat.S_ISDIR(os.fstat(descriptor).st_mode) != folder:
-            number = errno.ENOTDIR if folder else errno.EISDIR
-            raise OSError(number, os.strerror(number), target)
-        self._beside_proc(descriptor, target, tree)
-        syscalls.move_mount(tree, descriptor)
-        os.close(descriptor)
-        os.close(tree)
-
     def filesystem(self, source: str, target: str, fstype: str, flags: int, options: str, attributes: int) -> None:
         """Mount a filesystem inside the root; attributes that mount(2) has no flags for come after."""
         self.mount(source, target, fstype, flags, options)
