@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.cli.oci_look import template
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import create, end
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.container import Containers
 from benchmarks.world import World
@@ -36,9 +38,6 @@ def peers() -> None:
 
 def bundle(made: World, folder: Path) -> Path:
     """A bundle that runs busybox's true, in six new namespaces, as ``spec`` has it."""
-    from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
-    from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
-
     pull(made.layout, parse_reference(f"{made.registry}/busybox:latest"))
     for layer in sorted((Path(made.layout.root) / "layers").iterdir()):
         if (layer / "bin/busybox").exists():

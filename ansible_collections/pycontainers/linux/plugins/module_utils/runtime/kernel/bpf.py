@@ -21,7 +21,7 @@ BPF_PROG_TYPE_CGROUP_DEVICE, BPF_CGROUP_DEVICE = 15, 6
 BPF_F_ALLOW_MULTI, BPF_F_REPLACE = 2, 4
 
 LOAD_WORD, MOVE, MOVE_REGISTER, AND, SHIFT_RIGHT = 0x61, 0xB7, 0xBF, 0x57, 0x77
-JUMP, JUMP_IF_EQUAL_32, JUMP_IF_NOT_32, EXIT = 0x05, 0x16, 0x56, 0x95
+JUMP_IF_EQUAL_32, JUMP_IF_NOT_32, EXIT = 0x16, 0x56, 0x95
 """Operation codes; those with 32 compare the lower halves of registers, so that a number is not read as negative."""
 
 NAME = b"pycontainers"

@@ -164,24 +164,15 @@ def set_rules(groups: Cgroups, path: str, rules: Sequence[DeviceRule]) -> None:
         _write(groups.file(path, "devices/devices.list"), exceptions(rules))
 
 
-def clear_rules(groups: Cgroups, path: str) -> None:
-    """Let all devices be used again, as far as the cgroups above let them."""
-    if groups.version == 2:
-        _replace(groups.directories(path)[0], b"")
-    else:
-        _write(groups.file(path, "devices/devices.list"), Exceptions(True, {}))
-
-
 def _replace(directory: str, instructions: bytes) -> None:
-    """Attach a program, if there is one, and detach all others; there is no moment without any."""
+    """Attach a program and detach all others; there is no moment without any."""
     opened = [os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
     try:
         opened += bpf.attached(opened[0])
         cgroup, *old = opened
-        if instructions:
-            new = bpf.load(instructions)
-            opened.append(new)
-            bpf.attach(cgroup, new, instead_of=old.pop() if len(old) == 1 else -1)
+        new = bpf.load(instructions)
+        opened.append(new)
+        bpf.attach(cgroup, new, instead_of=old.pop() if len(old) == 1 else -1)
         for each in old:
             bpf.detach(cgroup, each)
     except OSError as error:
