@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 
+from ..errors import Failure
 from ..typed import NamedTuple
 
 ENVIRONMENT, GO, READY, ERROR = b"N", b"G", b"R", b"E"
@@ -35,6 +36,16 @@ def receive(channel: socket.socket) -> Message:
     size = int.from_bytes(head[1:], "big")
     body = _exactly(channel, size) if head else b""
     return Message(head[:1], body) if head and len(body) == size else Message(b"", b"")
+
+
+def expect(operation: str, channel: socket.socket, wanted: bytes) -> bytes:
+    """Wait for a message of this kind, and return its text. Raises :class:`Failure` with what is said instead."""
+    kind, body = receive(channel)
+    if kind == wanted:
+        return body
+    if kind == ERROR:
+        raise Failure(operation, body.decode(errors="replace"))
+    raise Failure(operation, "its first process was killed, by the kernel for want of memory or by someone else")
 
 
 def _exactly(channel: socket.socket, size: int) -> bytes:

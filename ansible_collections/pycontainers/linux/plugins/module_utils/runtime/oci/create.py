@@ -177,14 +177,14 @@ def _accompany(
     init = record.init
     try:
         containers.save(record)
-        _expect(record, channel_, ENVIRONMENT)
+        channel.expect(f"create container {record.id}", channel_, ENVIRONMENT)
         document = encoded(record, CREATING)
         for kind in ("prestart", "createRuntime"):
             run_hooks(kind, config.hooks[kind], document, os.environ)
         with failing(f"create container {record.id}"):
             with suppress(BrokenPipeError):  # then its own words tell more
                 channel.send(channel_, GO, document)
-            _expect(record, channel_, READY)
+            channel.expect(f"create container {record.id}", channel_, READY)
             record = record._replace(ready=True)
             containers.save(record)
             if wish.pid_file:
@@ -201,20 +201,6 @@ def end_child(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     with suppress(ChildProcessError):
         os.waitpid(pid, 0)
-
-
-def _expect(record: Record, channel_: socket.socket, wanted: bytes) -> None:
-    expect(f"create container {record.id}", channel_, wanted)
-
-
-def expect(operation: str, channel_: socket.socket, wanted: bytes) -> None:
-    """Receive a message of this kind. Raises :class:`Failure` with what the first process says instead."""
-    kind, body = channel.receive(channel_)
-    if kind == wanted:
-        return
-    if kind == channel.ERROR:
-        raise Failure(operation, body.decode(errors="replace"))
-    raise Failure(operation, "its first process was killed, by the kernel for want of memory or by someone else")
 
 
 def write_pid(path: str, pid: int) -> None:

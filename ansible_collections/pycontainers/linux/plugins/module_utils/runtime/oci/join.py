@@ -26,7 +26,7 @@ from .config import Config
 from .config_linux import NAMESPACES
 from .config_process import Process
 from .container import CREATED, PAUSED, RUNNING, Containers, encoded
-from .create import end_child, expect, first_process, write_pid
+from .create import end_child, first_process, write_pid
 from .limits import groups
 from .mappings import accompany, has_users
 from .program import Operation
@@ -75,7 +75,7 @@ def execute(
         if has_users(config):
             pid = accompany(operation, ours, pid, None)
         try:
-            expect(operation, ours, channel.READY)
+            channel.expect(operation, ours, channel.READY)
             if pid_file:
                 with failing(operation):
                     write_pid(pid_file, pid)

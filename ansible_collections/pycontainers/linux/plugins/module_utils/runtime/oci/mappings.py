@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from ..errors import Failure, InvalidValue
+from ..errors import InvalidValue
 from ..kernel import syscalls, userns
 from ..kernel.cgroups import Cgroups
 from . import channel
@@ -88,10 +88,10 @@ def accompany(operation: str, peer: socket.socket, pid: int, config: Config | No
     """
     try:
         if config and config.namespaces.new & syscalls.CLONE_NEWUSER:
-            _expect(operation, peer, channel.USERS)
+            channel.expect(operation, peer, channel.USERS)
             userns.write_maps(pid, config.uid_mappings, config.gid_mappings)
             channel.send(peer, channel.GO)
-        born = int(_expect(operation, peer, channel.CHILD))
+        born = int(channel.expect(operation, peer, channel.CHILD))
         os.waitpid(pid, 0)
         channel.send(peer, channel.GO)
         return born
@@ -101,12 +101,3 @@ def accompany(operation: str, peer: socket.socket, pid: int, config: Config | No
         with suppress(ChildProcessError):
             os.waitpid(pid, 0)
         raise
-
-
-def _expect(operation: str, peer: socket.socket, wanted: bytes) -> bytes:
-    kind, body = channel.receive(peer)
-    if kind == wanted:
-        return body
-    if kind == channel.ERROR:
-        raise Failure(operation, body.decode(errors="replace"))
-    raise Failure(operation, "its first process was killed, by the kernel for want of memory or by someone else")

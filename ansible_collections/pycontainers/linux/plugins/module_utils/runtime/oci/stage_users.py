@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ..errors import InvalidValue
-from ..kernel import syscalls
+from ..kernel import procfs, syscalls
 from ..kernel.mount_options import MOUNT_ATTR_IDMAP
 from . import channel, init
 
@@ -107,8 +107,7 @@ class Users(init.Init):
         """Shift the clocks of the new time namespace, before there is a process in it."""
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
         for clock, seconds, nanoseconds in clocks:
-            with open("/proc/self/timens_offsets", "wb", buffering=0) as file:
-                file.write(f"{clock} {seconds} {nanoseconds}".encode())
+            procfs.write("self/timens_offsets", f"{clock} {seconds} {nanoseconds}")
 
     def reborn(self) -> None:
         """Fork into the pid and time namespaces; the runtime is the parent of both, and is told the pid by the elder.
