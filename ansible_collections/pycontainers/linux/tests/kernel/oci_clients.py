@@ -29,6 +29,8 @@ PACKAGES = {
     "ctr": ("containerd",),
     "dockerd": ("docker.io", "containerd", "tini"),
     "buildah": ("buildah", "golang-github-containers-common"),
+    "qemu-aarch64": ("qemu-user",),
+    "qemu-x86_64": ("qemu-user",),
 }
 """What is unpacked for a program, named by the program."""
 
@@ -36,6 +38,8 @@ LIBRARIES = {
     "podman": ("libsubid4", "libgpgme11"),
     "dockerd": ("libdevmapper1.02.1", "iptables"),
     "buildah": ("libdevmapper1.02.1", "libgpgme11"),
+    "qemu-aarch64": ("libcapstone4", "libnuma1", "liburing2"),
+    "qemu-x86_64": ("libcapstone4", "libnuma1", "liburing2"),
 }
 """What it is linked to. This is installed, since conmon calls podman without the variables that would name a folder."""
 

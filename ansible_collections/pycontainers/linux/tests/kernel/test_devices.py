@@ -17,7 +17,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import bpf, cgroups, devices
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import (
+    bpf,
+    cgroups,
+    device_program,
+    devices,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import V1, V2, Cgroups
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.devices import DeviceRule, set_rules
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounts
@@ -290,7 +295,7 @@ class TestPrograms:
         """What several programs decided before, the new one decides alone."""
         descriptor = os.open(group.directory, os.O_RDONLY)
         for rules in ([], [KMSG]):
-            program = bpf.load(devices.program(rules))
+            program = bpf.load(device_program.program(rules))
             bpf.attach(descriptor, program)
             os.close(program)
         os.close(descriptor)
@@ -304,7 +309,7 @@ class TestPrograms:
         """Without an answer at its end a program is refused, and no descriptor is left."""
         before = os.listdir("/proc/self/fd")
         with pytest.raises(OSError, match=r"Invalid argument|Permission denied"):
-            bpf.load(devices.program([])[:-8])
+            bpf.load(device_program.program([])[:-8])
         assert os.listdir("/proc/self/fd") == before
 
     def test_no_descriptor_is_left(self, group: Group) -> None:

@@ -9,8 +9,12 @@ there is one, what to do. Code below raises ``OSError`` with a path; whoever kno
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from .lean.contextlib import contextmanager
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Failure(Exception):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import bpf, devices
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import bpf, device_program, devices
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.devices import DeviceRule, Exceptions
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.devices import DEFAULT_RULES, device_rules
 
@@ -38,7 +38,7 @@ def decides(rules: list[DeviceRule], kind: str, major: int, minor: int, access: 
 
 def execute(program: bytes, kind: str, major: int, minor: int, access: int) -> int:
     """Execute a program's instructions as the kernel would, with the few codes that such programs consist of."""
-    words = [access << 16 | devices.TYPES[kind], major, minor]
+    words = [access << 16 | device_program.TYPES[kind], major, minor]
     registers, at = [0] * 11, 0
     while True:
         code, pair, offset, immediate = struct.unpack_from("=BBhI", program, at * 8)
@@ -68,7 +68,7 @@ def execute(program: bytes, kind: str, major: int, minor: int, access: int) -> i
 @given(RULES, DEVICES)
 def test_the_program_decides_as_the_rules_say(rules: list[DeviceRule], device: tuple[str, int, int, int]) -> None:
     """For any rules and any device the program for cgroup version 2 gives the answer of the last rule that counts."""
-    assert execute(devices.program(rules), *device) == decides(rules, *device)
+    assert execute(device_program.program(rules), *device) == decides(rules, *device)
 
 
 @given(RULES, DEVICES)

@@ -13,7 +13,10 @@ import pytest
 COLLECTION = Path(__file__).parents[3]
 PLUGINS = COLLECTION / "plugins"
 RUNTIME = PLUGINS / "module_utils/runtime"
-ROOMS = {"errors": 0, "typed": 0, "core": 1, "kernel": 1, "oci": 2, "image": 2, "resources": 3, "cli": 4}
+ROOMS = {
+    "lean": 0, "typed": 0, "errors": 1, "core": 2, "kernel": 2,
+    "oci": 3, "image": 3, "resources": 4, "cli": 5,
+}
 """The floor that each room of the runtime is on."""
 
 LONGEST = 400

@@ -7,13 +7,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import Failure, explain
 from ..oci.container import Containers
 from ..typed import NamedTuple
 from .oci_call import Call
 from .options import FLAG, LIST, VALUE, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 DEFAULT_ROOT = "/run/pycontainers/oci"
 VERSION = """pycontainers-oci version 0.1.0

@@ -4,11 +4,13 @@
 """What a verb of the OCI command line is called with."""
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..oci.container import Containers
 from ..typed import NamedTuple
 from .options import Chosen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Call(NamedTuple):

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 import os
-import socket
 
 from ..errors import Failure, InvalidValue, failing
 from ..kernel.process import process
 from ..kernel.security import mask
+from ..lean import socket
 from ..oci import join
 from ..oci.config import parse_process
 from ..oci.config_process import Process
+from ..oci.console_socket import connected
 from ..oci.fields import LARGEST_ID, decode
 from . import oci_console
 from .oci_call import Call
@@ -27,7 +28,7 @@ def execute(call: Call) -> int:
     identity, *words = chosen.words
     wanted = _given(call) if chosen.text("process") else _made(call, identity, tuple(words))
     path, detach = chosen.text("console-socket"), chosen.flag("detach")
-    console, master = oci_console.connected(path), None
+    console, master = connected(path), None
     if wanted.terminal and not path and not detach:
         master, theirs = socket.socketpair()
         console = theirs.detach()

@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
-from contextlib import suppress
 
 from ..errors import Failure
 from ..kernel.process import Process
+from ..lean import signal, socket
+from ..lean.contextlib import suppress
 from ..oci import create as creation
 from ..oci import end
 from ..oci.container import Record
@@ -22,7 +21,7 @@ from .oci_call import Call
 def create(call: Call) -> int:
     """Create a container and leave its first process to whoever is the caller's reaper."""
     (identity,) = call.chosen.only(1, "a container id")
-    _create(call, identity, oci_console.connected(call.chosen.text("console-socket")))
+    _create(call, identity, -1)
     return 0
 
 
@@ -30,8 +29,6 @@ def _create(call: Call, identity: str, console: int) -> Record:
     made = creation.create(call.containers, identity, _wish(call, console))
     for each in made.warnings:
         call.warn(each)
-    if console >= 0:
-        os.close(console)
     return made.record
 
 
@@ -43,6 +40,9 @@ def _wish(call: Call, console: int) -> Wish:
         config_file=chosen.text("config"),
         pid_file=chosen.text("pid-file"),
         console=console,
+        console_socket=chosen.text("console-socket"),
+        # Who is not root can't write to the host's interpreter, nor has the right to shield it.
+        anew=not os.geteuid(),
         preserved=oci_console.preserved(chosen),
         pivot=not chosen.flag("no-pivot"),
         keyring=not chosen.flag("no-new-keyring"),
@@ -65,7 +65,9 @@ def run(call: Call) -> int:
     chosen = call.chosen
     path, detach = chosen.text("console-socket"), chosen.flag("detach")
     master, theirs = _screen(call) if not path and not detach else (None, -1)
-    record = _create(call, identity, theirs if master else oci_console.connected(path))
+    record = _create(call, identity, theirs)
+    if theirs >= 0:
+        os.close(theirs)
     try:
         if not detach:
             _pass_on(record.init)
@@ -98,11 +100,18 @@ def _screen(call: Call) -> tuple[socket.socket | None, int]:
     return ours, theirs.detach()
 
 
+_KEPT = (
+    *(signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE),
+    *(signal.SIGWINCH, signal.SIGURG, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+)
+"""Signals that are not passed on: nobody can, they are the caller's own business, or its terminal's."""
+
+
 def _pass_on(process: Process) -> None:
     """Pass signals on. A program that has just been started may already be waiting for one."""
-    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD, signal.SIGPIPE}:
-        if number not in (signal.SIGWINCH, signal.SIGURG, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-            with suppress(OSError, ValueError):
+    for number in range(1, signal.NSIG):
+        if number not in _KEPT:
+            with suppress(OSError):  # The C library keeps two for itself.
                 signal.signal(number, lambda received, _: process.signal(received) and None)
 
 
@@ -139,7 +148,7 @@ def _signal(said: str) -> int:
         return int(said)
     name = f"SIG{said.upper().removeprefix('SIG')}"
     base, sign, offset = name.partition("+") if "+" in name else name.partition("-")
-    number = signal.Signals.__members__.get(base)
+    number = signal.NAMES.get(base)
     if number is None or (offset and not offset.isdecimal()):
         raise Failure(f"send signal {said}", "unknown signal")
     return int(number) + (int(sign + offset) if offset else 0)

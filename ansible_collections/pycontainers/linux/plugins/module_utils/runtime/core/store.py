@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from io import BufferedWriter
 
 from ..errors import Failure, failing
+from ..lean import json
+from ..lean.contextlib import contextmanager, suppress
 from ..typed import Any, NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedWriter
 
 
 def write(path: str, content: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
@@ -86,7 +89,9 @@ def write_json(path: str, value: Any, mode: int = 0o600, *, durable: bool = True
 
 def encode(value: Any) -> bytes:
     """A value as JSON that is the same for the same value."""
-    return json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
+    from json import dumps
+
+    return dumps(value, indent=1, sort_keys=True).encode() + b"\n"
 
 
 def read(path: str) -> bytes | None:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 from ..errors import Failure, NotFound
+from ..lean.contextlib import suppress
 from ..typed import NamedTuple, Protocol
 from .mounts import mounts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "freezer", "devices")
 """The version 1 hierarchies that a container gets a group in, where they are mounted."""
@@ -83,8 +86,7 @@ class V1:
 
     def directories(self, path: str) -> tuple[str, ...]:
         """A directory per hierarchy, none twice where controllers share one."""
-        tops = dict.fromkeys(os.path.realpath(top) for top in self.hierarchies.values())
-        return tuple(f"{top}/{path}" for top in tops)
+        return tuple(f"{top}/{path}" for top in dict.fromkeys(self.hierarchies.values()))
 
     def create(self, path: str) -> None:
         """Make the directories."""
@@ -143,8 +145,9 @@ def write_file(path: str, text: str) -> None:
 
 def read_file(path: str) -> str:
     """A cgroup file's content, without the last newline."""
-    with open(path, encoding="utf-8") as file:
-        return file.read().rstrip("\n")
+    # Unbuffered and decoded here: a text file asks the kernel four more questions about each of these many.
+    with open(path, "rb", buffering=0) as file:
+        return (file.readall() or b"").decode().rstrip("\n")
 
 
 def read(groups: Cgroups, path: str, knob: Knob) -> int:
@@ -172,12 +175,30 @@ def join(directories: Iterable[str]) -> None:
         write_file(f"{directory}/cgroup.procs", "0")
 
 
+def tree(groups: Cgroups, path: str) -> list[str]:
+    """The directories of the cgroup and of all below it, those above first; none that is not there."""
+    found: list[str] = []
+    for directory in groups.directories(path):
+        _add(directory, found)
+    return found
+
+
+def _add(directory: str, found: list[str]) -> None:
+    with suppress(FileNotFoundError):
+        links = os.stat(directory).st_nlink
+        found.append(directory)
+        # Two, and one for each group below: to read the many files' names for nothing takes longer than all else.
+        if links > 2:
+            for entry in os.scandir(directory):
+                if entry.is_dir(follow_symlinks=False):
+                    _add(entry.path, found)
+
+
 def remove(groups: Cgroups, path: str) -> None:
     """Remove the cgroup and those below it. That there is none is fine; a process in it is an error."""
-    for directory in groups.directories(path):
-        for folder, _, _ in os.walk(directory, topdown=False):
-            with suppress(FileNotFoundError):
-                _remove_one(folder)
+    for directory in reversed(tree(groups, path)):
+        with suppress(FileNotFoundError):
+            _remove_one(directory)
 
 
 def _remove_one(directory: str) -> None:

@@ -5,31 +5,27 @@
 
 Rules are read in order: of the rules that match a device, the last one that speaks of an access (read, write,
 mknod) decides about it; what no rule speaks of is denied. Version 2 has no files for that but a program
-(:mod:`.bpf`), which can do all of it. Version 1 keeps a default and its exceptions (admin-guide/cgroup-v1/devices.rst),
-so there an exception from an exception is a :class:`Failure`.
+(:mod:`.device_program`), which can do all of it. Version 1 keeps a default and its exceptions
+(admin-guide/cgroup-v1/devices.rst), so there an exception from an exception is a :class:`Failure`.
 """
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Sequence
 
 from ..errors import Failure
 from ..typed import NamedTuple
-from . import bpf
-from .bpf import instruction
 from .cgroups import Cgroups, read_file, write_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MKNOD, READ, WRITE = 1, 2, 4
 """The bits of an access, as linux/bpf.h has them (BPF_DEVCG_ACC_*)."""
 
 LETTERS = {"r": READ, "w": WRITE, "m": MKNOD}
 EVERY_ACCESS = MKNOD | READ | WRITE
-TYPES = {"b": 1, "c": 2}
-"""BPF_DEVCG_DEV_BLOCK and _CHAR."""
 
-_RESULT, _CONTEXT, _TYPE, _WANTED, _MAJOR, _MINOR = 0, 1, 2, 3, 4, 5
-"""What the registers of the program hold: its result and context by convention, the others by choice."""
 
 
 class DeviceRule(NamedTuple):
@@ -65,7 +61,7 @@ def exceptions(rules: Sequence[DeviceRule]) -> Exceptions:
         if rule.whole:
             default, found = rule.allow, {}
             continue
-        for kind in TYPES if rule.type == "a" else (rule.type,):
+        for kind in "bc" if rule.type == "a" else (rule.type,):
             key = (kind, rule.major, rule.minor)
             if rule.allow == default:
                 _take_back(found, key, rule)
@@ -102,85 +98,17 @@ def text(key: Key, access: int) -> str:
     return f"{kind} {'*' if major is None else major}:{'*' if minor is None else minor} {letters}"
 
 
-def program(rules: Sequence[DeviceRule]) -> bytes:
-    """The program for version 2: from the last rule to the first, until every access that is wanted is allowed.
-
-    Its context is ``struct bpf_cgroup_dev_ctx``: access and type in one word, major, minor.
-    """
-    found = [
-        instruction(bpf.LOAD_WORD, _TYPE, _CONTEXT, 0),
-        instruction(bpf.MOVE_REGISTER, _WANTED, _TYPE),
-        instruction(bpf.AND, _TYPE, immediate=0xFFFF),
-        instruction(bpf.SHIFT_RIGHT, _WANTED, immediate=16),
-        instruction(bpf.LOAD_WORD, _MAJOR, _CONTEXT, 4),
-        instruction(bpf.LOAD_WORD, _MINOR, _CONTEXT, 8),
-    ]
-    for rule in reversed(rules):
-        found += _section(rule)
-        if rule.whole:
-            # The kernel takes no instruction that is never reached.
-            return b"".join(found)
-    return b"".join([*found, *_answer(False)])
-
-
-def _section(rule: DeviceRule) -> list[bytes]:
-    """The instructions of one rule: comparisons that skip the rest, and what to do where it matches."""
-    answer = _answer(rule.allow)
-    if rule.allow and rule.access != EVERY_ACCESS:
-        # What is allowed is wanted no longer; an earlier rule decides about the rest.
-        answer = [
-            instruction(bpf.AND, _WANTED, immediate=EVERY_ACCESS & ~rule.access),
-            instruction(bpf.JUMP_IF_NOT_32, _WANTED, offset=len(answer)),
-            *answer,
-        ]
-    elif not rule.allow and rule.access != EVERY_ACCESS:
-        answer = [
-            instruction(bpf.MOVE_REGISTER, _RESULT, _WANTED),
-            instruction(bpf.AND, _RESULT, immediate=rule.access),
-            instruction(bpf.JUMP_IF_EQUAL_32, _RESULT, offset=len(answer)),
-            *answer,
-        ]
-    wanted = ((_TYPE, TYPES.get(rule.type)), (_MAJOR, rule.major), (_MINOR, rule.minor))
-    checks = [(register, value) for register, value in wanted if value is not None]
-    skips = [
-        instruction(bpf.JUMP_IF_NOT_32, register, offset=len(answer) + len(checks) - n, immediate=value)
-        for n, (register, value) in enumerate(checks, 1)
-    ]
-    return skips + answer
-
-
-def _answer(allow: bool) -> list[bytes]:
-    return [instruction(bpf.MOVE, _RESULT, immediate=int(allow)), instruction(bpf.EXIT)]
-
-
 def set_rules(groups: Cgroups, path: str, rules: Sequence[DeviceRule]) -> None:
     """Make these the rules of a cgroup, whatever its rules were before, also while processes run in it.
 
     Raises ``OSError``, and :class:`Failure` before it has changed anything.
     """
     if groups.version == 2:
-        _replace(groups.directories(path)[0], program(rules))
+        from .device_program import program, replace
+
+        replace(groups.directories(path)[0], program(rules))
     else:
         _write(groups.file(path, "devices/devices.list"), exceptions(rules))
-
-
-def _replace(directory: str, instructions: bytes) -> None:
-    """Attach a program and detach all others; there is no moment without any."""
-    opened = [os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
-    try:
-        opened += bpf.attached(opened[0])
-        cgroup, *old = opened
-        new = bpf.load(instructions)
-        opened.append(new)
-        bpf.attach(cgroup, new, instead_of=old.pop() if len(old) == 1 else -1)
-        for each in old:
-            bpf.detach(cgroup, each)
-    except OSError as error:
-        reason = "The verifier finds them too many" if error.errno == errno.E2BIG else os.strerror(error.errno or 0)
-        raise OSError(error.errno, f"{reason} (setting device rules)", directory) from error
-    finally:
-        for descriptor in opened:
-            os.close(descriptor)
 
 
 def listed(content: str) -> Exceptions:

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 
 from ..errors import Failure
+from ..lean.contextlib import suppress
 from .cgroups import Cgroups, read_file, write_file
 
 PATIENCE = 2.0

@@ -9,3 +9,6 @@ TIOCSPTLCK = 0x40045431
 
 TIOCGPTPEER = 0x5441
 """Open the other side of a terminal by its master, without a path that the container could swap."""
+
+TIOCSWINSZ, TIOCSCTTY = 0x5414, 0x540E
+"""Set the size of a terminal; make it the session's own. termios names them, and its import costs 0.7 ms."""

@@ -13,13 +13,16 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Sequence
 from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint32, c_uint64, c_void_p
 from functools import cache
 
 from ..errors import Failure
 from ..typed import NamedTuple
 from .seccomp import INSTRUCTION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KILL_PROCESS, KILL_THREAD, TRAP, ERRNO = 0x80000000, 0, 0x00030000, 0x00050000
 NOTIFY, TRACE, LOG, ALLOW = 0x7FC00000, 0x7FF00000, 0x7FFC0000, 0x7FFF0000

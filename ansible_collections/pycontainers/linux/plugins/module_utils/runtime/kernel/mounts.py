@@ -6,17 +6,15 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 
 from ..typed import NamedTuple
 from . import syscalls
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-_LOWER = re.compile(r"(?:\\.|[^:\\])+", re.DOTALL)
+_LOWER = r"(?:\\.|[^:\\])+"
 """One lower directory in the option, where a backslash keeps the character after it."""
 
-_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):
@@ -47,12 +45,23 @@ def _mount(line: str) -> Mount:
     before, _, after = line.rstrip("\n").partition(" - ")
     target, options = before.split(" ")[4:6]
     fstype, source, filesystem = after.split(" ")[:3]
+    if "\\" not in line:
+        return Mount(target, fstype, source, tuple(f"{options},{filesystem}".split(",")))
     # Split first: a comma inside a value is written as \054.
     return Mount(_plain(target), fstype, _plain(source), tuple(map(_plain, f"{options},{filesystem}".split(","))))
 
 
 def _plain(field: str) -> str:
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 8)), field)
+    """What the field stands for: the kernel writes blanks and backslashes as a backslash and three octal digits."""
+    first, *rest = field.split("\\")
+    return first + "".join(map(_letter, rest))
+
+
+def _letter(after: str) -> str:
+    """What comes after a backslash; some filesystems write one of their own."""
+    digits = after[:3]
+    octal = len(digits) == 3 and all("0" <= each <= "7" for each in digits)
+    return chr(int(digits, 8)) + after[3:] if octal else f"\\{after}"
 
 
 def mount_overlay(target: str, lower: tuple[str, ...], upper: str, work: str) -> None:
@@ -92,15 +101,21 @@ class Overlay(NamedTuple):
 def overlay(mount: Mount) -> Overlay:
     """The directories of an overlay mount, from its options."""
     pairs = dict(each.split("=", 1) for each in mount.options if "=" in each)
-    lower = tuple(_unescape(each) for each in _LOWER.findall(pairs.get("lowerdir", "")))
+    import re
+
+    lower = tuple(_unescape(each) for each in re.findall(_LOWER, pairs.get("lowerdir", ""), re.DOTALL))
     return Overlay(lower, _unescape(pairs.get("upperdir", "")), _unescape(pairs.get("workdir", "")))
 
 
 def _escape(path: str) -> str:
-    return re.sub(r"([\\:,])", r"\\\1", path)
+    for letter in "\\:,":
+        path = path.replace(letter, f"\\{letter}")
+    return path
 
 
 def _unescape(path: str) -> str:
+    import re
+
     return re.sub(r"\\([\\:,])", r"\1", path)
 
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
-from contextlib import suppress
 
+from ..lean import signal
+from ..lean.contextlib import suppress
 from ..typed import NamedTuple
 
 
@@ -91,10 +91,10 @@ def signal_number(said: str) -> int:
     name = said.strip().upper().removeprefix("SIG")
     base, sign, offset = name[:5], name[5:6], name[6:]
     if base in ("RTMIN", "RTMAX") and sign in ("+", "-") and offset.isascii() and offset.isdecimal():
-        number = int(signal.Signals[f"SIG{base}"]) + int(f"{sign}{offset[:3]}")
+        number = int(signal.NAMES[f"SIG{base}"]) + int(f"{sign}{offset[:3]}")
     elif name.isascii() and name.isdecimal() and len(name) < 3:
         number = int(name)
     else:
-        known = signal.Signals.__members__.get(f"SIG{name}", signal.SIGTERM)
+        known = signal.NAMES.get(f"SIG{name}", signal.SIGTERM)
         number = int(known)
     return number if 1 <= number <= 64 else int(signal.SIGTERM)

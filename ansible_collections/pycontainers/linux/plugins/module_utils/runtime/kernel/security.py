@@ -38,7 +38,7 @@ def shield_interpreter(*, come_back: bool = False) -> None:
     returns: the read-only mount lives on as long as it is executed. The path of the interpreter stays the same, since
     shared libraries are found by it.
     """
-    if os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY:
+    if shielded():
         _come_back(os.environ.pop(HOST, ""))
         return
     interpreter = os.readlink("/proc/self/exe")
@@ -54,6 +54,11 @@ def shield_interpreter(*, come_back: bool = False) -> None:
     place = os.open(interpreter, os.O_PATH | os.O_CLOEXEC)
     syscalls.move_mount(tree, place)
     os.execv(interpreter, [sys.executable, *sys.orig_argv[1:]])
+
+
+def shielded() -> bool:
+    """Whether the interpreter is executed from a read-only mount."""
+    return bool(os.statvfs("/proc/self/exe").f_flag & os.ST_RDONLY)
 
 
 def _come_back(host: str) -> None:

@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import suppress
 
 from ..errors import Failure, failing
+from ..lean.contextlib import suppress
 from . import procfs, syscalls
 
-Ids = Sequence[tuple[int, int, int]]
-"""Ranges of ids: the first inside, the first outside, how many."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Ids = Sequence[tuple[int, int, int]]
+    """Ranges of ids: the first inside, the first outside, how many."""
 
 FOLDERS = "/usr/bin:/usr/local/bin:/bin"
 """Where the programs that map subordinate ids are looked for, besides PATH."""

@@ -4,9 +4,9 @@
 """Messages between the runtime and a container's first process: one letter and a text, over a stream socket."""
 from __future__ import annotations
 
-import socket
-
 from ..errors import Failure
+from ..kernel import trampoline
+from ..lean import socket
 from ..typed import NamedTuple
 
 ENVIRONMENT, GO, READY, ERROR = b"N", b"G", b"R", b"E"
@@ -14,6 +14,9 @@ ENVIRONMENT, GO, READY, ERROR = b"N", b"G", b"R", b"E"
 
 USERS, CHILD = b"U", b"P"
 """There is a user namespace whose ids are to be mapped; the pid of the process that goes on."""
+
+NOT_EXECUTED = trampoline.FAILED[:1]
+"""What :mod:`..kernel.trampoline` says, with a byte that is the number of the error."""
 
 SIZE = 4
 

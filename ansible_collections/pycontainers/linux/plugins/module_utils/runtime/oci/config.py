@@ -9,7 +9,6 @@ All of this is pure: nothing is looked up or touched. Whether this host can do w
 from __future__ import annotations
 
 import os
-import re
 
 from ..kernel import syscalls
 from ..kernel.process_attributes import UTS_LENGTH
@@ -20,12 +19,14 @@ from .config_linux import Device, Namespaces
 from .config_mounts import Extent, Mount, extents, mounts
 from .config_process import Hook, Process, hooks, process
 from .config_resources import Resources, resources
-from .config_seccomp import Seccomp, seccomp
 from .fields import Field
 
-_SEMVER = re.compile(
-    r"(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,9})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", re.ASCII
-)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .config_seccomp import Seccomp
+
+_VERSION_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
+"""What pre-release and build of a version are made of."""
 
 
 class Config(NamedTuple):
@@ -95,7 +96,7 @@ def parse(document: Any, bundle: str, *, systemd: bool = False) -> Config:
         cgroup=cgroup_path(linux.member("cgroupsPath"), systemd),
         resources=resources(linux.member("resources"), fresh=True),
         propagation=config_linux.propagation(linux.member("rootfsPropagation")),
-        seccomp=seccomp(linux.member("seccomp")),
+        seccomp=_seccomp(linux.member("seccomp")),
         sysctls=config_linux.sysctls(linux.member("sysctl"), kinds),
         masked_paths=config_linux.paths(linux.member("maskedPaths")),
         readonly_paths=config_linux.paths(linux.member("readonlyPaths")),
@@ -124,12 +125,29 @@ def parse_resources(document: Any) -> tuple[Resources, tuple[str, ...]]:
 
 def _version(field: Field) -> str:
     said = field.text(longest=256)
-    match = _SEMVER.fullmatch(said)
-    if not match:
+    plain, plus, build = said.partition("+")
+    plain, minus, before = plain.partition("-")
+    numbers = plain.split(".")
+    rest = ((plus, build), (minus, before))
+    if len(numbers) != 3 or not all(map(_number, numbers)) or any(
+        mark and not (words and _VERSION_LETTERS.issuperset(words)) for mark, words in rest
+    ):
         raise field.refusal("it is not a version by Semantic Versioning, such as 1.2.0")
-    if match[1] != "1":
+    if numbers[0] != "1":
         raise field.refusal("versions 1.x of the specification are known")
     return said
+
+
+def _seccomp(field: Field) -> Seccomp | None:
+    if not field.given:
+        return None
+    from .config_seccomp import seccomp
+
+    return seccomp(field)
+
+
+def _number(said: str) -> bool:
+    return said.isascii() and said.isdecimal() and len(said) <= 10 and (said == "0" or said[0] != "0")
 
 
 def _uts(field: Field, kinds: Namespaces) -> str:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 
 from ..kernel import syscalls
@@ -42,7 +41,6 @@ IPC_SYSCTLS = frozenset(
 """The settings besides fs.mqueue that each IPC namespace has of its own (ipc_namespaces(7))."""
 
 IFNAMSIZ = 16
-_INTERFACE = re.compile(r"[^\s/:]+")
 
 
 class Namespaces(NamedTuple):
@@ -137,7 +135,8 @@ def net_devices(field: Field) -> tuple[tuple[str, str], ...]:
 
 
 def _interface(field: Field, name: str) -> str:
-    if not _INTERFACE.fullmatch(name) or name in (".", "..") or len(name.encode()) >= IFNAMSIZ:
+    unfit = any(letter.isspace() or letter in "/:" for letter in name)
+    if not name or unfit or name in (".", "..") or len(name.encode()) >= IFNAMSIZ:
         rule = f"an interface's name has 1 to {IFNAMSIZ - 1} bytes without spaces, '/' and ':'"
         raise field.refusal(f"{rule} ({name[:IFNAMSIZ]!r} is none)")
     return name

@@ -8,8 +8,6 @@ for fields that their users left alone.
 """
 from __future__ import annotations
 
-import re
-
 from ..kernel.devices import DeviceRule
 from ..kernel.process_attributes import MOST_CPUS
 from ..typed import NamedTuple
@@ -33,8 +31,8 @@ LARGEST_QUOTA = 2**44 - 1
 MOST_NODES = 1024
 """Memory nodes (MAX_NUMNODES)."""
 
-_PAGE_SIZE = re.compile(r"[1-9][0-9]{0,8}[KMGTPE]B", re.ASCII)
-_FILE = re.compile(r"[a-z][a-z0-9_]*(\.[A-Za-z0-9_-]+)+", re.ASCII)
+_PAGE_SIZE = r"[1-9][0-9]{0,8}[KMGTPE]B"
+_FILE = r"[a-z][a-z0-9_]*(\.[A-Za-z0-9_-]+)+"
 _MOVES_PROCESSES = ("cgroup.procs", "cgroup.threads", "cgroup.kill", "cgroup.type")
 
 
@@ -188,7 +186,7 @@ def _hugepages(field: Field) -> tuple[tuple[str, int], ...]:
     found = []
     for each in field.each():
         size = each.member("pageSize")
-        if not _PAGE_SIZE.fullmatch(size.text(longest=16)):
+        if not _is(_PAGE_SIZE, size.text(longest=16)):
             raise size.refusal("it is not a page size such as 64KB, 2MB or 1GB")
         found.append((size.text(), each.member("limit").whole(0, LARGEST_UINT64)))
         if first_repeated(name for name, _ in found) is not None:
@@ -213,8 +211,15 @@ def _rdma(name: str, field: Field) -> tuple[str, int | None, int | None]:
 
 
 def _unified(name: str, field: Field) -> tuple[str, str]:
-    if not _FILE.fullmatch(name):
+    if not _is(_FILE, name):
         raise field.refusal("the name before it is not that of a cgroup's file, such as memory.high")
     if name in _MOVES_PROCESSES:
         raise field.refusal(f"{name} is no limit")
     return name, field.text(longest=4095)
+
+
+def _is(pattern: str, said: str) -> bool:
+    """Whether a text is of a form. The library is imported for the few configurations that have such a text."""
+    import re
+
+    return bool(re.fullmatch(pattern, said, re.ASCII))

@@ -4,17 +4,18 @@
 """Whether a host can do what a configuration asks for. Pure: the facts are given, nothing is looked up."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..errors import InvalidValue
 from ..kernel import syscalls
 from ..kernel.mount_options import MOUNT_ATTR_NOSYMFOLLOW
 from ..kernel.process_attributes import RLIMITS
-from ..kernel.seccomp_names import FLAGS, KERNEL_NAMES, SECCOMP_RET_ACTION_FULL
 from ..typed import Any, NamedTuple
 from .config import Config
 from .config_linux import NAMESPACES
 from .config_resources import Resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Host(NamedTuple):
@@ -204,6 +205,8 @@ def _seccomp(config: Config, host: Host) -> None:
     profile = config.seccomp
     if profile is None:
         return
+    from ..kernel.seccomp_names import FLAGS, KERNEL_NAMES, SECCOMP_RET_ACTION_FULL
+
     if not host.seccomp_actions:
         raise _refuse("linux.seccomp", profile.rules[0].names[0] if profile.rules else "", "this kernel has no seccomp")
     asked = [("linux.seccomp.defaultAction", profile.default)]

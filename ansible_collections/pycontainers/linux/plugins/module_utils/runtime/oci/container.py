@@ -16,25 +16,28 @@ The folder itself is what is locked, so that nothing is left of a container that
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from ..core import store
 from ..errors import Failure, InvalidValue, NotFound, failing
 from ..kernel import freezer
 from ..kernel.process import Process
+from ..lean import json
+from ..lean.contextlib import contextmanager, suppress
 from ..typed import Any, NamedTuple
 from . import config as configuration
 from .config import Config
 from .limits import groups
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", "paused", "stopped"
 """The states of the specification (runtime.md, "State"), and the one that freezing adds."""
 
-_ID = re.compile(r"[A-Za-z0-9_+.-]{1,255}", re.ASCII)
+_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
+_LONGEST = 255
 
 
 class Record(NamedTuple):
@@ -68,9 +71,13 @@ class Record(NamedTuple):
 
 def valid(identity: str) -> str:
     """The id, if it can be one: it becomes a folder's name. Raises :class:`InvalidValue`."""
-    if not _ID.fullmatch(identity) or identity in (".", ".."):
+    if not _possible(identity):
         raise InvalidValue("container id", identity[:60], "it has 1 to 255 of the characters A-Z a-z 0-9 _ + - .")
     return identity
+
+
+def _possible(identity: str) -> bool:
+    return 0 < len(identity) <= _LONGEST and _LETTERS.issuperset(identity) and identity not in (".", "..")
 
 
 class Containers(NamedTuple):
@@ -90,7 +97,7 @@ class Containers(NamedTuple):
     def ids(self) -> list[str]:
         """The ids of all containers."""
         with suppress(FileNotFoundError):
-            return sorted(name for name in os.listdir(self.root) if _ID.fullmatch(name) and name not in (".", ".."))
+            return sorted(filter(_possible, os.listdir(self.root)))
         return []
 
     def load(self, identity: str) -> Record:
@@ -108,7 +115,8 @@ class Containers(NamedTuple):
     def save(self, record: Record) -> None:
         """Write the record. Raises ``OSError``."""
         process = record.process._asdict() if record.process else None
-        store.write_json(self.folder(record.id, "state.json"), record._asdict() | {"process": process}, durable=False)
+        content = json.dumps(record._asdict() | {"process": process}).encode()
+        store.write(self.folder(record.id, "state.json"), content, durable=False)
 
     def config(self, record: Record) -> Config:
         """The configuration that the container was created with."""

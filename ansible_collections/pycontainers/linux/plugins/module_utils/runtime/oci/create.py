@@ -5,12 +5,8 @@
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 from ..core import store
 from ..errors import Failure, InvalidValue, failing
@@ -18,29 +14,42 @@ from ..kernel import procfs, syscalls
 from ..kernel.cgroups import Cgroups, exists
 from ..kernel.devices import set_rules
 from ..kernel.process import Process, process
+from ..kernel.security import shield_interpreter
+from ..lean import signal, socket
+from ..lean.contextlib import contextmanager, suppress
 from ..typed import Any, NamedTuple
-from . import channel, config_supported, mappings, operations, stage
+from . import channel, config_supported, guard, mappings, operations, stage
 from .channel import ENVIRONMENT, GO, READY
 from .config import Config, parse
 from .config_process import Process as Program
 from .container import CREATED, CREATING, RUNNING, STOPPED, Containers, Record, encoded
 from .devices import DEFAULT_RULES
 from .end import destroy
-from .hooks import run_hooks, warned
 from .host import facts
 from .limits import apply, groups
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NO_CGROUP = "disabled"
 """The choice of --cgroup-manager that leaves cgroups to the caller."""
 
 
 class Wish(NamedTuple):
-    """How a container is to be created. ``console`` is a connected socket that gets the terminal's master, or -1."""
+    """How a container is to be created.
+
+    ``console`` is a connected socket that gets the terminal's master, or -1; ``console_socket`` is the path of one
+    that is to be connected to. ``anew`` says that the whole process may be executed once more to be shielded from the
+    container (:mod:`.guard`): who has more to do than this one thing answers for that itself.
+    """
 
     bundle: str
     config_file: str = ""
     pid_file: str = ""
     console: int = -1
+    console_socket: str = ""
+    anew: bool = False
     preserved: int = 0
     pivot: bool = True
     keyring: bool = True
@@ -83,14 +92,33 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
         annotations=config.annotations,
         hooks=[kind for kind, given in config.hooks.items() if given],
     )
+    guarded = guard.by_trampoline(config)
+    if wish.anew and not guarded:
+        shield_interpreter(come_back=True)
     containers.make(identity)
-    with containers.locked(identity) as folder:
+    with containers.locked(identity) as folder, _console(wish) as console:
         try:
-            return Created(_create(containers, record, config, content, wish, cgroup, folder), warnings)
+            made = _create(containers, record, config, content, wish._replace(console=console), cgroup, folder, guarded)
+            return Created(made, warnings)
         except BaseException:
             with suppress(Failure, OSError):
                 destroy(containers, containers.load(identity) if _written(containers, record) else record)
             raise
+
+
+@contextmanager
+def _console(wish: Wish) -> Iterator[int]:
+    """The socket that gets the terminal's master; -1 for none."""
+    if not wish.console_socket:
+        yield wish.console
+        return
+    from .console_socket import connected
+
+    descriptor = connected(wish.console_socket)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _written(containers: Containers, record: Record) -> bool:
@@ -119,9 +147,10 @@ def _check(config: Config, host_groups: Cgroups | None, wish: Wish) -> tuple[str
         if mount.bind and mount.source:
             with failing(f"mount mounts[{index}] on {mount.destination}"):
                 os.stat(mount.source)
-    if process.terminal and wish.console < 0:
+    console = wish.console >= 0 or wish.console_socket
+    if process.terminal and not console:
         raise Failure("make the terminal", "process.terminal is set and there is no console socket", "--console-socket")
-    if not process.terminal and wish.console >= 0:
+    if not process.terminal and console:
         raise Failure("use the console socket", "process.terminal is not set, so there is no terminal to be sent")
     return warnings
 
@@ -134,6 +163,7 @@ def _create(
     wish: Wish,
     cgroup: tuple[Cgroups, str] | None,
     folder: int,
+    guarded: bool,
 ) -> Record:
     containers.save(record)
     store.write(containers.folder(record.id, "config.json"), content, durable=False)
@@ -154,7 +184,7 @@ def _create(
         listener.listen(1)
         ours, theirs = socket.socketpair()
         with theirs, listener:
-            setup = stage.Stage(theirs, listener, wish.console, wish.preserved)
+            setup = stage.Stage(theirs, listener, wish.console, wish.preserved, guarded)
             pid = _fork(config, program, setup, set(shifts.values()))
     with ours:
         if mappings.has_users(config):
@@ -180,7 +210,10 @@ def _accompany(
         channel.expect(f"create container {record.id}", channel_, ENVIRONMENT)
         document = encoded(record, CREATING)
         for kind in ("prestart", "createRuntime"):
-            run_hooks(kind, config.hooks[kind], document, os.environ)
+            if config.hooks[kind]:
+                from .hooks import run_hooks
+
+                run_hooks(kind, config.hooks[kind], document, os.environ)
         with failing(f"create container {record.id}"):
             with suppress(BrokenPipeError):  # then its own words tell more
                 channel.send(channel_, GO, document)
@@ -270,9 +303,14 @@ def start(containers: Containers, identity: str) -> tuple[str, ...]:
             kind, body = channel.receive(channel_)
         if kind == channel.ERROR:
             raise Failure(operation, body.decode(errors="replace"))
+        if kind == channel.NOT_EXECUTED:
+            name = _program(containers.config(record)).arguments[0]
+            raise Failure(operation, f'exec: "{name}": {os.strerror(body[0]).lower()}')
         if "poststart" not in record.hooks:
             return ()
         hooks = containers.config(record).hooks["poststart"]
+    from .hooks import warned
+
     # The lock is let go of first: a hook may well call the runtime.
     return warned("poststart", hooks, encoded(record, RUNNING), os.environ)
 

@@ -4,11 +4,13 @@
 """The list ``linux.resources.devices`` of a configuration (runtime-spec config-linux.md) as device rules."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..errors import InvalidValue
 from ..kernel.devices import LETTERS, MKNOD, DeviceRule
 from ..typed import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NULL, _ZERO, _FULL, _RANDOM, _URANDOM = ((1, minor) for minor in (3, 5, 7, 8, 9))
 _TTY, _PTMX, _PTS = (5, 0), (5, 2), (136, None)
@@ -22,6 +24,15 @@ DEFAULT_RULES = (
 
 The host's console (5:1) is not there: a container's /dev/console is one of its own pseudo-terminals.
 """
+
+LINKS = (
+    ("pts/ptmx", "/dev/ptmx"),
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+)
+"""Symbolic links that every container finds in its /dev."""
 
 MOST_NUMBER = 2**32 - 1
 

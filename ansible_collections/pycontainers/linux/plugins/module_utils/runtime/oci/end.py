@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from contextlib import suppress
 
 from ..errors import Failure, NotFound, failing
 from ..kernel import cgroups, freezer
 from ..kernel.process import process
+from ..lean import signal
+from ..lean.contextlib import suppress
 from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Record, encoded
-from .hooks import warned
 from .limits import groups
 
 PATIENCE = 10.0
@@ -50,10 +49,9 @@ def members(record: Record) -> tuple[int, ...]:
     found: set[int] = set()
     if not record.cgroup:
         return (record.process.pid,) if record.process and record.process.alive else ()
-    for directory in groups().directories(record.cgroup):
-        for folder, _, _ in os.walk(directory):
-            with suppress(OSError):
-                found.update(int(pid) for pid in cgroups.read_file(f"{folder}/cgroup.procs").split())
+    for directory in cgroups.tree(groups(), record.cgroup):
+        with suppress(OSError):
+            found.update(int(pid) for pid in cgroups.read_file(f"{directory}/cgroup.procs").split())
     return tuple(sorted(found))
 
 
@@ -100,6 +98,8 @@ def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
 def _last_hooks(containers: Containers, record: Record) -> tuple[str, ...]:
     if record.process is None or "poststop" not in record.hooks:
         return ()
+    from .hooks import warned
+
     try:
         hooks = containers.config(record).hooks["poststop"]
     except Failure as error:

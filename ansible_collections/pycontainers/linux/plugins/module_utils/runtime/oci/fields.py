@@ -8,11 +8,13 @@ nobody asks for are ignored.
 """
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-
 from ..errors import Failure, InvalidValue
+from ..lean import json
 from ..typed import Any, TypeVar
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 Chosen = TypeVar("Chosen")
 
@@ -62,15 +64,11 @@ def decode(content: bytes) -> Any:
     if len(content) > LARGEST_DOCUMENT:
         raise Failure(operation, f"it has {len(content)} bytes, {LARGEST_DOCUMENT} at most are allowed")
     try:
-        return json.loads(content, parse_constant=_no_constant)
+        return json.loads(content)
     except RecursionError:
         raise Failure(operation, "its objects and lists are nested too deeply") from None
     except ValueError as error:
         raise Failure(operation, f"it is not JSON: {error}") from error
-
-
-def _no_constant(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON number")
 
 
 class Field:

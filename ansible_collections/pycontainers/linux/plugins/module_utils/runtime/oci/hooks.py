@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import time
-from collections.abc import Mapping, Sequence
 
 from ..errors import Failure
 from ..kernel import syscalls
+from ..lean import signal
 from ..typed import NoReturn
 from .config_process import Hook
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 LONGEST_SAID = 4096
 """Bytes of a hook's own words that an error repeats."""

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from ..kernel.cgroups import V1, Cgroups, read_file
+from ..lean.contextlib import suppress
 from .config import Config
 from .config_linux import NAMESPACES
 from .config_supported import Host

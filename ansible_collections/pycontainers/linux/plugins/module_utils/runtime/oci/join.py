@@ -16,11 +16,11 @@ read to the end: executed      …or ERROR
 from __future__ import annotations
 
 import os
-import socket
-from contextlib import suppress
 
 from ..errors import Failure, failing
 from ..kernel import syscalls
+from ..lean import socket
+from ..lean.contextlib import suppress
 from . import channel, operations, stage
 from .config import Config
 from .config_linux import NAMESPACES
@@ -29,7 +29,10 @@ from .container import CREATED, PAUSED, RUNNING, Containers, encoded
 from .create import end_child, first_process, write_pid
 from .limits import groups
 from .mappings import accompany, has_users
-from .program import Operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .operations import Operation
 
 
 def execute(

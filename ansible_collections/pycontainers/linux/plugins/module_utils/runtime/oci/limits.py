@@ -4,13 +4,15 @@
 """``linux.resources`` as texts in a cgroup's files, of both versions (runtime-spec config-linux.md)."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
-
 from ..core import store
 from ..errors import Failure, InvalidValue, explain
 from ..kernel.cgroups import V1, Cgroups, cgroups, read_file, write_file
+from ..lean.contextlib import suppress
 from .config_resources import UNLIMITED, Cpu, Memory, Resources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CONTROLLERS = (
     *("memory", "cpu", "cpuacct", "cpuset", "pids", "blkio", "freezer", "devices", "hugetlb"),

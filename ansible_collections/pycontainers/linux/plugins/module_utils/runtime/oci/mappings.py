@@ -8,19 +8,21 @@ What the first process does meanwhile is in :mod:`.stage_users`; :mod:`.stage` d
 from __future__ import annotations
 
 import os
-import signal
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
 
 from ..errors import InvalidValue
-from ..kernel import syscalls, userns
+from ..kernel import syscalls
 from ..kernel.cgroups import Cgroups
+from ..lean import signal, socket
+from ..lean.contextlib import contextmanager, suppress
 from . import channel
 from .config import Config
 from .config_mounts import Extent, IdMapping
 from .config_resources import resources
 from .fields import Field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 def has_users(config: Config) -> bool:
@@ -43,6 +45,8 @@ def check(config: Config) -> None:
     if not has_users(config):
         reason = "without a user namespace only root can create a container"
         raise InvalidValue("linux.namespaces", "no user namespace", reason, "add one of the type user")
+    from ..kernel import userns
+
     denied = config.namespaces.new & syscalls.CLONE_NEWUSER and userns.alone(config.uid_mappings, config.gid_mappings)
     if config.process and config.process.groups and denied:
         reason = "who maps only its own group gives up setgroups(2)"
@@ -78,6 +82,8 @@ def _shift(config: Config, mapping: IdMapping) -> int:
     joined = [path for kind, path in config.namespaces.joined if kind == syscalls.CLONE_NEWUSER]
     if joined and not mapping.uids:
         return os.open(joined[0], os.O_RDONLY | os.O_CLOEXEC)
+    from ..kernel import userns
+
     return userns.namespace(mapping.uids or config.uid_mappings, mapping.gids or config.gid_mappings)
 
 
@@ -88,6 +94,8 @@ def accompany(operation: str, peer: socket.socket, pid: int, config: Config | No
     """
     try:
         if config and config.namespaces.new & syscalls.CLONE_NEWUSER:
+            from ..kernel import userns
+
             channel.expect(operation, peer, channel.USERS)
             userns.write_maps(pid, config.uid_mappings, config.gid_mappings)
             channel.send(peer, channel.GO)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from ..errors import InvalidValue
 from ..kernel import syscalls
@@ -16,9 +15,15 @@ from . import mappings
 from .config import Config
 from .config_mounts import Mount
 from .config_process import Process
-from .config_seccomp import Seccomp
-from .program import LINKS, Operation
-from .seccomp import compiled, filter_of
+from .devices import LINKS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .config_seccomp import Seccomp
+
+Operation = tuple[Any, ...]
 
 BEFORE_FORK = syscalls.CLONE_NEWPID | syscalls.CLONE_NEWTIME
 """Namespaces that a process is born into, so the runtime makes or joins them before it forks."""
@@ -259,7 +264,7 @@ def _identity(process: Process, load: list[Operation]) -> list[Operation]:
 
 def _known(sets: tuple[int, ...]) -> tuple[int, ...]:
     """The sets without what this kernel does not know."""
-    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+    with open("/proc/sys/kernel/cap_last_cap", encoding="utf-8") as file:
         mask = (1 << int(file.read()) + 1) - 1
     return tuple(each & mask for each in sets)
 
@@ -278,5 +283,7 @@ def _agent(profile: Seccomp | None) -> list[Operation]:
 def _filter(profile: Seccomp | None, cache: str) -> list[Operation]:
     if profile is None:
         return []
+    from .seccomp import compiled, filter_of
+
     checked = filter_of(profile)
     return [("seccomp", compiled(checked, cache), checked.flags)]

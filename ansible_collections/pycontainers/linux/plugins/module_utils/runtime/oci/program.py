@@ -14,6 +14,7 @@ from ..kernel.mounts import mounts
 from ..kernel.process_attributes import RLIMITS
 from ..kernel.security import mask
 from ..typed import Any
+from .devices import LINKS
 
 Operation = tuple[Any, ...]
 
@@ -40,14 +41,6 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 _SEPARATORS = {ord("."): "/", ord("/"): "."}
 """Of names of kernel settings: what is a dot in one is a slash in the path (sysctl.d(5))."""
-
-LINKS = (
-    ("pts/ptmx", "/dev/ptmx"),
-    ("/proc/self/fd", "/dev/fd"),
-    ("/proc/self/fd/0", "/dev/stdin"),
-    ("/proc/self/fd/1", "/dev/stdout"),
-    ("/proc/self/fd/2", "/dev/stderr"),
-)
 
 
 def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tuple[Operation, ...]:

@@ -8,13 +8,13 @@ of all that they were made from.
 """
 from __future__ import annotations
 
-import json
 import os
 
 from ..core import store
 from ..errors import InvalidValue, failing
 from ..kernel import libseccomp, seccomp
 from ..kernel.libseccomp import Rule
+from ..lean import json
 from ..typed import Any, NamedTuple
 from . import config_seccomp
 from .config_seccomp import Seccomp

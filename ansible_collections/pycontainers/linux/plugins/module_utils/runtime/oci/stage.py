@@ -31,27 +31,26 @@ read to the end: started        …or ERROR
 """
 from __future__ import annotations
 
-import array
 import errno
 import fcntl
-import json
 import os
-import signal
-import socket
 import stat
 import struct
 import sys
-import termios
-from collections.abc import Sequence
 
 from ..errors import Failure, explain
-from ..kernel import process_calls, seccomp, syscalls
-from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
+from ..kernel import process_calls, seccomp, syscalls, trampoline
+from ..kernel.ioctls import TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, TIOCSWINSZ
+from ..kernel.trampoline import Trampoline
+from ..lean import json, signal, socket
 from ..typed import Any, NoReturn
 from . import channel, init, stage_users, users
 from .config_mounts import WITHIN_PROC
 from .config_process import Hook
-from .hooks import run_hooks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PTMX = os.makedev(5, 2)
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -63,9 +62,13 @@ class Stage(stage_users.Users):
 
     _within_proc = WITHIN_PROC
 
-    def __init__(self, peer: socket.socket, listener: socket.socket | None, console: int, preserved: int) -> None:
+    def __init__(
+        self, peer: socket.socket, listener: socket.socket | None, console: int, preserved: int, guarded: bool = False
+    ) -> None:
         super().__init__()
         self.peer, self.listener, self.console, self.preserved = peer, listener, console, preserved
+        self.guarded = guarded
+        self.trampoline: Trampoline | None = None
         self.state = b""
         self.asked: tuple[socket.socket, int, str] | None = None
         self.program = ""
@@ -174,10 +177,10 @@ class Stage(stage_users.Users):
         master = syscalls.openat2(where, name, os.O_RDWR | os.O_NOCTTY, resolve | syscalls.RESOLVE_NO_SYMLINKS)
         if os.fstat(master).st_rdev != PTMX:
             raise OSError(errno.ENODEV, "it is not the multiplexer of terminals", "/dev/pts/ptmx")
-        fcntl.ioctl(master, TIOCSPTLCK, array.array("i", [0]))
+        fcntl.ioctl(master, TIOCSPTLCK, struct.pack("i", 0))
         screen = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
         if size:
-            fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+            fcntl.ioctl(screen, TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
         os.fchown(screen, uid, -1)
         if self.root >= 0:
             # By the descriptor, and on no link: what is masked later could be reached otherwise (CVE-2025-52565).
@@ -188,7 +191,7 @@ class Stage(stage_users.Users):
         for standard in (0, 1, 2):
             os.dup2(screen, standard)
         os.close(screen)
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        fcntl.ioctl(0, TIOCSCTTY, 0)
 
     def standard(self, uid: int) -> None:
         """Give the standard streams to the user, who could not open them by /dev/stdout otherwise."""
@@ -238,6 +241,8 @@ class Stage(stage_users.Users):
 
     def hooks(self, kind: str, hooks: Sequence[Hook]) -> None:
         """Run hooks in the container's namespaces."""
+        from .hooks import run_hooks
+
         run_hooks(kind, hooks, self.state, os.environ)
 
     def agent(self, path: str, metadata: str) -> None:
@@ -289,10 +294,13 @@ class Stage(stage_users.Users):
         """Close what is not the program's, and become it."""
         for descriptor in range(3, 3 + self.preserved):
             os.set_inheritable(descriptor, True)
-        _close_others({self.peer.fileno()}, self.preserved)
+        _close_others({self.peer.fileno(), *(self.trampoline or ())}, self.preserved)
         syscalls.reset_signals()
         variables = {**dict(each.partition("=")[::2] for each in environment), **self.variables}
-        os.execve(self.program, list(arguments), variables)
+        if self.trampoline is None:
+            os.execve(self.program, list(arguments), variables)
+        os.dup2(self.peer.fileno(), self.trampoline.report)
+        os.execve(self.trampoline.program, [self.program, *arguments], variables)
 
 
 def _private(path: str) -> bool:
@@ -322,10 +330,13 @@ def run(program: Sequence[Sequence[Any]], stage: Stage, kept: set[int]) -> NoRet
     try:
         # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+        if any(each[0] == "hooks" for each in program):
+            from . import hooks  # noqa: F401 - it is imported while it can be
         # An import from here on would run what the container has at that path.
         sys.meta_path.clear()
         channels = {stage.peer.fileno(), stage.console, stage.listener.fileno() if stage.listener else -1}
         _close_others(kept | channels - {-1}, stage.preserved)
+        stage.trampoline = trampoline.sealed() if stage.guarded else None
         for number in ENDING:
             signal.signal(number, lambda received, _: os._exit(128 + received))
         os.setsid()

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
 
 from ..errors import InvalidValue
 from ..kernel import procfs, syscalls
 from ..kernel.mount_options import MOUNT_ATTR_IDMAP
+from ..lean import socket
+from ..lean.contextlib import suppress
 from . import channel, init
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COPIED = 1 << 20
 """Bytes that are copied at once."""

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
 
 from ..errors import Failure
 from ..kernel import syscalls
 from ..typed import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LARGEST_FILE = 1 << 20
 """Bytes that are read of such a file at most: an image may hold anything under that name."""

@@ -28,7 +28,7 @@ PACKAGE = "runtime"
 LAUNCHERS = {
     "pycontainers": ("cli.main", 'sys.exit(main(prog="pycontainers"))'),
     "pycontainers-init": ("oci.init", "main()"),
-    "pycontainers-oci": ("cli.oci_door", "sys.exit(main())"),
+    "pycontainers-oci": ("cli.oci_door", "main()"),
 }
 """The programs in an installed runtime: the module that each starts, and how."""
 
