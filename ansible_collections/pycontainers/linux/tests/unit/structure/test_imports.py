@@ -22,14 +22,15 @@ FIRST_PROCESS = {
     "runtime.kernel.seccomp",
     "runtime.kernel.security",
     "runtime.kernel.syscalls",
+    "runtime.lean",
+    "runtime.lean.ctypes",
     "runtime.oci",
     "runtime.oci.init",
 }
 """What a container's first process loads of the runtime: each start of a container pays for it."""
 
 FIRST_PROCESS_LIBRARY = set(
-    "__future__ _abc _collections_abc _ctypes _stat _struct abc ctypes ctypes._endian errno genericpath os os.path "
-    "posixpath stat struct types warnings".split()
+    "__future__ _abc _collections_abc _ctypes _stat abc errno genericpath os os.path posixpath stat warnings".split()
 )
 """What it may load of the standard library."""
 

@@ -8,7 +8,13 @@ import gc
 import os
 import sys
 
-from ..kernel.security import shield_interpreter
+from ..lean.bundle import Bundle
+
+BUNDLE = Bundle(f"{os.path.dirname(__file__)}/__pycache__/oci.{sys.implementation.cache_tag}.bundle")
+BUNDLE.use()
+
+# The bundle comes first, to have found even this.
+from ..kernel.security import shield_interpreter  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +46,7 @@ def _end(status: int) -> NoReturn:
     except OSError:
         # Whoever was to read it is gone.
         status = status or 1
+    BUNDLE.keep()
     os._exit(status)
 
 

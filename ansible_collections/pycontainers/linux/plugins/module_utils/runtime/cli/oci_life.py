@@ -11,7 +11,6 @@ from ..kernel.process import Process
 from ..lean import signal, socket
 from ..lean.contextlib import suppress
 from ..oci import create as creation
-from ..oci import end
 from ..oci.container import Record
 from ..oci.create import Wish
 from . import oci_console
@@ -75,8 +74,13 @@ def run(call: Call) -> int:
             call.warn(each)
         if detach:
             return 0
+        # While the program runs, the time that this takes costs nothing.
+        from ..oci import end
+
         status = wait(record.init, master)
     except BaseException:
+        from ..oci import end
+
         end.delete(call.containers, identity, force=True)
         raise
     if not chosen.flag("keep"):
@@ -138,6 +142,8 @@ def kill(call: Call) -> int:
     if len(words) not in (1, 2):
         raise Failure(call.chosen.operation, "it takes a container id and a signal")
     number = _signal(words[1] if len(words) == 2 else "TERM")
+    from ..oci import end
+
     end.kill(call.containers, words[0], number, everyone=call.chosen.flag("all"))
     return 0
 
@@ -157,6 +163,8 @@ def _signal(said: str) -> int:
 def delete(call: Call) -> int:
     """Delete containers, with --regex all whose ids match."""
     import re
+
+    from ..oci import end
 
     words = call.chosen.words
     if not words:

@@ -4,11 +4,11 @@
 """System calls that give the calling process what it keeps through exec: limits, scheduling, keys, a domain."""
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-from ctypes import c_int, c_long, c_uint, c_uint64, c_ulong
 
+from ..lean import ctypes
+from ..lean.ctypes import c_int, c_long, c_uint, c_uint64, c_ulong
 from .syscalls import libc
 
 KEYCTL_JOIN_SESSION_KEYRING = 1

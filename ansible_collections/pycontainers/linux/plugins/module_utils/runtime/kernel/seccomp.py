@@ -8,10 +8,10 @@ A container's first process imports this, so it knows nothing of profiles: what 
 """
 from __future__ import annotations
 
-import ctypes
 import os
-from ctypes import c_char_p, c_long, c_uint, c_ushort
 
+from ..lean import ctypes
+from ..lean.ctypes import c_char_p, c_long, c_uint, c_ushort
 from .syscalls import libc
 
 SECCOMP_SET_MODE_FILTER = 1

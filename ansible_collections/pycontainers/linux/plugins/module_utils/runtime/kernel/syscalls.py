@@ -9,9 +9,10 @@ architecture since Linux 5.0), but for ``pivot_root``, which is older.
 """
 from __future__ import annotations
 
-import ctypes
 import os
-from ctypes import c_char_p, c_int, c_long, c_uint, c_uint64, c_ulong, c_void_p
+
+from ..lean import ctypes
+from ..lean.ctypes import c_char_p, c_int, c_long, c_uint, c_uint64, c_ulong, c_void_p
 
 # Spelt so, and not imported, since the import costs a starting container 3 ms.
 TYPE_CHECKING = False

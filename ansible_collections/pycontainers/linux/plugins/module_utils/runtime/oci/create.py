@@ -24,7 +24,6 @@ from .config import Config, parse
 from .config_process import Process as Program
 from .container import CREATED, CREATING, RUNNING, STOPPED, Containers, Record, encoded
 from .devices import DEFAULT_RULES
-from .end import destroy
 from .host import facts
 from .limits import apply, groups
 
@@ -101,6 +100,8 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
             made = _create(containers, record, config, content, wish._replace(console=console), cgroup, folder, guarded)
             return Created(made, warnings)
         except BaseException:
+            from .end import destroy
+
             with suppress(Failure, OSError):
                 destroy(containers, containers.load(identity) if _written(containers, record) else record)
             raise
