@@ -14,7 +14,7 @@ import http.client
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -50,11 +50,11 @@ class Manifest:
 
 
 class Registry:
-    """One repository of one registry. Every error is a :class:`Failure` that says the reference."""
+    """One repository of one registry. Every error is a :class:`Failure` of the operation, which says the reference."""
 
-    def __init__(self, layout: Layout, reference: Reference) -> None:
+    def __init__(self, layout: Layout, reference: Reference, operation: str = "") -> None:
         self.reference = reference
-        self.operation = f"pull {reference}"
+        self.operation = operation or f"pull {reference}"
         self.host, self.plain = reach(layout, reference)
         self.base = f"{'http' if self.plain else 'https'}://{self.host}/v2/{reference.repository}"
         self._transport = Transport(self.operation, layout, self.host, self.plain)
@@ -150,17 +150,32 @@ class Registry:
             raise Failure(self.operation, f"{again.reason}, in each of {len(PAUSES) + 1} tries", again.fix) from again
 
     def _open(self, path: str, method: str, accept: str = "*/*") -> http.client.HTTPResponse:
-        """Ask for something of the repository, with a login if the registry wants one."""
-        url = f"{self.base}/{path}"
-        answer = self._transport.ask(url, method, accept, self._authorization)
-        if answer.status == 401:
-            offer = token.challenge(answer.headers.get_all("WWW-Authenticate") or [])
-            answer.close()
-            self._authorization = self._log_in(offer)
-            answer = self._transport.ask(url, method, accept, self._authorization)
+        """Ask for something of the repository that must be there."""
+        answer = self.ask(f"{self.base}/{path}", method, accept)
         if answer.status != 200:
             with contextlib.closing(answer):
                 self._fail(answer, path)
+        return answer
+
+    def ask(
+        self,
+        url: str,
+        method: str,
+        accept: str = "*/*",
+        headers: Mapping[str, str] | None = None,
+        body: Iterable[bytes] | None = None,
+    ) -> http.client.HTTPResponse:
+        """The answer to one request, whatever its status, with a login if the registry wants one.
+
+        A body must be one that can be sent twice. No login goes to another host than the registry's.
+        """
+        own = urlsplit(url)[:2] == urlsplit(self.base)[:2]
+        answer = self._transport.ask(url, method, accept, self._authorization if own else "", headers, body)
+        if answer.status == 401 and own:
+            offer = token.challenge(answer.headers.get_all("WWW-Authenticate") or [])
+            answer.close()
+            self._authorization = self._log_in(offer)
+            answer = self._transport.ask(url, method, accept, self._authorization, headers, body)
         return answer
 
     def _log_in(self, offer: token.Challenge | None) -> str:
@@ -219,17 +234,23 @@ class Registry:
         files = " or ".join(token.files(os.environ))
         return f"log in with 'podman login {self.reference.registry}' or put the login into \"auths\" of {files}"
 
-    def _fail(self, answer: http.client.HTTPResponse, path: str) -> None:
-        """Raise what an answer other than 200 means (spec.md, "Error Codes")."""
-        status, what = answer.status, path.partition("/")[2]
+    def _said(self, answer: http.client.HTTPResponse) -> tuple[str, str, str]:
+        """An error's code, message, and status and code as sentences have them; :class:`Again` if it may pass."""
+        status = answer.status
         code, message = _error(self._bounded(answer, LARGEST_MANIFEST, "the error"))
         said = f"({' '.join(filter(None, (str(status), code)))})"
-        repository = self.reference.repository
         if status == 429:
             text = f"{self.host} has had too many requests from here {said}"
             raise Again(text, "wait, or log in for a higher limit", _pause(answer.headers.get("Retry-After", "")))
         if status >= 500:
             raise Again(f"{self.host} is in trouble {said}", "try again later, or look into the registry's log")
+        return code, message, said
+
+    def _fail(self, answer: http.client.HTTPResponse, path: str) -> None:
+        """Raise what an answer other than 200 means (spec.md, "Error Codes")."""
+        status, what = answer.status, path.partition("/")[2]
+        code, message, said = self._said(answer)
+        repository = self.reference.repository
         if status in (401, 403):
             words = f": {message}" if message else ""
             reason = f"{self.host} does not let us read {repository} {said}{words}"

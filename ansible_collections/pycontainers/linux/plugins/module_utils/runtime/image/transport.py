@@ -13,6 +13,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Iterable, Mapping
 from email.message import Message
 from typing import IO, NoReturn
 from urllib.parse import urlsplit
@@ -102,11 +103,24 @@ class Transport:
         self._proxy = proxy.rpartition("@")[2].rpartition("//")[2].rstrip("/")  # as errors show it: without a login
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _Redirects)
 
-    def ask(self, url: str, method: str, accept: str, authorization: str) -> http.client.HTTPResponse:
-        """The answer to one request, whatever its status. Raises :class:`Failure` or :class:`Again`."""
-        request = urllib.request.Request(url, method=method)
+    def ask(
+        self,
+        url: str,
+        method: str,
+        accept: str,
+        authorization: str,
+        headers: Mapping[str, str] | None = None,
+        body: Iterable[bytes] | None = None,
+    ) -> http.client.HTTPResponse:
+        """The answer to one request, whatever its status. Raises :class:`Failure` or :class:`Again`.
+
+        A body that is no ``bytes`` needs its Content-Length among the headers.
+        """
+        request = urllib.request.Request(url, method=method, data=body)
         request.add_header("Accept", accept)
         request.add_header("User-Agent", "pycontainers")
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
         if authorization:
             request.add_unredirected_header("Authorization", authorization)
         try:
