@@ -49,9 +49,9 @@ def flaky(upstream: str, *faults: dict[str, Any], login: str = "", scheme: str =
     """Run a proxy before a registry.
 
     A fault is for requests of a ``method`` whose path has ``path`` in it, after ``skip`` of them, ``times`` (1)
-    times. ``do`` is a status to answer, ``cut`` (the registry gets ``bytes`` of the body, then both connections
-    end), ``part`` (the same, with a registry that keeps what it has got), ``mute`` (the registry does it, and nobody
-    hears) or ``away`` (the Location begins with ``to``).
+    times. ``do`` is a status to answer (with ``headers`` and ``body``), ``cut`` (the registry gets ``bytes`` of the
+    body, then both connections end), ``part`` (the same, with a registry that keeps what it has got), ``mute`` (the
+    registry does it, and nobody hears) or ``away`` (the Location begins with ``to``).
     ``login`` is user:password, asked for by the ``scheme`` basic or bearer.
     """
     with tempfile.TemporaryFile() as record:
@@ -117,7 +117,8 @@ class Conversation(BaseHTTPRequestHandler):
         else:
             fault = self.server.fault(self.command, self.path)
             if isinstance(fault.get("do"), int):
-                self.reply(fault["do"], {"Retry-After": "1"}, fault.get("body", "").encode())
+                headers = {"Retry-After": "1", **fault.get("headers", {})}
+                self.reply(fault["do"], headers, fault.get("body", "").encode())
             else:
                 self.pass_on(fault)
 

@@ -209,6 +209,13 @@ def test_a_dropped_upload_goes_on_from_what_the_registry_has(layout: Layout, emp
     check_whole(layout, empty, name, "web:1")
 
 
+def test_a_blob_that_came_unheard_is_not_sent_again(layout: Layout, empty: Server, name: str) -> None:
+    """Before an upload is begun anew, the registry is asked whether it has the blob by now."""
+    with flaky(empty.address, {"method": "PUT", "path": "/blobs/", "do": "mute"}) as proxy:
+        push(layout, name, f"{proxy.address}/web:1")
+        assert len(proxy.asked("POST")) == 3
+
+
 def test_a_resumed_upload_of_other_bytes_is_begun_anew(layout: Layout, empty: Server, name: str) -> None:
     """If what was put together has another digest, all of the blob is sent once more."""
     part = {"method": "PATCH", "skip": 1, "do": "part", "bytes": 1000}
