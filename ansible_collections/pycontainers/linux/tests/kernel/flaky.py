@@ -48,10 +48,11 @@ class Flaky:
 def flaky(upstream: str, *faults: dict[str, Any], login: str = "", scheme: str = "") -> Iterator[Flaky]:
     """Run a proxy before a registry.
 
-    A fault is for requests of a ``method`` whose path has ``path`` in it, after ``skip`` of them, ``times`` (1)
-    times. ``do`` is a status to answer (with ``headers`` and ``body``), ``cut`` (the registry gets ``bytes`` of the
-    body, then both connections end), ``part`` (the same, with a registry that keeps what it has got), ``mute`` (the
-    registry does it, and nobody hears) or ``away`` (the Location begins with ``to``).
+    A fault is for requests of a ``method`` whose path has ``path`` in it and whose Content-Range begins with
+    ``range``, after ``skip`` of them, ``times`` (1) times. ``do`` is a status to answer (with ``headers`` and
+    ``body``), ``cut`` (the registry gets ``bytes`` of the body, then both connections end), ``part`` (the same, with a
+    registry that keeps what it has got), ``mute`` (the registry does it, and nobody hears) or ``away`` (the Location
+    begins with ``to``, and there are ``headers`` too).
     ``login`` is user:password, asked for by the ``scheme`` basic or bearer.
     """
     with tempfile.TemporaryFile() as record:
@@ -83,11 +84,11 @@ class Script(ThreadingHTTPServer):
         self.kept: dict[str, str] = {}
         """What the real registry calls an upload of which it has more than its client knows, by path."""
 
-    def fault(self, method: str, path: str) -> dict[str, Any]:
+    def fault(self, method: str, path: str, part: str) -> dict[str, Any]:
         """What to do wrong with a request; nothing, mostly."""
         with self.mutex:
             for each in self.options["faults"]:
-                if each["method"] == method and each.get("path", "") in path:
+                if each["method"] == method and each.get("path", "") in path and part.startswith(each.get("range", "")):
                     seen = each["seen"] = each.get("seen", 0) + 1
                     if 0 < seen - each.get("skip", 0) <= each.get("times", 1):
                         return dict(each)
@@ -115,7 +116,7 @@ class Conversation(BaseHTTPRequestHandler):
         elif not self.knows():
             self.challenge()
         else:
-            fault = self.server.fault(self.command, self.path)
+            fault = self.server.fault(self.command, self.path, self.headers.get("Content-Range", ""))
             if isinstance(fault.get("do"), int):
                 headers = {"Retry-After": "1", **fault.get("headers", {})}
                 self.reply(fault["do"], headers, fault.get("body", "").encode())
@@ -175,7 +176,7 @@ class Conversation(BaseHTTPRequestHandler):
             return
         headers = {name: value for name, value in found.getheaders() if name.lower() not in HOP}
         if fault.get("do") == "away":
-            headers["Location"] = fault["to"] + headers["Location"]
+            headers |= {"Location": fault.get("to", "") + headers["Location"], **fault.get("headers", {})}
         self.reply(found.status, headers, content, length=found.headers.get("Content-Length"))
 
     def reply(

@@ -49,10 +49,10 @@ def empty(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def name(layout: Layout, source: Server) -> str:
+@pytest.fixture(params=["latest"])
+def name(layout: Layout, source: Server, request: pytest.FixtureRequest) -> str:
     """Pull an image into the store; its name there."""
-    found = f"{source.address}/busybox:latest"
+    found = f"{source.address}/busybox:{request.param}"
     pull(layout, parse_reference(found))
     return found
 
@@ -90,6 +90,7 @@ def check_whole(layout: Layout, server: Server, name: str, to: str) -> None:
     assert (pulled.id, pulled.manifest_digest, pulled.diff_ids) == (pushed.id, pushed.manifest_digest, pushed.diff_ids)
 
 
+@pytest.mark.parametrize("name", ["latest", "docker", "multi"], indirect=True)
 def test_a_pushed_image_is_the_one_that_was_pulled(layout: Layout, empty: Server, name: str) -> None:
     """A check tells the very steps and changes nothing; the run does them; the next one has nothing to do."""
     to = f"{empty.address}/team/web:1"
@@ -228,15 +229,33 @@ def test_a_resumed_upload_of_other_bytes_is_begun_anew(layout: Layout, empty: Se
 
 def test_a_registry_that_stays_busy_is_given_up(layout: Layout, empty: Server, name: str) -> None:
     """Three tries without a step forward are all, also where each begins the upload anew; the tag is not there."""
+    second = f"{256 * KIBI}-"
     for fault, words in (
         ({"method": "PATCH", "do": 503, "times": 99}, r"is in trouble \(503\), in each of 3 tries; try again later"),
-        ({"method": "PATCH", "do": "cut", "bytes": 9, "skip": 1, "times": 99}, r"dropped .*, in each of 3 tries"),
+        ({"method": "PATCH", "do": "cut", "bytes": 9, "range": second, "times": 9}, r"dropped .*, in each of 3 tries"),
         ({"method": "PUT", "path": "/manifests/", "do": 500, "times": 99}, r"is in trouble \(500\), in each of 3"),
     ):
         with flaky(empty.address, fault) as proxy, pytest.raises(Failure, match=words):
             push(layout, name, f"{proxy.address}/web:1")
     assert not (empty.storage / "docker/registry/v2/repositories/web/_manifests").exists()
     assert push(layout, name, f"{empty.address}/web:1").changed
+
+
+def test_pieces_are_as_large_as_the_registry_wants_them(layout: Layout, empty: Server, name: str) -> None:
+    """A least size is kept to (distribution-spec, "Pushing a blob in chunks")."""
+    least = {"method": "POST", "do": "away", "headers": {"OCI-Chunk-Min-Length": str(600 * KIBI)}, "times": 99}
+    with flaky(empty.address, least) as proxy:
+        push(layout, name, f"{proxy.address}/web:1")
+        assert sent(proxy)[0] == (f"0-{600 * KIBI - 1}", 202)
+        assert len(sent(proxy)) == 2
+
+
+def test_a_blob_that_shrinks_meanwhile_is_an_error(tmp_path: Path) -> None:
+    """A registry is not left waiting for bytes that do not come."""
+    (tmp_path / "blob").write_bytes(b"12345")
+    assert b"".join(upload.Part(f"{tmp_path}/blob", 1, 3)) == b"234"
+    with pytest.raises(Failure, match=r"^cannot read .*/blob: it is 2 bytes shorter than it was; pull the image"):
+        list(upload.Part(f"{tmp_path}/blob", 1, 6))
 
 
 def test_a_login_pushes(layout: Layout, empty: Server, name: str, tmp_path: Path) -> None:
