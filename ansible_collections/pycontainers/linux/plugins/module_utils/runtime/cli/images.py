@@ -13,10 +13,11 @@ from ..core.model import parse
 from ..core.plan import converge
 from ..errors import Failure, InvalidValue, NotFound
 from ..image import content
+from ..image.check import check
 from ..image.pull import pull
 from ..image.reference import Reference, parse_reference
 from ..resources.image import IMAGE, Image, inspect
-from . import table
+from . import prune, table
 from .complaint import complain
 
 
@@ -32,6 +33,12 @@ def add(verbs: Any) -> None:
     remove = verbs.add_parser("rmi", help="remove images")
     remove.add_argument("images", nargs="+", metavar="IMAGE")
     remove.set_defaults(verb=remove_images)
+    group = verbs.add_parser("image", help="look after images").add_subparsers(metavar="VERB", required=True)
+    prune.add_image(group)
+    checked = group.add_parser("check", help="see whether all images are whole, by their digests")
+    checked.add_argument("--json", action="store_true", help="for programs")
+    checked.set_defaults(verb=check_store)
+    prune.add(verbs)
 
 
 def _reference(said: str) -> Reference:
@@ -80,3 +87,15 @@ def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
             complain(error)
             failed = 1
     return failed
+
+
+def check_store(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Verify the store; status 1 if anything of it is damaged."""
+    found = check(layout)
+    if chosen.json:
+        table.show_json([each._asdict() for each in found])
+    else:
+        for each in found:
+            print(each)
+        print(f"{len(found)} findings" if found else "all images are whole")
+    return 1 if any(not each.harmless for each in found) else 0

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -224,12 +225,39 @@ def prepare(layout: Layout) -> None:
 
 def set_entry(layout: Layout, reference: Reference, entry: Mapping[str, Any] | None) -> None:
     """Let a reference name the image of a descriptor, or none. Needs the lock."""
-    kept: list[Mapping[str, Any]] = [each for each in entries(layout) if entry_name(each) != str(reference)]
-    if entry is not None:
-        kept.append({**entry, "annotations": {**entry.get("annotations", {}), REF_NAME: str(reference)}})
-    index = {"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": kept}
-    with failing(f"record {reference} in {layout.images}"):
+    name = str(reference)
+    named = [] if entry is None else [{**entry, "annotations": {**entry.get("annotations", {}), REF_NAME: name}}]
+    _replace(layout, name, named)
+
+
+def forget(layout: Layout, name: str) -> None:
+    """Let a name, even one that is no reference of ours, name nothing. Needs the lock."""
+    _replace(layout, name, [])
+
+
+def _replace(layout: Layout, name: str, named: list[dict[str, Any]]) -> None:
+    kept = [each for each in entries(layout) if entry_name(each) != name]
+    index = {"schemaVersion": 2, "mediaType": INDEXES[0], "manifests": [*kept, *named]}
+    with failing(f"record {name} in {layout.images}"):
         store.write_json(f"{layout.images}/index.json", index)
+
+
+@dataclass(frozen=True)
+class Unused:
+    """What nothing leads to: blobs and layers by the digits of their digests, and what was left aside by its path.
+
+    ``size`` is what they take on the disk, in bytes; 0 if it was not asked for.
+    """
+
+    blobs: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
+    size: int = 0
+
+    def paths(self, layout: Layout) -> list[str]:
+        """Where all of it is; layers before the blobs that they come from."""
+        layers = [layout.layer(f":{name}") for name in self.layers]
+        return [*self.aside, *layers, *(f"{layout.images}/blobs/sha256/{name}" for name in self.blobs)]
 
 
 def prune(layout: Layout) -> None:
@@ -237,20 +265,55 @@ def prune(layout: Layout) -> None:
 
     Raises :class:`Failure`, having removed nothing, if it can't be told what is in use.
     """
-    blobs, layers = _used(layout)
+    found = unused(layout)
     with failing(f"remove what is unused in {layout.root}"):
-        for folder, used in ((layout.layer(""), layers), (f"{layout.images}/blobs/sha256", blobs)):
-            for name in sorted(_listed(folder), key=lambda name: not name.endswith(ASIDE)):
-                if name.endswith(ASIDE) or (_HEX.fullmatch(name) and name not in used):
-                    discard(f"{folder}/{name}")
+        for path in found.paths(layout):
+            discard(path)
 
 
-def _used(layout: Layout) -> tuple[set[str], set[str]]:
+def unused(
+    layout: Layout, gone: frozenset[str] = frozenset(), removed: frozenset[str] = frozenset(), measure: bool = False
+) -> Unused:
+    """What :func:`prune` would remove if the references ``gone`` and the containers ``removed`` were no more.
+
+    Raises :class:`Failure` if it can't be told what is in use.
+    """
+    blobs, layers = _used(layout, gone, removed)
+    folder = f"{layout.images}/blobs/sha256"
+    aside = [f"{each}/{name}" for each in (layout.layer(""), folder) for name in _listed(each) if name.endswith(ASIDE)]
+    found = Unused(
+        tuple(sorted(each for each in _listed(folder) if _HEX.fullmatch(each) and each not in blobs)),
+        tuple(sorted(each for each in _listed(layout.layer("")) if _HEX.fullmatch(each) and each not in layers)),
+        tuple(sorted(aside)),
+    )
+    return replace(found, size=size_of(found.paths(layout))) if measure else found
+
+
+def size_of(paths: Iterable[str]) -> int:
+    """What files and directories with all below them take on the disk, in bytes; a file of several names once."""
+    seen: set[tuple[int, int]] = set()
+    total = 0
+    ahead = list(paths)
+    while ahead:
+        path = ahead.pop()
+        try:
+            there = os.lstat(path)
+            if stat.S_ISDIR(there.st_mode):
+                ahead += [entry.path for entry in os.scandir(path)]
+        except FileNotFoundError:
+            continue
+        if (there.st_dev, there.st_ino) not in seen:
+            seen.add((there.st_dev, there.st_ino))
+            total += there.st_blocks * 512
+    return total
+
+
+def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tuple[set[str], set[str]]:
     """The blobs and the layers in use, by the hexadecimal digits of their digests."""
     blobs: set[str] = set()
-    layers: set[str] = set()
-    ahead = [entry["digest"] for entry in entries(layout)]
-    configs = list(_images_of_records(layout))
+    layers = _mounted(layout)
+    ahead = [entry["digest"] for entry in entries(layout) if entry_name(entry) not in gone]
+    configs = [identity for container, identity in images_of_records(layout) if container not in removed]
     while ahead:
         digest = ahead.pop()
         if digest.partition(":")[2] in blobs:
@@ -268,12 +331,26 @@ def _used(layout: Layout) -> tuple[set[str], set[str]]:
     return blobs, layers
 
 
-def _images_of_records(layout: Layout) -> Iterator[str]:
-    """The ids of the images that containers were made from."""
+def _mounted(layout: Layout) -> set[str]:
+    """The layers that an overlay stands on which this process sees, whoever has mounted it."""
+    from ..kernel.mounts import mounts, overlay
+
+    found = set()
+    for mount in mounts():
+        for lower in overlay(mount).lower if mount.fstype == "overlay" else ():
+            folder, name = os.path.split(lower)
+            # Names that did not fit the option's page are relative to the folder of layers.
+            if folder in ("", layout.layer("").rstrip("/")):
+                found.add(name)
+    return found
+
+
+def images_of_records(layout: Layout) -> Iterator[tuple[str, str]]:
+    """The ids of containers, each with the id of the image that it was made from."""
     for container in _listed(layout.containers):
         identity = _text(store.read_json(layout.container(container, "container.json")) or {}, "image_id")
         if is_digest(identity):
-            yield identity
+            yield container, identity
 
 
 def _listed(folder: str) -> list[str]:
