@@ -11,14 +11,15 @@ from typing import Any
 from ..core.layout import Layout
 from ..core.model import parse
 from ..core.plan import converge
-from ..errors import Failure, InvalidValue, NotFound
+from ..errors import Failure, NotFound
 from ..image import content
 from ..image.check import check
 from ..image.pull import pull
-from ..image.reference import Reference, parse_reference
+from ..image.reference import parse_reference
 from ..resources.image import IMAGE, Image, inspect
-from . import prune, table
+from . import archives, prune, table
 from .complaint import complain
+from .names import reference as named
 
 
 def add(verbs: Any) -> None:
@@ -39,13 +40,7 @@ def add(verbs: Any) -> None:
     checked.add_argument("--json", action="store_true", help="for programs")
     checked.set_defaults(verb=check_store)
     prune.add(verbs)
-
-
-def _reference(said: str) -> Reference:
-    try:
-        return parse_reference(said)
-    except ValueError as error:
-        raise InvalidValue("IMAGE", said, str(error)) from error
+    archives.add(verbs)
 
 
 def list_images(layout: Layout, chosen: argparse.Namespace) -> int:
@@ -68,7 +63,7 @@ def list_images(layout: Layout, chosen: argparse.Namespace) -> int:
 
 def fetch_image(layout: Layout, chosen: argparse.Namespace) -> int:
     """Pull an image; what goes on is told on stderr, the reference at the end on stdout."""
-    reference = _reference(chosen.image)
+    reference = named(chosen.image)
     pull(layout, reference, lambda line: print(line, file=sys.stderr))
     print(reference)
     return 0
