@@ -53,7 +53,14 @@ def run(resource: Resource[Any]) -> None:
         )
         message = str(Failure(f"bring {_title(resource, module.params)} to what is declared", reason, fix))
         module.fail_json(msg=message, exception=traceback.format_exc())
+    if tells_only(resource.model):
+        module.exit_json(changed=False, **outcome.facts)
     module.exit_json(**result(_title(resource, module.params), key(resource.model), outcome))
+
+
+def tells_only(model: type) -> bool:
+    """Whether a model only asks, and so there is nothing to say of what was done; such modules end with ``_info``."""
+    return model.__name__.endswith("Info")
 
 
 def key(model: type) -> str:

@@ -14,7 +14,8 @@ version_added: 0.1.0
 author:
   - The pycontainers authors (!UNKNOWN)
 description:
-  - Declares that an image is in the host's store, or that it is not.
+  - Declares that an image is in the host's store, or that it is not. It comes from a registry, from an archive on the
+    host, or is made of a directory there.
   - Images come from registries that speak the OCI distribution protocol. All that is received is verified by its digest
     before it is used. Only layers that the host lacks are transferred.
   - Registries are spoken to over HTTPS. Those that speak plain HTTP must be listed in C(registries.json) below O(root),
@@ -33,21 +34,58 @@ options:
     required: true
   state:
     description:
-      - V(present) pulls the image if the host does not have it.
-      - V(absent) removes the name, and the content that no other name and no container needs.
+      - V(present) brings the image if the host does not have it.
+      - V(absent) removes the name and those in O(tags), and the content that no other name and no container needs.
     type: str
     default: present
     choices: [absent, present]
+  source:
+    description:
+      - V(pull) is the registry in O(name).
+      - V(archive) is an OCI image layout or what C(docker save) writes, at O(path). Of several images it is the
+        one that O(name) names there.
+      - V(tree) is the directory O(path), which becomes an image of one layer. The same files with the same times,
+        owners and modes are the same image. All of it is read at each run.
+      - An image from V(archive) or V(tree) is compared by its id at each run, and replaced if it is another.
+    type: str
+    default: pull
+    choices: [archive, pull, tree]
+  path:
+    description: The archive or the directory on the host; an absolute path. Only for O(source=archive), O(source=tree).
+    type: str
+  changes:
+    description:
+      - What the image's configuration says, as instructions of a Dockerfile. C(CMD), C(ENTRYPOINT), C(ENV), C(EXPOSE),
+        C(LABEL), C(STOPSIGNAL), C(USER), C(VOLUME) and C(WORKDIR) are known.
+      - Only for O(source=tree).
+    type: list
+    elements: str
   pull:
     description:
       - When to ask the registry. V(missing) does if the host does not have the image, V(always) does each time,
-        V(never) fails if the host does not have it.
-      - Not used with O(state=absent). In check mode the registry is asked, and nothing is transferred.
+        V(never) fails if the host does not have it. V(newer) does each time, but is content with what the host
+        has if the registry can't tell.
+      - Only for O(source=pull), and not used with O(state=absent). In check mode the registry is asked, and nothing is
+        transferred; it is told by its digest whether the run would bring another image.
     type: str
     default: missing
-    choices: [always, missing, never]
+    choices: [always, missing, never, newer]
+  tags:
+    description:
+      - Further names of the image, each like O(name). They are given to it, whatever they stood for.
+      - With O(state=absent) they are removed.
+    type: list
+    elements: str
+  force:
+    description:
+      - With O(state=present) the registry is asked as with O(pull=always).
+      - With O(state=absent) all other names of the image are removed too.
+    type: bool
+    default: false
 seealso:
   - module: pycontainers.linux.container
+  - module: pycontainers.linux.image_load
+  - module: pycontainers.linux.image_info
 """
 
 EXAMPLES = r"""
@@ -63,6 +101,23 @@ EXAMPLES = r"""
 - name: Have exactly this content
   pycontainers.linux.image:
     name: docker.io/library/nginx@sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824
+
+- name: Have an image from an archive, and give it a second name
+  pycontainers.linux.image:
+    name: example.com/web:1.0
+    source: archive
+    path: /srv/images/web.tar
+    tags:
+      - example.com/web:current
+
+- name: Have an image of a directory
+  pycontainers.linux.image:
+    name: example.com/site:1
+    source: tree
+    path: /srv/site
+    changes:
+      - CMD ["/bin/httpd", "-f", "-h", "/www"]
+      - EXPOSE 80
 
 - name: Remove an image that nothing needs any more
   pycontainers.linux.image:

@@ -243,3 +243,18 @@ def test_first_entries_of_a_dictionary_are_shown() -> None:
 def test_options_left_out_stay(task: Task) -> None:
     """An option that is left out, or given as nothing, is no difference."""
     assert task(Garden(replace(PLOT, water=99)), name="north", water=None)["changed"] is False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GardenInfo(GardenPlot):
+    """A question about a plot."""
+
+
+def test_what_only_tells_says_nothing_of_changes(task: Task) -> None:
+    """A module that only tells returns its facts, and that nothing was changed."""
+    garden = Garden(PLOT)
+    garden.model = GardenInfo
+    result = task(garden, name="north")
+    assert result["changed"] is False
+    assert set(result) & {"actions", "changes", "diff"} == set()
+    assert result["plot"] == {"width": 3}

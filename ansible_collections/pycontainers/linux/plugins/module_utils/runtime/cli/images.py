@@ -16,7 +16,8 @@ from ..image import content
 from ..image.check import check
 from ..image.pull import pull
 from ..image.reference import parse_reference
-from ..resources.image import IMAGE, Image, inspect
+from ..resources.image import IMAGE, Image
+from ..resources.image_facts import inspect
 from . import archives, prune, table
 from .complaint import complain
 from .names import reference as named

@@ -7,32 +7,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..core.kinds import TEXT
+from ..core.kinds import BOOL, PATH, TEXT
 from ..core.layout import Layout
 from ..core.model import Effect, option
-from ..core.plan import Plan
-from ..errors import NotFound
+from ..core.plan import Plan, Step
+from ..errors import Failure, InvalidValue, NotFound
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import REFERENCE, Reference, parse_reference
+from .image_facts import inspect
+from .image_kinds import INSTRUCTIONS, NAMES
+
+if TYPE_CHECKING:
+    from ..image.build import Recipe
+
+SOURCES = ("archive", "pull", "tree")
+POLICIES = ("always", "missing", "never", "newer")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
     """The rows of an image. ``id`` is its configuration's digest; the others say where its parts come from.
 
-    ``stored`` is what the store has under the name.
+    ``stored`` is what the store has under the name, ``tagged`` under each name of ``tags``. ``recipe`` is what makes
+    the image of a directory.
     """
 
     name: Reference = option(REFERENCE, required=True)
     state: str = option(TEXT, default="present", choices=("absent", "present"))
-    pull: str = option(TEXT, default="missing", choices=("always", "missing", "never"), request=True)
+    source: str = option(TEXT, default="pull", choices=SOURCES, request=True)
+    path: str | None = option(PATH, request=True)
+    changes: tuple[str, ...] | None = option(INSTRUCTIONS, request=True)
+    pull: str = option(TEXT, default="missing", choices=POLICIES, request=True)
+    tags: tuple[Reference, ...] | None = option(NAMES)
+    force: bool = option(BOOL, default=False, request=True)
     id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     manifest_digest: str | None = option(TEXT, internal=True)
     registry_digest: str | None = option(TEXT, internal=True)
     stored: StoredImage | None = None
+    tagged: tuple[tuple[Reference, StoredImage | None], ...] = ()
+    recipe: Recipe | None = None
 
 
 class ImageResource:
@@ -45,74 +61,109 @@ class ImageResource:
         return content.lock(layout)
 
     def observe(self, layout: Layout, want: Image) -> Image | None:
-        """What the store has under the name."""
+        """What the store has under the name. Of an image that is to go, any of its names counts."""
+        tagged = tuple((each, content.find(layout, each)) for each in want.tags or ())
         found = content.find(layout, want.name)
-        if found is None:
+        if found is not None and want.state == "absent" and want.force:
+            tagged += tuple((each, found) for each in _names(layout, found))
+        if found is None and (want.state == "present" or not any(image for _, image in tagged)):
             return None
+        same = tuple(each for each, image in tagged if found and image and image.id == found.id)
         return replace(
             want,
             state="present",
-            id=found.id,
-            manifest_digest=found.manifest_digest,
-            registry_digest=found.registry_digest,
+            tags=same if want.tags is not None else None,
+            id=found.id if found else None,
+            manifest_digest=found.manifest_digest if found else None,
+            registry_digest=found.registry_digest if found else None,
             stored=found,
+            tagged=tagged,
         )
 
     def resolve(self, layout: Layout, want: Image, have: Image | None) -> Image:
-        """Ask the registry which image it is, if there is none yet or ``pull`` is ``always``."""
+        """Ask the source which image it is, if there is none yet or its policy says so."""
         if want.state == "absent":
             return want
-        if have is not None and (want.pull != "always" or _is_current(layout, have)):
-            return replace(want, **_digests(have))
-        if want.pull == "never":
-            reason = "it is not in the store, and pull is never"
-            raise NotFound(f"use the image {want.name}", reason, "pull it before, or set pull to missing")
-        from ..image.pull import resolve
+        tagged = tuple((each, content.find(layout, each)) for each in want.tags or ())
+        want = replace(want, tagged=tagged)
+        if want.source == "pull":
+            if want.path or want.changes:
+                given = "path" if want.path else "changes"
+                value = getattr(want, given)
+                raise InvalidValue(given, value, "an image that is pulled has none", "set source, or leave it out")
+            want = _pulled(layout, want, have)
+        if want.source == "pull" and not _moved(want):
+            return want
+        from .image_sources import resolve
 
-        remote = resolve(layout, want.name)
-        if have is not None and have.id == remote.id:
-            return replace(want, **_digests(have))
-        return replace(
-            want, id=remote.id, manifest_digest=remote.manifest_digest, registry_digest=remote.registry_digest
-        )
+        return resolve(layout, want) if want.source != "pull" else want
 
     def plan(self, layout: Layout, want: Image, have: Image | None) -> Plan:
-        """Pull or remove. A run that does neither is spared the import of what can."""
-        if have is None if want.state == "absent" else have is not None and have.id == want.id:
-            return Plan()
-        from ..image.pull import Prune, Pull, Remove
-
+        """Pull, load, make, name or remove. A run that does neither is spared the import of what can."""
         if want.state == "absent":
-            return Plan(purge=(Remove(layout, want.name),))
+            return self._removal(layout, want, have) if have else Plan()
+        moved = _moved(want)
         before = have.stored if have else None
-        pull = Pull(layout, want.name, want.manifest_digest or "", before, want.registry_digest or "")
-        return Plan((pull,), (Prune(layout),) if before else ())
+        same = have is not None and have.id == want.id
+        if same and not moved:
+            return Plan()
+        from ..image.pull import Prune, Pull
+
+        steps: list[Step] = []
+        if not same and want.source == "pull":
+            steps.append(Pull(layout, want.name, want.manifest_digest or "", before, want.registry_digest or ""))
+        if moved or want.source != "pull":
+            from .image_sources import GiveName, source_step
+
+            steps += [] if same or want.source == "pull" else [source_step(layout, want, before)]
+            steps += [GiveName(layout, each, want.name, stood) for each, stood in moved]
+        replaced = (before is not None and not same) or any(stood for _, stood in moved)
+        return Plan(tuple(steps), (Prune(layout),) if replaced else ())
+
+    def _removal(self, layout: Layout, want: Image, have: Image) -> Plan:
+        from ..image.pull import Remove
+
+        gone = [want.name] if have.stored else []
+        gone += [each for each, image in have.tagged if image]
+        return Plan(purge=tuple(Remove(layout, each) for each in dict.fromkeys(gone)))
 
     def facts(self, layout: Layout, have: Image | None) -> Mapping[str, Any]:
         """The image as ``docker image inspect`` shows it, or nothing."""
         return {"image": inspect(have.stored)} if have and have.stored else {}
 
 
-def inspect(image: StoredImage) -> dict[str, Any]:
-    """What Docker shows of an image (its API, "Inspect an image"). Size is that of the layers as pulled."""
-    references = [parse_reference(each) for each in image.references]
-    return {
-        "Id": image.id,
-        "RepoTags": [f"{each.name}:{each.tag}" for each in references if each.tag],
-        "RepoDigests": list(image.digests),
-        "Architecture": image.architecture,
-        "Os": image.os,
-        "Size": image.size,
-        "Created": image.created,
-        "Config": dict(image.config),
-        "RootFS": {"Type": "layers", "Layers": list(image.diff_ids)},
-    }
+def _moved(want: Image) -> list[tuple[Reference, StoredImage | None]]:
+    """The further names that do not stand for the image yet, with what they stand for."""
+    return [(each, image) for each, image in want.tagged if image is None or image.id != want.id]
 
 
-def _is_current(layout: Layout, have: Image) -> bool:
-    from ..image.pull import is_current
+def _names(layout: Layout, image: StoredImage) -> list[Reference]:
+    """All references to an image, by whatever manifest."""
+    return [parse_reference(name) for each in content.images(layout) if each.id == image.id for name in each.references]
 
-    return have.stored is not None and is_current(layout, have.name, have.stored)
+
+def _pulled(layout: Layout, want: Image, have: Image | None) -> Image:
+    """The image that is to be there by the policy; what the registry says is asked only where it matters."""
+    asks = want.pull in ("always", "newer") or (want.force and want.pull != "never")
+    if have is not None and not asks:
+        return replace(want, **_digests(have))
+    if want.pull == "never":
+        reason = "it is not in the store, and pull is never"
+        raise NotFound(f"use the image {want.name}", reason, "pull it before, or set pull to missing")
+    from ..image.pull import is_current, resolve
+
+    try:
+        if have is not None and have.stored is not None and is_current(layout, have.name, have.stored):
+            return replace(want, **_digests(have))
+        remote = resolve(layout, want.name)
+    except Failure:
+        # What may be newer can't be told: what there is will do.
+        if have is None or want.pull != "newer" or want.force:
+            raise
+        return replace(want, **_digests(have))
+    if have is not None and have.id == remote.id:
+        return replace(want, **_digests(have))
+    return replace(want, id=remote.id, manifest_digest=remote.manifest_digest, registry_digest=remote.registry_digest)
 
 
 def _digests(have: Image) -> dict[str, Any]:

@@ -10,18 +10,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.kinds import BOOL, PATH, TEXT, TEXTS, listed
+from ..core.kinds import BOOL, PATH, TEXT, TEXTS
 from ..core.layout import Layout
-from ..core.model import Effect, Kind, option
+from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue, NotFound
 from ..image import content
 from ..image.content import StoredImage
-from ..image.reference import Reference, parse_reference
+from ..image.reference import Reference
+from .image_kinds import REFERENCES
 
-REFERENCES = Kind(
-    "references", {"type": "list", "elements": "str"}, listed(parse_reference), lambda value: [str(x) for x in value]
-)
 FORMATS = ("docker-archive", "oci-archive", "oci-dir")
 
 

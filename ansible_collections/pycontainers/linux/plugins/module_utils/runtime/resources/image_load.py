@@ -17,7 +17,7 @@ from ..errors import Failure
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import REFERENCE, Reference, parse_reference
-from .image import inspect
+from .image_facts import inspect
 
 Named = tuple[tuple[str, str], ...]
 

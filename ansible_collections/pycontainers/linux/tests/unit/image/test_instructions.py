@@ -1,0 +1,48 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.instructions import applied
+
+OLD = {"Cmd": ["old"], "Env": ["A=1", "B=2"], "Labels": {"a": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("said", "changed"),
+    [
+        ('CMD ["a", "b c"]', {"Cmd": ["a", "b c"]}),
+        ("cmd a b", {"Cmd": ["/bin/sh", "-c", "a b"]}),
+        ("ENV A=3 C='4 5'", {"Env": ["A=3", "B=2", "C=4 5"]}),
+        ("ENV C 4 5", {"Env": ["A=1", "B=2", "C=4 5"]}),
+        ("LABEL b=2", {"Labels": {"a": "1", "b": "2"}}),
+        ("EXPOSE 80 53/udp", {"ExposedPorts": {"80/tcp": {}, "53/udp": {}}}),
+        ('VOLUME ["/a b"]', {"Volumes": {"/a b": {}}}),
+        ("VOLUME /a /b", {"Volumes": {"/a": {}, "/b": {}}}),
+        ("USER web:web", {"User": "web:web"}),
+        ("WORKDIR /srv", {"WorkingDir": "/srv"}),
+        ("STOPSIGNAL SIGQUIT", {"StopSignal": "SIGQUIT"}),
+    ],
+)
+def test_an_instruction_changes_what_it_names(said: str, changed: dict[str, Any]) -> None:
+    """Each instruction does to the configuration what it does in a Dockerfile, and nothing else."""
+    before = {**OLD}
+    assert applied(OLD, [said]) == {**OLD, **changed}
+    assert before == OLD
+
+
+def test_an_entry_point_takes_the_old_command_away() -> None:
+    """A command was meant for the entry point before, unless a new one is given, in whatever order."""
+    assert applied(OLD, ['ENTRYPOINT ["x"]']) == {"Env": ["A=1", "B=2"], "Labels": {"a": "1"}, "Entrypoint": ["x"]}
+    assert applied(OLD, ['CMD ["y"]', 'ENTRYPOINT ["x"]'])["Cmd"] == ["y"]
+
+
+@pytest.mark.parametrize("said", ["", "RUN x", "CMD", "CMD [1]", "CMD [", "ENV A='", "ENV A=1 B", "LABEL =x"])
+def test_what_is_no_instruction_is_refused(said: str) -> None:
+    """What does not change an image, or not so, is refused."""
+    with pytest.raises(ValueError, match=r"."):
+        applied({}, [said])
