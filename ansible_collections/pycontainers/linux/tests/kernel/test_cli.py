@@ -156,7 +156,7 @@ def test_images_pull_rmi(host: Host, images_server: Server) -> None:
     result = host.cli("pull", name)
     assert (result.returncode, result.stdout) == (0, f"{name}\n")
     lines = [line.split() for line in host.ok("images").splitlines()]
-    assert lines[0] == "REPOSITORY TAG IMAGE ID SIZE".split()
+    assert lines[0] == "REPOSITORY TAG IMAGE ID CREATED SIZE".split()
     expected = [name.rsplit(":", 1), host.busybox.rsplit(":", 1)]
     assert sorted(line[:2] for line in lines[1:]) == sorted(expected)
     assert len(host.ok("images", "-q").split()) == len(json.loads(host.ok("images", "--json")))

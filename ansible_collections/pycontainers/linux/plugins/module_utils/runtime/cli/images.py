@@ -14,52 +14,88 @@ from ..core.plan import converge
 from ..errors import Failure, NotFound
 from ..image import content
 from ..image.check import check
+from ..image.content import StoredImage
 from ..image.pull import pull
-from ..image.reference import parse_reference
+from ..image.reference import Reference, parse_reference
 from ..resources.image import IMAGE, Image
 from ..resources.image_facts import inspect
-from . import archives, prune, table
+from ..resources.prune_filters import moment
+from . import archives, image_look, image_make, prune, table
 from .complaint import complain
+from .names import image as image_of
 from .names import reference as named
 
 
 def add(verbs: Any) -> None:
     """Declare the verbs."""
     listing = verbs.add_parser("images", help="list images")
+    listing.add_argument("-a", "--all", action="store_true", help="as without: there are no images in between")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids only")
+    listing.add_argument("--no-trunc", action="store_true", help="whole ids")
+    listing.add_argument("--digests", action="store_true", help="what registries call them, too")
+    listing.add_argument("repository", nargs="?", metavar="REPOSITORY[:TAG]", help="only these")
     listing.add_argument("--json", action="store_true", help="for programs")
     listing.set_defaults(verb=list_images)
     fetch = verbs.add_parser("pull", help="fetch an image from its registry")
     fetch.add_argument("image", metavar="IMAGE")
     fetch.set_defaults(verb=fetch_image)
     remove = verbs.add_parser("rmi", help="remove images")
+    remove.add_argument("-f", "--force", action="store_true", help="all names of an image that is given by its id")
     remove.add_argument("images", nargs="+", metavar="IMAGE")
     remove.set_defaults(verb=remove_images)
     group = verbs.add_parser("image", help="look after images").add_subparsers(metavar="VERB", required=True)
     prune.add_image(group)
+    image_look.add_inspect(group)
     checked = group.add_parser("check", help="see whether all images are whole, by their digests")
     checked.add_argument("--json", action="store_true", help="for programs")
     checked.set_defaults(verb=check_store)
-    prune.add(verbs)
-    archives.add(verbs)
+    for subject in (prune, archives, image_look, image_make):
+        subject.add(verbs)
 
 
 def list_images(layout: Layout, chosen: argparse.Namespace) -> int:
     """List the images of the store, a line per reference."""
     found = content.images(layout)
+    wanted = _wanted(chosen.repository) if chosen.repository else None
+    lines = [
+        (parse_reference(name), each)
+        for each in found
+        for name in each.references
+        if wanted is None or wanted in (name, parse_reference(name).name)
+    ]
+    shown = list({each.id: each for _, each in lines}.values())
     if chosen.json:
-        table.show_json([inspect(each) for each in found])
+        table.show_json([inspect(each) for each in shown])
     elif chosen.quiet:
-        for each in found:
-            print(each.id.partition(":")[2][:12])
+        for each in shown:
+            print(_identity(each, chosen.no_trunc))
     else:
-        lines = [
-            [reference.name, reference.tag or "<none>", each.id.partition(":")[2][:12], table.bytes_of(each.size)]
-            for each in found
-            for reference in map(parse_reference, each.references)
-        ]
-        table.show(("REPOSITORY", "TAG", "IMAGE ID", "SIZE"), lines)
+        header = ["REPOSITORY", "TAG", *(["DIGEST"] if chosen.digests else []), "IMAGE ID", "CREATED", "SIZE"]
+        table.show(header, [_line(reference, each, chosen) for reference, each in lines])
     return 0
+
+
+def _wanted(said: str) -> str:
+    """What is to be listed: one reference if a tag or digest is said, else all of a repository."""
+    reference = named(said)
+    return str(reference) if "@" in said or ":" in said.rpartition("/")[2] else reference.name
+
+
+def _identity(image: StoredImage, whole: bool) -> str:
+    return image.id if whole else image.id.partition(":")[2][:12]
+
+
+def _line(reference: Reference, image: StoredImage, chosen: argparse.Namespace) -> list[str]:
+    digest = [each.partition("@")[2] for each in image.digests if each.startswith(f"{reference.name}@")][:1]
+    made = moment(image.created)
+    return [
+        reference.name,
+        reference.tag or "<none>",
+        *(digest or ["<none>"] if chosen.digests else []),
+        _identity(image, chosen.no_trunc),
+        "N/A" if made is None else f"{table.since(made)} ago",
+        table.bytes_of(image.size),
+    ]
 
 
 def fetch_image(layout: Layout, chosen: argparse.Namespace) -> int:
@@ -75,7 +111,8 @@ def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
     failed = 0
     for said in chosen.images:
         try:
-            want = parse(Image, {"name": said, "state": "absent"})
+            name = _one_name(layout, said, chosen.force)
+            want = parse(Image, {"name": name, "state": "absent", "force": chosen.force})
             if not converge(IMAGE, layout, want, check=False).changed:
                 raise NotFound(f"remove image {said}", "there is none of this name", "see pycontainers images")
             print(said)
@@ -95,3 +132,19 @@ def check_store(layout: Layout, chosen: argparse.Namespace) -> int:
             print(each)
         print(f"{len(found)} findings" if found else "all images are whole")
     return 1 if any(not each.harmless for each in found) else 0
+
+
+def _one_name(layout: Layout, said: str, force: bool) -> str:
+    """The name to remove: what is said, or the name of the image with that id; of several only if forced."""
+    try:
+        if content.find(layout, parse_reference(said)):
+            return said
+    except ValueError:
+        pass  # an id, or nothing
+    try:
+        found = image_of(layout, said)
+    except NotFound:
+        return said
+    if len(found.references) > 1 and not force:
+        raise Failure(f"remove image {said}", "it has several names", "name one, or use rmi -f for all")
+    return found.references[0]

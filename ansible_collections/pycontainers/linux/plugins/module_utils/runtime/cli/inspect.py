@@ -12,11 +12,12 @@ import time
 from typing import Any, BinaryIO
 
 from ..core.layout import Layout
-from ..errors import Failure
+from ..errors import Failure, NotFound
 from ..oci import lifecycle
 from ..resources import container_state
 from ..resources.container_facts import inspect
-from . import table
+from ..resources.image_info import described
+from . import names, table
 
 PIECE = 8192
 
@@ -26,7 +27,7 @@ INTERVAL = 0.2
 
 def add(verbs: Any) -> None:
     """Declare the verbs."""
-    look = verbs.add_parser("inspect", help="show containers as JSON")
+    look = verbs.add_parser("inspect", help="show containers or images as JSON")
     look.add_argument("containers", nargs="+", metavar="CONTAINER")
     look.set_defaults(verb=show)
     logs = verbs.add_parser("logs", help="show what a container has written to stdout and stderr")
@@ -37,10 +38,22 @@ def add(verbs: Any) -> None:
 
 
 def show(layout: Layout, chosen: argparse.Namespace) -> int:
-    """Print Docker's document of each container."""
-    found = [container_state.observed(layout, container_state.find(layout, each)) for each in chosen.containers]
-    table.show_json([inspect(layout, each) for each in found])
+    """Print Docker's document of each container or image."""
+    table.show_json([_document(layout, each) for each in chosen.containers])
     return 0
+
+
+def _document(layout: Layout, name: str) -> dict[str, Any]:
+    """The document of a container, or else of an image."""
+    try:
+        container = container_state.find(layout, name)
+    except NotFound:
+        try:
+            return described(layout, names.image(layout, name))
+        except Failure:
+            pass
+        raise
+    return inspect(layout, container_state.observed(layout, container))
 
 
 def show_log(layout: Layout, chosen: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from ..errors import Failure
 from . import content
 from . import manifest as documents
 from .content import MANIFESTS
-from .keep import PIECE, keeping, manifest_of
+from .keep import PIECE, keeping, layer_type, manifest_of
 from .layer import decompressed
 from .manifest import Parts
 from .reference import Reference, parse_reference
@@ -314,16 +314,8 @@ def keep(layout: Layout, archive: Archive, image: PackedImage, names: tuple[Refe
             else:
                 digest, size = keeper.blob(archive.pieces(name), wanted.digest if wanted else "")
             keeper.layer(digest, diff_id, image.diff_ids[:number])
-            described.append((_media_type(layout, digest), digest, size))
+            described.append((layer_type(layout, digest), digest, size))
         keeper.name(names, image.manifest or manifest_of(image.config, described), image.media_type)
-
-
-def _media_type(layout: Layout, digest: str) -> str:
-    """A layer's, by its magic number: old archives do not say how they are compressed."""
-    with open(content.blob(layout, digest), "rb") as file:
-        magic = file.read(4)
-    kind = "+gzip" if magic[:2] == b"\x1f\x8b" else "+zstd" if magic == b"\x28\xb5\x2f\xfd" else ""
-    return f"application/vnd.oci.image.layer.v1.tar{kind}"
 
 
 def chosen(archive: Archive, found: list[PackedImage], wanted: str = "") -> PackedImage:

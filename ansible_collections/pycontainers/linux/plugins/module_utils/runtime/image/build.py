@@ -17,7 +17,8 @@ from ..errors import Failure
 from . import content
 from . import manifest as documents
 from .content import StoredImage
-from .keep import keeping, manifest_of
+from .keep import keeping, layer_type, manifest_of, pieces_of
+from .layer import decompressed
 from .pack import Packing
 from .reference import Reference
 
@@ -147,3 +148,29 @@ def base_config(layout: Layout, image: StoredImage) -> dict[str, Any]:
     if found is None:
         raise Failure(f"read the configuration of {image.id}", "it is not in the store", "pull the image again")
     return found
+
+
+def import_archive(
+    layout: Layout, path: str, config: Mapping[str, Any], names: Sequence[Reference], comment: str
+) -> Recipe:
+    """Make an image of a root filesystem's archive, compressed or not; the archive is its one layer as it is.
+
+    Raises :class:`Failure`; the store is then as it was.
+    """
+    operation = f"import {path}"
+    with keeping(layout, operation) as keeper:
+        digest, size = keeper.blob(pieces_of(path))
+        hashed = hashlib.sha256()
+        try:
+            with open(content.blob(layout, digest), "rb") as file:
+                for piece in decompressed(file):
+                    hashed.update(piece)
+        except ValueError as error:
+            raise Failure(operation, error, "give a tar, compressed or not") from error
+        diff_id = f"sha256:{hashed.hexdigest()}"
+        recipe = _recipe({}, diff_id, config, _time(int(time.time())), "pycontainers import", comment)
+        keeper.layer(digest, diff_id, ())
+        keeper.document(recipe.config)
+        layers = [(layer_type(layout, digest), digest, size)]
+        keeper.name(names, manifest_of(recipe.config, layers), content.MANIFESTS[0])
+    return recipe

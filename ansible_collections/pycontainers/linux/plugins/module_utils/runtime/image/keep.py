@@ -136,3 +136,11 @@ def pieces_of(path: str) -> Iterator[bytes]:
     with open(path, "rb") as file:
         while piece := file.read(PIECE):
             yield piece
+
+
+def layer_type(layout: Layout, digest: str) -> str:
+    """The media type of a layer's blob, by its magic number: archives do not say how they are compressed."""
+    with open(content.blob(layout, digest), "rb") as file:
+        magic = file.read(4)
+    kind = "+gzip" if magic[:2] == b"\x1f\x8b" else "+zstd" if magic == b"\x28\xb5\x2f\xfd" else ""
+    return f"application/vnd.oci.image.layer.v1.tar{kind}"

@@ -56,8 +56,7 @@ class ImageInfoResource:
         names = have.name if have else None
         if names is not None:
             found = [each for each in found if any(is_named(each, name) for name in names)]
-        users = _users(layout)
-        return {"images": [described(layout, each, users.get(each.id, [])) for each in found]}
+        return {"images": [described(layout, each) for each in found]}
 
 
 def is_named(image: StoredImage, said: str) -> bool:
@@ -70,16 +69,14 @@ def is_named(image: StoredImage, said: str) -> bool:
         return False
 
 
-def _users(layout: Layout) -> dict[str, list[str]]:
-    """The names of the containers that were made of each image."""
-    found: dict[str, list[str]] = {}
-    for container, image in content.images_of_records(layout):
-        kept = store.read_json(container_state.record_path(layout, container)) or {}
-        found.setdefault(image, []).append(str(kept.get("name", container)))
-    return found
+def _users(layout: Layout, identity: str) -> list[str]:
+    """The names of the containers that were made of an image."""
+    made = [container for container, image in content.images_of_records(layout) if image == identity]
+    kept = ((each, store.read_json(container_state.record_path(layout, each)) or {}) for each in made)
+    return sorted(str(record.get("name", each)) for each, record in kept)
 
 
-def described(layout: Layout, image: StoredImage, containers: list[str]) -> dict[str, Any]:
+def described(layout: Layout, image: StoredImage) -> dict[str, Any]:
     """An image as Docker shows it, with what only the store knows: blobs, layers, room on the disk, containers."""
     manifest = store.read_json(content.blob(layout, image.manifest_digest)) if image.manifest_digest else None
     whole = store.read_json(content.blob(layout, image.id)) or {}
@@ -94,7 +91,7 @@ def described(layout: Layout, image: StoredImage, containers: list[str]) -> dict
         "UnpackedSize": content.size_of(image.layers),
         "Author": str(whole.get("author") or ""),
         "History": list(whole.get("history") or ()),
-        "UsedBy": sorted(containers),
+        "UsedBy": _users(layout, image.id),
     }
 
 

@@ -67,7 +67,7 @@ def _whole() -> None:
     """
     from ..cli import containers, execute, images, inspect, main, oci_door, service, table  # noqa: F401
     from ..oci import default_seccomp, init  # noqa: F401
-    from . import cgroup_limit, image_info, rootfs  # noqa: F401
+    from . import cgroup_limit, rootfs  # noqa: F401
 
 
 def _in_folder(folder: str) -> dict[str, bytes]:
