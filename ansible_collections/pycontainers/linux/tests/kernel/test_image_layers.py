@@ -240,7 +240,7 @@ REFUSED = {
     "a file within a whiteout": (lambda out: member(".wh.a/b"), "is a whiteout"),
     "a name of 300 bytes": (lambda out: member("n" * 300), "can't be made"),
     "a path of 300 folders": (lambda out: member("d/" * 300 + "f"), "more than 255 folders"),
-    "a device number out of range": (lambda out: member("f", CHR, devmajor=2**20), None),
+    "a device number out of range": (lambda out: member("f", CHR, devmajor=2**20), "numbers are out of range"),
     "a giant size": (
         lambda out: member("f", pax_headers={"size": str(2**60)}), "says it has 1152921504606846976 bytes",
     ),
@@ -252,7 +252,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("archive", "reason"), REFUSED.values(), ids=REFUSED)
 def test_a_hostile_layer_is_refused(
-    layout: Layout, outside: Path, archive: Callable[[str], bytes], reason: str | None
+    layout: Layout, outside: Path, archive: Callable[[str], bytes], reason: str
 ) -> None:
     """Whatever it tries, nothing outside changes, nothing is kept, and the reason is said."""
     content.prepare(layout)
@@ -261,7 +261,7 @@ def test_a_hostile_layer_is_refused(
         made = archive(str(outside))
     except (ValueError, tarfile.HeaderError):
         pytest.fail("the archive could not be written")
-    with pytest.raises((ValueError, OSError) if reason is None else ValueError, match=reason):
+    with pytest.raises(ValueError, match=reason):
         unpack(layout, made)
     Path(layout.root, "blob").unlink()
     assert tree(outside.parent) == before
@@ -314,7 +314,9 @@ def test_a_strange_layer_stays_inside(
     assert tree(outside) == before
     assert {name: (root / name).read_bytes() for name in files} == files
     for path in (root, *root.rglob("*")):
-        assert not [name for name in os.listxattr(path, follow_symlinks=False) if "overlay" in name]
+        # The one folder that stands where a link was hides what the layers below have there, as the link did.
+        mine = ["trusted.overlay.opaque"] if path.is_dir() and path.name == "l" else []
+        assert [name for name in os.listxattr(path, follow_symlinks=False) if "overlay" in name] == mine
         assert not path.lstat().st_mode & stat.S_ISUID
 
 

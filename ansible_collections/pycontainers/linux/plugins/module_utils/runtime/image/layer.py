@@ -85,13 +85,14 @@ def _unpacked(root: int, file: BinaryIO, below: tuple[str, ...]) -> str:
             hashed.update(piece)
             yield piece
 
-    source = Source(pieces())
+    source, holes = Source(pieces()), 0
     with Tree(root, below) as tree:
         for count, member in enumerate(members(source)):
             if count >= MOST_MEMBERS:
                 raise ValueError(f"it has more than {MOST_MEMBERS} members")
-            if member.size > limit:
-                raise ValueError(f"{member.name!r} says it has {member.size} bytes, more than {limit}")
+            holes += member.length - member.size
+            if member.size > limit or holes > limit:
+                raise ValueError(f"{member.name!r} says it has {member.length} bytes, more than {limit}")
             tree.add(member, source.content(member.size))
             source.pad(member.size)
         tree.finish()

@@ -1,7 +1,7 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The members of a tar archive, read as a stream: POSIX ustar and pax (pax(1)), and GNU's long names.
+"""The members of a tar archive, read as a stream: POSIX ustar and pax (pax(1)), and GNU's extensions.
 
 Everything in here comes from strangers. Names are only taken apart here, never used. What is wrong with an
 archive is a ``ValueError``; nothing wrong is passed over, as it would be the end of an archive to one reader
@@ -10,23 +10,32 @@ and a file to another.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+from . import sparse
+from .pax import Extended
+from .sparse import Fragment
 
 BLOCK = 512
-LARGEST_HEADER = 1 << 20
-"""Bytes of an extended header: names and attributes; Linux has no name and no attribute above 64 KiB."""
-
 FILE, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = "0", "1", "2", "3", "4", "5", "6"
-_FILES = ("0", "\0", "7")
+_FILES, _SPARSE = ("0", "\0", "7"), "S"
 _HEADER_ONLY = (HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO)
-_XATTR = "SCHILY.xattr."
 _ZEROS = bytes(BLOCK)
+_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s8s64x8s8s155s12x")
+_MAJOR, _MINOR = 1 << 12, 1 << 20
+"""What a device's numbers are below (linux/kdev_t.h)."""
 
 
 @dataclass
 class Member:
-    """A header with its extended headers laid over it. ``mtime`` is in nanoseconds."""
+    """A header with its extended headers laid over it. ``mtime`` is in nanoseconds.
+
+    ``size`` is the bytes of content that follow in the archive, ``length`` those of the file: it is longer where
+    it has holes, and then ``fragments`` says where in it the content belongs.
+    """
 
     name: str
     kind: str
@@ -38,6 +47,8 @@ class Member:
     target: str
     device: tuple[int, int]
     xattrs: dict[str, bytes] = field(default_factory=dict)
+    length: int = 0
+    fragments: list[Fragment] | None = None
 
 
 class Source:
@@ -88,9 +99,12 @@ class Source:
 
 
 def members(source: Source) -> Iterator[Member]:
-    """The members in order. What of a member's content the caller did not read must be read before the next one."""
-    everywhere: dict[str, bytes] = {}
-    extended: dict[str, bytes] = {}
+    """The members in order. What of a member's content the caller did not read must be read before the next one.
+
+    A pax header for all members (type g) is passed over, as other readers of layers do: if only we heeded it, what
+    looks into an image elsewhere would see other files than those that run here.
+    """
+    extended = Extended()
     while not source.at_end():
         block = source.take(BLOCK)
         if block == _ZEROS:
@@ -99,11 +113,17 @@ def members(source: Source) -> Iterator[Member]:
             break
         kind = _checked(block)
         if kind in "xgLK":
-            _extend(kind, _extension(source, _number(block[124:136])), everywhere, extended)
+            size = _number(block[124:136])
+            extended.admit(size)
+            content = source.take(size)
+            source.take(-size % BLOCK)
+            if kind != "g":
+                extended.add(kind, content)
             continue
-        yield _member(block, kind, everywhere | extended)
-        extended = {}
-    if extended:
+        yield _member(block, kind, extended, source)
+        if extended:
+            extended = Extended()
+    if extended.values:
         raise ValueError("it ends after an extended header")
     source.drain()
 
@@ -115,91 +135,99 @@ def _checked(block: bytes) -> str:
     return chr(block[156])
 
 
-def _extension(source: Source, size: int) -> bytes:
-    if size > LARGEST_HEADER:
-        raise ValueError(f"an extended header has {size} bytes, more than {LARGEST_HEADER}")
-    content = source.take(size)
-    source.take(-size % BLOCK)
-    return content
-
-
-def _extend(kind: str, content: bytes, everywhere: dict[str, bytes], extended: dict[str, bytes]) -> None:
-    if kind == "L":
-        extended["path"] = _string(content)
-    elif kind == "K":
-        extended["linkpath"] = _string(content)
-    else:
-        (everywhere if kind == "g" else extended).update(_records(content))
-
-
-def _records(content: bytes) -> Iterator[tuple[str, bytes]]:
-    """The records of a pax header, each ``length key=value`` and a line's end (pax(1), "pax Extended Header")."""
-    while content:
-        length, space, _ = content.partition(b" ")
-        if not space or not length.isdigit() or not len(length) + 3 <= int(length) <= len(content):
-            raise ValueError("an extended header's record has a wrong length")
-        record, content = content[len(length) + 1 : int(length)], content[int(length) :]
-        key, equals, value = record[:-1].partition(b"=")
-        if not equals or not record.endswith(b"\n"):
-            raise ValueError("an extended header's record is not key=value")
-        yield os.fsdecode(key), value
-
-
-def _member(block: bytes, kind: str, extended: dict[str, bytes]) -> Member:
-    if any(key.startswith("GNU.sparse.") for key in extended):
-        raise ValueError("it holds a sparse file, a form that layers don't have")
-    name = extended.get("path") or _name(block)
-    if kind in _FILES:
-        # The oldest tar had no type for directories.
-        kind = DIRECTORY if kind == "\0" and name.endswith(b"/") else FILE
-    elif kind not in _HEADER_ONLY:
-        raise ValueError(f"it holds a member of the unknown type {kind!r}")
-    size = int(extended["size"]) if "size" in extended else _number(block[124:136])
-    mtime = _seconds(extended["mtime"]) if "mtime" in extended else _number(block[136:148]) * 10**9
+def _member(block: bytes, kind: str, extended: Extended, source: Source) -> Member:
+    name, mode, uid, gid, size, mtime, _, _, target, magic, major, minor, prefix = _HEADER.unpack(block)
+    name = _string(name)
+    if prefix[0] and magic.startswith(b"ustar\0"):
+        # Where POSIX has a prefix, GNU (magic "ustar  ") has times.
+        name = _string(prefix) + b"/" + name
     member = Member(
         name=os.fsdecode(name),
         kind=kind,
-        mode=_number(block[100:108]) & 0o7777,
-        uid=int(extended["uid"]) if "uid" in extended else _number(block[108:116]),
-        gid=int(extended["gid"]) if "gid" in extended else _number(block[116:124]),
-        size=0 if kind in _HEADER_ONLY else size,
-        mtime=mtime,
-        target=os.fsdecode(extended.get("linkpath") or _string(block[157:257])),
-        device=(_number(block[329:337]), _number(block[337:345])) if kind in (CHARACTER, BLOCK_DEVICE) else (0, 0),
-        xattrs={key[len(_XATTR) :]: value for key, value in extended.items() if key.startswith(_XATTR)},
+        mode=_number(mode) & 0o7777,
+        uid=_number(uid),
+        gid=_number(gid),
+        size=_number(size),
+        mtime=_number(mtime) * 10**9,
+        target=os.fsdecode(_string(target)),
+        device=(_number(major), _number(minor)) if kind in (CHARACTER, BLOCK_DEVICE) else (0, 0),
     )
-    if member.size < 0 or not 0 <= member.uid < 2**32 - 1 or not 0 <= member.gid < 2**32 - 1:
-        raise ValueError(f"{member.name!r} has a size, owner or group out of range")
-    if "\0" in member.name or "\0" in member.target:
-        raise ValueError(f"{member.name!r} has a NUL byte in its name")
+    if extended:
+        _extend(member, extended)
+    _set_type(member)
+    member.length = member.size
+    if kind == _SPARSE:
+        member.length, member.fragments = sparse.of_header(block, source.take, _number)
+    elif extended:
+        _set_holes(member, extended, source)
+    _check(member)
     return member
 
 
-def _name(block: bytes) -> bytes:
-    """The name in a header; POSIX's has a prefix, where GNU's (magic ``ustar  ``) has times."""
-    name, prefix = _string(block[:100]), _string(block[345:500])
-    return prefix + b"/" + name if prefix and block[257:263] == b"ustar\0" else name
+def _extend(member: Member, extended: Extended) -> None:
+    if extended.text("path"):
+        member.name = os.fsdecode(extended.text("path"))
+    if extended.text("linkpath"):
+        member.target = os.fsdecode(extended.text("linkpath"))
+    size, uid, gid = extended.number("size"), extended.number("uid"), extended.number("gid")
+    member.size = member.size if size is None else size
+    member.uid = member.uid if uid is None else uid
+    member.gid = member.gid if gid is None else gid
+    mtime = extended.nanoseconds("mtime")
+    member.mtime = member.mtime if mtime is None else mtime
+    member.xattrs = extended.xattrs()
+
+
+def _set_type(member: Member) -> None:
+    if member.kind in _FILES or member.kind == _SPARSE:
+        # The oldest tar had no type for directories.
+        member.kind = DIRECTORY if member.kind == "\0" and member.name.endswith("/") else FILE
+    elif member.kind not in _HEADER_ONLY:
+        raise ValueError(f"it holds a member of the unknown type {member.kind!r}")
+    if member.kind in _HEADER_ONLY:
+        member.size = 0
+
+
+def _set_holes(member: Member, extended: Extended, source: Source) -> None:
+    found = sparse.of_pax(extended, source.take)
+    if not found:
+        return
+    if member.kind != FILE:
+        raise ValueError(f"{member.name!r} is a sparse file by its extended header only")
+    member.length, member.fragments, taken = found
+    member.size -= taken
+    # The header's own name is one that a reader without this extension makes an ordinary file of.
+    member.name = os.fsdecode(extended.text("GNU.sparse.name")) or member.name
+
+
+def _check(member: Member) -> None:
+    if member.size < 0 or not 0 <= member.uid < 2**32 - 1 or not 0 <= member.gid < 2**32 - 1:
+        raise ValueError(f"{member.name!r} has a size, owner or group out of range")
+    if not -(2**63) <= member.mtime // 10**9 < 2**63:
+        raise ValueError(f"{member.name!r} has a time out of range")
+    if not 0 <= member.device[0] < _MAJOR or not 0 <= member.device[1] < _MINOR:
+        raise ValueError(f"{member.name!r} is a device whose numbers are out of range")
+    if "\0" in member.name or "\0" in member.target:
+        raise ValueError(f"{member.name!r} has a NUL byte in its name")
+    if member.kind in (SYMLINK, HARD_LINK) and not member.target:
+        raise ValueError(f"{member.name!r} is a link to nothing")
+    if member.fragments is not None:
+        sparse.check(member.name, member.length, member.fragments, member.size)
 
 
 def _string(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
+@lru_cache(maxsize=4096)
 def _number(field: bytes) -> int:
     """Octal digits, or base 256 where the first bit is set (GNU tar, "Extensions to the standard format")."""
     if field[0] in (0x80, 0xFF):
         value = int.from_bytes(field[1:], "big")
         return value if field[0] == 0x80 else value - (1 << 8 * (len(field) - 1))
-    digits = field.split(b"\0", 1)[0].strip()
+    digits = field.split(b"\0", 1)[0].strip(b" ")
     if not digits:
         return 0
-    if not digits.isdigit():
+    if digits.strip(b"01234567"):
         raise ValueError("a header's number is not octal")
     return int(digits, 8)
-
-
-def _seconds(text: bytes) -> int:
-    """Seconds with a fraction, in nanoseconds, exactly."""
-    whole, _, fraction = text.partition(b".")
-    nanoseconds = int((fraction + b"000000000")[:9])
-    return int(whole or b"0") * 10**9 + (-nanoseconds if whole.startswith(b"-") else nanoseconds)
