@@ -31,6 +31,7 @@ PACKAGES = {
     "buildah": ("buildah", "golang-github-containers-common"),
     "qemu-aarch64": ("qemu-user",),
     "qemu-x86_64": ("qemu-user",),
+    "umoci": ("umoci",),
 }
 """What is unpacked for a program, named by the program."""
 

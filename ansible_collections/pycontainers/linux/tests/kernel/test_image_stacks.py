@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import tree
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, tree
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import overlay as overlays
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.test_image_layers import (
     DIR,
     LNK,
@@ -116,6 +119,15 @@ def test_folders_that_are_hidden_below_do_not_come_back(layout: Layout, archives
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
+def test_an_image_has_no_layers_below_one_that_hides_all(host: Host) -> None:
+    """Overlayfs does not heed an opaque root, so what lies below one is not mounted."""
+    reference = host.image("opaque", {}, lambda root: overlays.mark_opaque(str(root)))
+    found = content.find(host.layout, parse_reference(reference))
+    assert found is not None
+    assert found.layers == (host.layout.layer(found.diff_ids[-1]),)
+    assert len(found.diff_ids) > 1
+
+
 def test_nothing_below_comes_back_in_a_folder_that_was_a_file(layout: Layout) -> None:
     """A name that is first a file and then a folder hides what the file hid."""
     assert seen(layout, member("d", DIR) + member("d/old"), member("d") + member("d", DIR) + member("d/new")) == [
@@ -156,7 +168,7 @@ LONG = "/".join(["n" * 255] * 15)
 UNFIT = {
     "a value of a megabyte": (member("f", pax_headers=xattr("user.a", b"x" * 900_000)), "attribute 'user.a' of 'f'"),
     "a name of a thousand bytes": (member("f", pax_headers=xattr("user." + "n" * 1000, b"")), "the attribute 'user.nn"),
-    "a capability that is none": (member("f", pax_headers=xattr("security.capability", b"x")), "'security.capability' of"),
+    "a capability that is none": (member("f", pax_headers=xattr("security.capability", b"x")), "capability' of 'f'"),
     "a NUL in the name": (member("f", pax_headers={"SCHILY.xattr.user.a\0b": "x"}), "the attribute 'user.a"),
     "a path that is too long": (member(LONG + "/" + "n" * 255 + "/f", DIR), "is a path of more than 4095 bytes"),
     "a target that is too long": (member("l", SYM, "t" * 5000), "'l' can't be made"),

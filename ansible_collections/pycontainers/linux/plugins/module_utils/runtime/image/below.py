@@ -9,7 +9,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from . import inode
+from . import inode, overlay
 
 Parts = tuple[str, ...]
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -47,12 +47,12 @@ class Below:
         for root in self._roots:
             descriptor, depth, hides = os.open(root, FOLDER), 0, False
             try:
-                hides = inode.is_opaque(descriptor)
+                hides = overlay.is_opaque(descriptor)
                 while depth < len(parts):
                     above, descriptor = descriptor, os.open(parts[depth], FOLDER, dir_fd=descriptor)
                     os.close(above)
                     depth += 1
-                    hides = hides or (depth < len(parts) and inode.is_opaque(descriptor))
+                    hides = hides or (depth < len(parts) and overlay.is_opaque(descriptor))
                 return _folder(descriptor)
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
@@ -61,7 +61,7 @@ class Below:
                     there = os.stat(parts[depth], dir_fd=descriptor, follow_symlinks=False)
                     if stat.S_ISLNK(there.st_mode) and depth == len(parts) - 1:
                         return os.readlink(parts[depth], dir_fd=descriptor)
-                    hides = hides or inode.is_whiteout(there)
+                    hides = hides or overlay.is_whiteout(there)
             finally:
                 os.close(descriptor)
             if hides:

@@ -20,6 +20,7 @@ from typing import Any
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, failing
+from . import overlay
 from .reference import Reference, is_digest, parse_reference
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -44,8 +45,8 @@ class StoredImage:
     ``id`` is the digest of its configuration, which is Docker's image id. ``config`` is what the image says of
     the process to start: Env, Entrypoint, Cmd, WorkingDir, User, ExposedPorts, StopSignal, Labels (image-spec,
     config.md). ``digests`` are its repositories with what their registries call the image, as Docker's RepoDigests.
-    ``layers`` are directories as overlayfs takes them: the uppermost first, none twice. ``size`` is
-    the bytes of the layers as the registry holds them, mostly compressed.
+    ``layers`` are directories as overlayfs takes them: the uppermost first, none twice, none that is hidden as a
+    whole. ``size`` is the bytes of the layers as the registry holds them, mostly compressed.
     """
 
     id: str
@@ -171,7 +172,7 @@ def _described(
         os=_text(image, "os"),
         created=_text(image, "created"),
         diff_ids=diff_ids,
-        layers=layers,
+        layers=overlay.shown(layers),
         size=sum(each["size"] for each in manifest.get("layers", ())),
         entry=entry,
     )

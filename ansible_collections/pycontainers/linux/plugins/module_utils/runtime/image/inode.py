@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections.abc import Iterator, Mapping
 
 from .tar import Member
 
-OVERLAY_OPAQUE = "trusted.overlay.opaque"
 _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -92,21 +90,3 @@ def _is_of_the_disk(descriptor: int, error: OSError) -> bool:
         there = os.fstatvfs(descriptor)
         return there.f_bavail == 0 or error.errno == errno.EDQUOT
     return error.errno not in (errno.EINVAL, errno.ERANGE, errno.E2BIG, errno.EPERM)
-
-
-def is_whiteout(there: os.stat_result) -> bool:
-    """Whether a file is one by which overlayfs hides a name."""
-    return stat.S_ISCHR(there.st_mode) and there.st_rdev == 0
-
-
-def is_opaque(folder: int) -> bool:
-    """Whether a folder hides, in overlayfs, what lies below it."""
-    try:
-        return os.getxattr(folder, OVERLAY_OPAQUE) == b"y"
-    except OSError:
-        return False
-
-
-def mark_opaque(folder: int) -> None:
-    """Let a folder hide what lies below it."""
-    os.setxattr(folder, OVERLAY_OPAQUE, b"y")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TypeVar
 
-from . import inode, tar
+from . import inode, overlay, tar
 from .below import FOLDER, Below, Parts
 from .tar import Member
 
@@ -93,7 +93,7 @@ class Tree:
         self._path: Parts = ()
         self._asked: Parts | None = None
         self._recent: tuple[str, Parts] = ("", ())
-        self._times: dict[Parts, int] = {}
+        self._times: dict[Parts, int] = {(): 0}
         self._implied: set[Parts] = {()}
         self._opaque: set[Parts] = set()
         self._below = Below(below)
@@ -202,7 +202,7 @@ class Tree:
         try:
             path, there = (*self._path, target[-1]), os.stat(target[-1], dir_fd=source, follow_symlinks=False)
             folder = self._folder(above)
-            if stat.S_ISDIR(there.st_mode) or inode.is_whiteout(there) or path == (*self._path, last):
+            if stat.S_ISDIR(there.st_mode) or overlay.is_whiteout(there) or path == (*self._path, last):
                 raise ValueError(missing)
 
             def link() -> None:
@@ -231,7 +231,7 @@ class Tree:
                 self._mark_opaque(path, self._own_folder(path))
 
     def _mark_opaque(self, parts: Parts, folder: int) -> None:
-        inode.mark_opaque(folder)
+        overlay.mark_opaque(folder)
         self._opaque.add(parts)
 
     def _make_folder(self, folder: int, parts: Parts) -> None:
@@ -245,6 +245,7 @@ class Tree:
             os.unlink(last, dir_fd=folder)
             os.mkdir(last, dir_fd=folder)
             hidden = True
+        self._times[parts] = 0  # unless a member or a layer below says it; the same whenever it is unpacked
         made = os.open(last, FOLDER, dir_fd=folder)
         try:
             os.fchmod(made, 0o755)  # whatever the umask is
@@ -357,7 +358,7 @@ class Tree:
             if error.errno not in (errno.ELOOP, errno.ENOTDIR):
                 raise
             there = os.stat(name, dir_fd=above, follow_symlinks=False)
-            if inode.is_whiteout(there):
+            if overlay.is_whiteout(there):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
         kind = "symbolic link" if stat.S_ISLNK(there.st_mode) else "file"
         path, within = "/".join(parts[: depth + 1]), "/".join(parts)
@@ -389,5 +390,5 @@ def _sweep(folder: int) -> None:
                 _sweep(within)
             finally:
                 os.close(within)
-        elif inode.is_whiteout(entry.stat(follow_symlinks=False)):
+        elif overlay.is_whiteout(entry.stat(follow_symlinks=False)):
             os.unlink(entry.name, dir_fd=folder)
