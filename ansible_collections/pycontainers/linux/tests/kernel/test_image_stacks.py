@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, tree
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, names
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import overlay as overlays
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
@@ -184,7 +184,7 @@ def test_what_linux_cannot_hold_is_the_layers_fault(layout: Layout, archive: byt
 
 def test_the_longest_path_is_made(layout: Layout) -> None:
     """A path of 4095 bytes is within the limit."""
-    name = LONG + "/" + "n" * (tree.LONGEST - len(LONG) - 1 - 1)
-    assert len(name) + 1 == tree.LONGEST
+    name = LONG + "/" + "n" * (names.LONGEST - len(LONG) - 1 - 1)
+    assert len(name) + 1 == names.LONGEST
     root = unpack(layout, member(name, tarfile.REGTYPE))
     assert [len(files) for _, _, files, _ in os.fwalk(root) if files] == [1]

@@ -110,16 +110,24 @@ def test_what_no_archiver_writes_is_refused(archive: bytes, reason: str) -> None
 
 
 def test_headers_do_not_pile_up_in_memory() -> None:
-    """Headers of nearly a megabyte each, for each of a thousand members, take the memory of some."""
+    """Headers of nearly a megabyte each, for each of two hundred members, take the memory of some."""
     value = extension(record("SCHILY.xattr.user.a", b"x" * 1_000_000)) + header()
 
     def pieces() -> Iterator[bytes]:
-        for _ in range(1000):
+        for _ in range(200):
             yield value
 
     tracemalloc.start()
     count = sum(1 for _ in members(Source(pieces())))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert count == 1000
+    assert count == 200
     assert peak < 8 * pax.LARGEST
+
+
+def test_the_headers_of_an_archive_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records of five bytes cost more time than all else of the same size."""
+    monkeypatch.setattr(pax, "MOST_BYTES", 1000)
+    assert len(read(with_pax(("path", "n" * 480)) * 2)) == 2
+    with pytest.raises(ValueError, match="its extended headers have more than 1000 bytes"):
+        read(with_pax(("path", "n" * 480)) * 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.tree import (
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.names import (
     hidden_by,
     is_of_aufs,
     parts_of,

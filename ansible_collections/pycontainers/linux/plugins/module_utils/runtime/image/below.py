@@ -10,8 +10,8 @@ import stat
 from dataclasses import dataclass
 
 from . import inode, overlay
+from .names import Parts
 
-Parts = tuple[str, ...]
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 

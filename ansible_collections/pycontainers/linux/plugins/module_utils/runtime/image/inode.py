@@ -8,7 +8,7 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 
-from .tar import Member
+from .tar import Member, shown
 
 _PATH = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -76,7 +76,7 @@ def set_xattrs(descriptor: int, name: str, xattrs: Mapping[str, bytes]) -> None:
             if isinstance(error, OSError) and _is_of_the_disk(descriptor, error):
                 raise
             said = error.strerror if isinstance(error, OSError) else error
-            raise ValueError(f"the attribute {key[:60]!r} of {name!r} can't be set ({said})") from error
+            raise ValueError(f"the attribute {key[:60]!r} of {shown(name)} can't be set ({said})") from error
 
 
 def is_kept(key: str) -> bool:

@@ -19,11 +19,16 @@ from ..core import store
 from ..core.layout import Layout
 from ..kernel import syscalls
 from .content import ASIDE
-from .tar import Source, members
+from .tar import Member, Source, members, shown
 from .tree import Tree
 
 PIECE = 1 << 20
 MOST_MEMBERS = 2_000_000
+"""Files, and folders that are there only by the paths of files."""
+
+MOST_FRAGMENTS = 1_000_000
+"""Parts of all sparse files together; a part costs four bytes of the archive, and a system call."""
+
 LEAST_LIMIT = 1 << 30
 """Bytes that any layer may unpack to, however well it is compressed."""
 
@@ -85,18 +90,28 @@ def _unpacked(root: int, file: BinaryIO, below: tuple[str, ...]) -> str:
             hashed.update(piece)
             yield piece
 
-    source, holes = Source(pieces()), 0
+    source = Source(pieces())
     with Tree(root, below) as tree:
-        for count, member in enumerate(members(source)):
-            if count >= MOST_MEMBERS:
+        for count, member in enumerate(_bounded(members(source), limit)):
+            if count + tree.implied >= MOST_MEMBERS:
                 raise ValueError(f"it has more than {MOST_MEMBERS} members")
-            holes += member.length - member.size
-            if member.size > limit or holes > limit:
-                raise ValueError(f"{member.name!r} says it has {member.length} bytes, more than {limit}")
             tree.add(member, source.content(member.size))
             source.pad(member.size)
         tree.finish()
     return f"sha256:{hashed.hexdigest()}"
+
+
+def _bounded(found: Iterator[Member], limit: int) -> Iterator[Member]:
+    """Members, up to what all of them together may cost beside the bytes of the archive."""
+    holes = fragments = 0
+    for member in found:
+        holes += member.length - member.size
+        if member.size > limit or holes > limit:
+            raise ValueError(f"{shown(member.name)} says it has {member.length} bytes, more than {limit}")
+        fragments += len(member.fragments or ())
+        if fragments > MOST_FRAGMENTS:
+            raise ValueError(f"its sparse files have more than {MOST_FRAGMENTS} parts")
+        yield member
 
 
 def decompressed(file: BinaryIO) -> Iterator[bytes]:

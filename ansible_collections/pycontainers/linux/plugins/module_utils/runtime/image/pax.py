@@ -17,6 +17,9 @@ from urllib.parse import unquote_to_bytes
 LARGEST = 1 << 20
 """Bytes of the headers before one member: names and attributes; Linux has no name and no attribute above 64 KiB."""
 
+MOST_BYTES = 1 << 28
+"""Bytes of all extended headers of an archive: a record costs five of them, and the time of a hundred."""
+
 MOST = 16
 """Headers before one member. Archivers write three: a long name, a long target and a pax header."""
 

@@ -90,14 +90,14 @@ def _before_content(take: Take) -> tuple[list[Fragment], int]:
 def check(name: str, length: int, fragments: list[Fragment], size: int) -> None:
     """Raise ``ValueError`` unless the fragments follow each other within the file and are all of its content."""
     if length < 0:
-        raise ValueError(f"{name!r} has a size, owner or group out of range")
+        raise ValueError(f"{name} has a size, owner or group out of range")
     end = 0
     for offset, count in fragments:
         if offset < end or count < 0 or offset + count > length:
-            raise ValueError(f"{name!r} is a sparse file whose parts overlap or lie outside of it")
+            raise ValueError(f"{name} is a sparse file whose parts overlap or lie outside of it")
         end = offset + count
     if sum(count for _, count in fragments) != size:
-        raise ValueError(f"{name!r} is a sparse file whose map does not fit its content of {size} bytes")
+        raise ValueError(f"{name} is a sparse file whose map does not fit its content of {size} bytes")
 
 
 def _too_many() -> ValueError:

@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from . import sparse
+from . import pax, sparse
 from .pax import Extended
 from .sparse import Fragment
 
 BLOCK = 512
+LONGEST_SHOWN = 80
 FILE, HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO = "0", "1", "2", "3", "4", "5", "6"
 _FILES, _SPARSE = ("0", "\0", "7"), "S"
 _HEADER_ONLY = (HARD_LINK, SYMLINK, CHARACTER, BLOCK_DEVICE, DIRECTORY, FIFO)
@@ -104,7 +105,7 @@ def members(source: Source) -> Iterator[Member]:
     A pax header for all members (type g) is passed over, as other readers of layers do: if only we heeded it, what
     looks into an image elsewhere would see other files than those that run here.
     """
-    extended = Extended()
+    extended, ahead = Extended(), pax.MOST_BYTES
     while not source.at_end():
         block = source.take(BLOCK)
         if block == _ZEROS:
@@ -115,6 +116,9 @@ def members(source: Source) -> Iterator[Member]:
         if kind in "xgLK":
             size = _number(block[124:136])
             extended.admit(size)
+            ahead -= size
+            if ahead < 0:
+                raise ValueError(f"its extended headers have more than {pax.MOST_BYTES} bytes")
             content = source.take(size)
             source.take(-size % BLOCK)
             if kind != "g":
@@ -193,26 +197,32 @@ def _set_holes(member: Member, extended: Extended, source: Source) -> None:
     if not found:
         return
     if member.kind != FILE:
-        raise ValueError(f"{member.name!r} is a sparse file by its extended header only")
+        raise ValueError(f"{shown(member.name)} is a sparse file by its extended header only")
     member.length, member.fragments, taken = found
     member.size -= taken
     # The header's own name is one that a reader without this extension makes an ordinary file of.
     member.name = os.fsdecode(extended.text("GNU.sparse.name")) or member.name
 
 
+def shown(name: str) -> str:
+    """A name as a sentence can hold it: strangers' names may be of a megabyte."""
+    return repr(name) if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]!r}…"
+
+
 def _check(member: Member) -> None:
+    name = member.name
     if member.size < 0 or not 0 <= member.uid < 2**32 - 1 or not 0 <= member.gid < 2**32 - 1:
-        raise ValueError(f"{member.name!r} has a size, owner or group out of range")
+        raise ValueError(f"{shown(name)} has a size, owner or group out of range")
     if not -(2**63) <= member.mtime // 10**9 < 2**63:
-        raise ValueError(f"{member.name!r} has a time out of range")
+        raise ValueError(f"{shown(name)} has a time out of range")
     if not 0 <= member.device[0] < _MAJOR or not 0 <= member.device[1] < _MINOR:
-        raise ValueError(f"{member.name!r} is a device whose numbers are out of range")
-    if "\0" in member.name or "\0" in member.target:
-        raise ValueError(f"{member.name!r} has a NUL byte in its name")
+        raise ValueError(f"{shown(name)} is a device whose numbers are out of range")
+    if "\0" in name or "\0" in member.target:
+        raise ValueError(f"{shown(name)} has a NUL byte in its name")
     if member.kind in (SYMLINK, HARD_LINK) and not member.target:
-        raise ValueError(f"{member.name!r} is a link to nothing")
+        raise ValueError(f"{shown(name)} is a link to nothing")
     if member.fragments is not None:
-        sparse.check(member.name, member.length, member.fragments, member.size)
+        sparse.check(shown(name), member.length, member.fragments, member.size)
 
 
 def _string(field: bytes) -> bytes:

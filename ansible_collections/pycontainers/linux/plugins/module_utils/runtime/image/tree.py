@@ -18,65 +18,23 @@ from types import TracebackType
 from typing import TypeVar
 
 from . import inode, overlay, tar
-from .below import FOLDER, Below, Parts
-from .tar import Member
+from .below import FOLDER, Below
+from .names import DEEPEST, META, WHITEOUT, Parts, hidden_by, is_of_aufs, parts_of
+from .tar import Member, shown
 
 T = TypeVar("T")
 
-DEEPEST = 255
-"""Folders within each other; each takes a descriptor. A path of Linux holds 2047 at most."""
-
-LONGEST = 4095
-"""Bytes of a path, PATH_MAX of limits.h without its NUL: what is below a longer one no program can name."""
+MOST_STEPS = 20_000_000
+"""Folders that are opened for all members together: an archive that jumps about in deep ones ends in half a minute."""
 
 MOST_LINKS = 40
 """Symbolic links that one path leads through, MAXSYMLINKS of the kernel."""
 
-WHITEOUT, OPAQUE, META = ".wh.", ".wh..wh..opq", ".wh..wh."
 _OF_THE_ARCHIVE = (
     errno.ENAMETOOLONG, errno.EINVAL, errno.EPERM, errno.EFBIG, errno.EMLINK, errno.EOVERFLOW,
 )  # fmt: skip
 _NODES = {tar.FIFO: stat.S_IFIFO, tar.CHARACTER: stat.S_IFCHR, tar.BLOCK_DEVICE: stat.S_IFBLK}
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-def parts_of(name: str) -> Parts:
-    """The names on a member's path, taken from the layer's root whether or not it starts with a slash.
-
-    Raises ``ValueError`` for ``..``, which no builder of images writes, and for a path too deep to be honest.
-    """
-    parts = tuple(part for part in name.split("/") if part not in ("", "."))
-    if ".." in parts:
-        raise ValueError(f"{name!r} leads out of a folder by '..'")
-    if len(parts) > DEEPEST:
-        raise ValueError(f"{name[:60]!r}… is more than {DEEPEST} folders deep")
-    if len(name) > LONGEST and sum(len(os.fsencode(part)) + 1 for part in parts) > LONGEST:
-        raise ValueError(f"{name[:60]!r}… is a path of more than {LONGEST} bytes")
-    return parts
-
-
-def hidden_by(parts: Parts) -> str | None:
-    """What a member's path says is deleted from the layers below: a name, everything (""), or None.
-
-    Raises ``ValueError`` for a whiteout that hides nothing, and for something within one.
-    """
-    for part in parts[:-1]:
-        if part.startswith(WHITEOUT):
-            raise ValueError(f"{'/'.join(parts)!r} is within {part!r}, which is a whiteout")
-    last = parts[-1]
-    if not last.startswith(WHITEOUT):
-        return None
-    if last == OPAQUE:
-        return ""
-    hidden = last.removeprefix(WHITEOUT)
-    if hidden in ("", ".", ".."):
-        raise ValueError(f"the whiteout {'/'.join(parts)!r} hides no file")
-    return hidden
-
-
-def is_of_aufs(parts: Parts) -> bool:
-    """Whether a member is one of aufs's own, which mean nothing to others (Docker passes over them, too)."""
-    return any(part.startswith(META) and part != OPAQUE for part in parts)
 
 
 class Tree:
@@ -90,13 +48,15 @@ class Tree:
 
     def __init__(self, root: int, below: tuple[str, ...] = ()) -> None:
         self._open: list[int] = [root]
+        self._times: list[int] = [0]
         self._path: Parts = ()
         self._asked: Parts | None = None
         self._recent: tuple[str, Parts] = ("", ())
-        self._times: dict[Parts, int] = {(): 0}
-        self._implied: set[Parts] = {()}
-        self._opaque: set[Parts] = set()
         self._below = Below(below)
+        self._hides = False
+        self._steps = 0
+        self.implied = 0
+        self._imitate()
 
     def __enter__(self) -> Tree:
         return self
@@ -121,7 +81,7 @@ class Tree:
         except OSError as error:
             if error.errno not in _OF_THE_ARCHIVE:
                 raise
-            raise ValueError(f"{member.name[:300]!r} can't be made ({error.strerror})") from error
+            raise ValueError(f"{shown(member.name)} can't be made ({error.strerror})") from error
         for _ in content:
             pass
 
@@ -136,7 +96,7 @@ class Tree:
         parts = parts_of(member.name)
         if not parts:
             if member.kind != tar.DIRECTORY:
-                raise ValueError(f"{member.name!r} would replace the layer's own root")
+                raise ValueError(f"{shown(member.name)} would replace the layer's own root")
             return (), "", None
         if is_of_aufs(parts):
             return parts[:-1], parts[-1], META
@@ -146,24 +106,11 @@ class Tree:
         return parts[:-1], parts[-1], hidden
 
     def finish(self) -> None:
-        """Set the folders' times, which making files in them has changed, and what implied folders are to be."""
-        for parts in self._opaque:
-            folder = self._still_there(parts)
-            if folder is not None:
-                _sweep(folder)
-        for parts in sorted(self._implied):
-            self._imitate(parts)
-        for parts, mtime in sorted(self._times.items()):
-            folder = self._still_there(parts)
-            if folder is not None:
-                os.utime(folder, ns=(mtime, mtime))
-
-    def _still_there(self, parts: Parts) -> int | None:
-        """A folder's descriptor, if no later member has taken its place."""
-        try:
-            return self._own_folder(parts)
-        except (FileNotFoundError, ValueError):
-            return None
+        """See to what can only be seen to when nothing more is added."""
+        self._leave(0)
+        if self._hides:
+            _sweep(self._open[0], hidden=False)
+        os.utime(self._open[0], ns=(self._times[0], self._times[0]))
 
     def _make(self, above: Parts, last: str, member: Member, content: Iterator[memoryview]) -> None:
         if member.kind == tar.HARD_LINK:
@@ -177,9 +124,8 @@ class Tree:
             finally:
                 os.close(descriptor)
         elif member.kind == tar.DIRECTORY:
-            path = (*self._path, last)
-            self._make_folder(folder, path)
-            self._dress_folder(path, member)
+            self._make_folder(folder, last)
+            self._dress_folder((*self._path, last), member)
         elif member.kind == tar.SYMLINK:
             self._fresh(folder, last, lambda: os.symlink(member.target, last, dir_fd=folder))
             inode.dress_nameless(folder, last, member)
@@ -192,7 +138,8 @@ class Tree:
     def _link(self, above: Parts, last: str, member: Member) -> None:
         """A hard link: both ends are names in this layer, and a symbolic link is linked itself, not followed."""
         target = parts_of(member.target)
-        missing = f"{member.name!r} is a hard link to {member.target!r}, which is no earlier file of the layer"
+        both = f"{shown(member.name)} is a hard link to {shown(member.target)}"
+        missing = f"{both}, which is no earlier file of the layer"
         if not target:
             raise ValueError(missing)
         try:
@@ -221,22 +168,21 @@ class Tree:
         """
         folder = self._folder(above)
         if not hidden:
-            self._mark_opaque(self._path, folder)
+            self._mark_opaque(folder)
             return
         try:
             os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=folder)
         except FileExistsError:
             if stat.S_ISDIR(os.stat(hidden, dir_fd=folder, follow_symlinks=False).st_mode):
-                path = (*self._path, hidden)
-                self._mark_opaque(path, self._own_folder(path))
+                self._mark_opaque(self._own_folder((*self._path, hidden)))
 
-    def _mark_opaque(self, parts: Parts, folder: int) -> None:
+    def _mark_opaque(self, folder: int) -> None:
         overlay.mark_opaque(folder)
-        self._opaque.add(parts)
+        self._hides = True
 
-    def _make_folder(self, folder: int, parts: Parts) -> None:
+    def _make_folder(self, folder: int, last: str) -> None:
         """A folder; in place of something else it hides what that hid, a folder of the layers below among others."""
-        last, hidden = parts[-1], False
+        hides = False
         try:
             os.mkdir(last, dir_fd=folder)
         except FileExistsError:
@@ -244,34 +190,29 @@ class Tree:
                 return
             os.unlink(last, dir_fd=folder)
             os.mkdir(last, dir_fd=folder)
-            hidden = True
-        self._times[parts] = 0  # unless a member or a layer below says it; the same whenever it is unpacked
+            hides = True
         made = os.open(last, FOLDER, dir_fd=folder)
         try:
             os.fchmod(made, 0o755)  # whatever the umask is
-            if hidden:
-                self._mark_opaque(parts, made)
+            os.utime(made, ns=(0, 0))  # unless a member or a layer below says it; the same whenever it is unpacked
+            if hides:
+                self._mark_opaque(made)
         finally:
             os.close(made)
 
     def _dress_folder(self, parts: Parts, member: Member) -> None:
         inode.dress(self._own_folder(parts), member)
-        self._times[parts] = member.mtime
-        self._implied.discard(parts)
+        self._times[-1] = member.mtime
 
-    def _imitate(self, parts: Parts) -> None:
-        folder = self._still_there(parts)
-        there = self._below.folder(parts) if folder is not None and self._shows_below(parts) else None
-        if folder is None or there is None:
+    def _imitate(self) -> None:
+        """Give the innermost folder what the layers below say of it."""
+        there = self._below.folder(self._path)
+        if there is None:
             return
-        os.fchown(folder, there.uid, there.gid)
-        os.fchmod(folder, there.mode)
-        inode.set_xattrs(folder, "/".join(parts), there.xattrs)
-        self._times[parts] = there.mtime
-
-    def _shows_below(self, parts: Parts) -> bool:
-        """Whether no folder of this layer hides what lies below at a path."""
-        return not any(parts[:depth] in self._opaque for depth in range(len(parts)))
+        os.fchown(self._open[-1], there.uid, there.gid)
+        os.fchmod(self._open[-1], there.mode)
+        inode.set_xattrs(self._open[-1], "/".join(self._path), there.xattrs)
+        self._times[-1] = there.mtime
 
     def _fresh(self, folder: int, last: str, make: Callable[[], T]) -> T:
         """Make something under a name; what has the name already goes first, so nothing is written through it."""
@@ -313,7 +254,8 @@ class Tree:
                 continue
             links += 1
             if links > MOST_LINKS:
-                raise ValueError(f"{'/'.join(parts)!r} leads through more than {MOST_LINKS} links of the layers below")
+                path = shown("/".join(parts))
+                raise ValueError(f"{path} leads through more than {MOST_LINKS} links of the layers below")
             ahead += [each for each in reversed(target.split("/")) if each not in ("", ".")]
             place = () if target.startswith("/") else place
         self._own_folder(place)
@@ -326,14 +268,16 @@ class Tree:
             return None
         except FileNotFoundError:
             folder = self._own_folder(place)
-        hidden = _has(folder, name)
-        target = self._below.link(path) if not hidden and self._shows_below(path) else None
+        hidden = _has(folder, name) or any(map(overlay.is_opaque, self._open))
+        target = None if hidden else self._below.link(path)
         if target is None:
             if not make:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-            self._make_folder(folder, path)
+            self._make_folder(folder, name)
+            self.implied += 1
+            self._own_folder(path)
             if not hidden:
-                self._implied.add(path)
+                self._imitate()
         return target
 
     def _own_folder(self, parts: Parts) -> int:
@@ -345,8 +289,13 @@ class Tree:
         while common < min(len(parts), len(self._path)) and parts[common] == self._path[common]:
             common += 1
         self._leave(common)
+        self._steps += len(parts) - common
+        if self._steps > MOST_STEPS:
+            raise ValueError(f"its members lead in and out of more than {MOST_STEPS} folders")
         for depth in range(common, len(parts)):
-            self._open.append(self._enter(parts, depth))
+            folder = self._enter(parts, depth)
+            self._open.append(folder)
+            self._times.append(os.fstat(folder).st_mtime_ns)
             self._path = parts[: depth + 1]
         return self._open[-1]
 
@@ -362,12 +311,19 @@ class Tree:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name) from None
         kind = "symbolic link" if stat.S_ISLNK(there.st_mode) else "file"
         path, within = "/".join(parts[: depth + 1]), "/".join(parts)
-        raise ValueError(f"{within!r} leads through {path!r}, which is a {kind}")
+        raise ValueError(f"{shown(within)} leads through {shown(path)}, which is a {kind}")
 
     def _leave(self, depth: int) -> None:
-        """Close the folders that are more than ``depth`` below the root; the root is the caller's."""
+        """Close the folders that are more than ``depth`` below the root, which is the caller's.
+
+        Each gets its time, which making files in it has changed: this takes no memory for any number of folders.
+        """
         while len(self._open) > depth + 1:
-            os.close(self._open.pop())
+            folder, time = self._open.pop(), self._times.pop()
+            try:
+                os.utime(folder, ns=(time, time))
+            finally:
+                os.close(folder)
         self._path = self._path[:depth]
 
 
@@ -379,16 +335,17 @@ def _has(folder: int, name: str) -> bool:
     return True
 
 
-def _sweep(folder: int) -> None:
-    """Take the whiteouts out of an opaque folder: they have nothing to hide, and overlayfs would list their names."""
-    with os.scandir(folder) as listed:
-        entries = list(listed)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            within = os.open(entry.name, FOLDER, dir_fd=folder)
-            try:
-                _sweep(within)
-            finally:
-                os.close(within)
-        elif overlay.is_whiteout(entry.stat(follow_symlinks=False)):
-            os.unlink(entry.name, dir_fd=folder)
+def _sweep(folder: int, hidden: bool) -> None:
+    """Take the whiteouts out of opaque folders: they have nothing to hide, and overlayfs would list their names."""
+    hidden, time = hidden or overlay.is_opaque(folder), os.fstat(folder).st_mtime_ns
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                within = os.open(entry.name, FOLDER, dir_fd=folder)
+                try:
+                    _sweep(within, hidden)
+                finally:
+                    os.close(within)
+            elif hidden and overlay.is_whiteout(entry.stat(follow_symlinks=False)):
+                os.unlink(entry.name, dir_fd=folder)
+    os.utime(folder, ns=(time, time))

@@ -1,0 +1,133 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Layers that mean harm: nothing outside changes, no memory and no disk is taken, and the reason is said."""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import resource
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, layer
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
+from ansible_collections.pycontainers.linux.tests.kernel.hostile_layers import CASES, LIMIT, MEMBERS, NEIGHBOUR, Case
+
+MEMORY = 48 << 10
+"""Kilobytes that unpacking may take beyond what the test process has."""
+
+SECONDS = 20
+
+
+def everything(root: Path) -> dict[str, tuple[object, ...]]:
+    """Describe every file below a folder, by what a change of any kind would change."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in [root, *sorted(root.rglob("*"))]:
+        there = path.lstat()
+        text = path.read_bytes() if stat.S_ISREG(there.st_mode) else os.readlink(path) if path.is_symlink() else None
+        owner = (there.st_mode, there.st_uid, there.st_gid, there.st_nlink)
+        found[str(path)] = (*owner, there.st_mtime_ns, there.st_ctime_ns, text)
+    return found
+
+
+@pytest.fixture
+def canary(layout: Layout, tmp_path: Path) -> Iterator[Path]:
+    """A folder that hostile layers aim at, and another layer beside theirs; the store is on a small disk."""
+    outside = tmp_path / "outside"
+    (outside / "folder").mkdir(parents=True)
+    (outside / "secret").write_text("secret")
+    (outside / "secret").chmod(0o600)
+    (outside / "folder/file").write_text("file")
+    (outside / "link").symlink_to("folder")
+    os.mkfifo(outside / "pipe")
+    os.makedirs(layout.root)
+    syscalls.mount("tmpfs", layout.root, "tmpfs", options=f"size={4 * LIMIT}")
+    content.prepare(layout)
+    neighbour = Path(layout.layer("")) / NEIGHBOUR
+    neighbour.mkdir()
+    (neighbour / "f").write_text("of another layer")
+    (neighbour / "secret").symlink_to(outside / "secret")
+    yield outside
+    syscalls.umount(layout.root)
+
+
+def unpacked(layout: Layout, archive: bytes, case: Case, below: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
+    """Unpack a layer in a process of its own: its directory, and what was said and taken."""
+    diff_id = "sha256:" + hashlib.sha256(archive).hexdigest()
+    blob = Path(layout.root).parent / "blob"
+    blob.write_bytes(case.pack(archive))
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reader)
+        try:
+            os.write(writer, json.dumps(_unpack(layout, str(blob), diff_id, below)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, encoding="utf-8") as said:
+        answer = said.read()
+    assert os.waitpid(child, 0)[1] == 0
+    blob.unlink()
+    return layout.layer(diff_id), json.loads(answer)
+
+
+def _unpack(layout: Layout, blob: str, diff_id: str, below: tuple[str, ...]) -> dict[str, Any]:
+    layer.LEAST_LIMIT, layer.MOST_MEMBERS = LIMIT, MEMBERS
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
+    before, kind, said = _memory(), "", ""
+    descriptors = len(os.listdir("/proc/self/fd"))
+    try:
+        layer.unpack(layout, blob, diff_id, below)
+    except Exception as error:
+        kind, said = type(error).__name__, str(error)
+    return {
+        "kind": kind,
+        "said": said,
+        "kilobytes": _memory() - before,
+        "descriptors": len(os.listdir("/proc/self/fd")) - descriptors,
+    }
+
+
+def _memory() -> int:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found is not None
+    return int(found[1])
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_hostile_layer_does_no_harm(layout: Layout, canary: Path, case: Case) -> None:
+    """It is refused for the right reason and nothing of it is kept, or it has only what it may have."""
+    below: tuple[str, ...] = ()
+    if case.below:
+        below = (unpacked(layout, case.below(str(canary)), case)[0],)
+    archive = case.archive(str(canary))
+    before = everything(canary.parent)
+    target, answer = unpacked(layout, archive, case, below)
+    after = everything(canary.parent)
+    mine = {path: after[path] for path in after if path == target or path.startswith(f"{target}/")}
+    kept = {path: seen for path, seen in after.items() if path not in mine}
+    for changed in (str(canary.parent), layout.layer("").rstrip("/")):  # the blob came and went, and the layer
+        before.pop(changed), kept.pop(changed)
+    assert kept == before
+    assert (answer["descriptors"], answer["kilobytes"] < MEMORY) == (0, True), answer
+    if isinstance(case.outcome, str):
+        assert (answer["kind"], mine) == ("ValueError", {}), answer
+        assert re.search(case.outcome, answer["said"]), answer
+        assert len(answer["said"]) < 500
+        return
+    assert answer["said"] == ""
+    assert {name: (Path(target) / name).read_bytes() for name in case.outcome} == case.outcome
+    for path in mine:
+        attributes = os.listxattr(path, follow_symlinks=False)
+        assert set(attributes) <= {"trusted.overlay.opaque"}
+        assert not os.lstat(path).st_mode & stat.S_ISUID
