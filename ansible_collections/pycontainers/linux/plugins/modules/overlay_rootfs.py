@@ -32,13 +32,13 @@ options:
   state:
     description:
       - V(present) mounts the overlay, and mounts it anew if its directories differ.
-      - V(absent) unmounts it. All directories stay, with what is in them.
+      - V(absent) unmounts it. All directories stay, with what is in them, unless O(purge) says otherwise.
     type: str
     default: present
     choices: [absent, present]
   lower:
     description:
-      - The directories that are only read, topmost first; absolute paths. Each must exist.
+      - The directories that are only read, topmost first; absolute paths. Each must exist. There can be 500 of them.
       - Needed for a new overlay. Left out, an overlay that is mounted keeps those it has.
     type: list
     elements: str
@@ -55,6 +55,19 @@ options:
       - Goes together with O(upper).
       - Left out, an overlay that is mounted keeps the one it has.
     type: str
+  volatile:
+    description:
+      - Whether nothing of it is ever synced to the disk, which spares builds and tests the wait. What was written
+        outlives an unmount, but not a crash of the host. If it goes down meanwhile, O(upper) is not mounted again until
+        it has been removed.
+      - Left out, a new overlay is not volatile, and one that is mounted stays as it is.
+    type: bool
+  purge:
+    description:
+      - Whether O(state=absent) also removes O(upper) and O(work) with all that is in them. Where nothing is mounted on
+        O(path), those are removed that are named. The lower directories always stay.
+    type: bool
+    default: false
 seealso:
   - module: pycontainers.linux.container
 """
@@ -75,6 +88,21 @@ EXAMPLES = r"""
     lower:
       - /srv/layers/application
       - /srv/layers/base
+
+- name: Have a root filesystem for a build, which need not outlive a crash
+  pycontainers.linux.overlay_rootfs:
+    path: /srv/build/rootfs
+    lower:
+      - /srv/layers/base
+    upper: /srv/build/upper
+    work: /srv/build/work
+    volatile: true
+
+- name: Unmount it and remove what the build has written
+  pycontainers.linux.overlay_rootfs:
+    path: /srv/build/rootfs
+    state: absent
+    purge: true
 
 - name: Unmount it
   pycontainers.linux.overlay_rootfs:
@@ -116,6 +144,16 @@ overlay_rootfs:
       returned: if it can be written to
       type: str
       sample: /srv/web/work
+    volatile:
+      description: Whether nothing of it is ever synced.
+      returned: if it is mounted
+      type: bool
+      sample: false
+    writable:
+      description: Whether it can be written to. One that somebody has remounted read-only is made writable again.
+      returned: if it is mounted
+      type: bool
+      sample: true
 actions:
   description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
   returned: success

@@ -25,6 +25,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci imp
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import Oci
+from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import Place
 from testbed.registry import Server, registry
 
 SIOCSIFFLAGS = 0x8914
@@ -150,5 +151,13 @@ def host(layout: Layout, stored: tuple[Layout, str]) -> Iterator[Host]:
 def oci(layout: Layout, stored: tuple[Layout, str], tmp_path: Path) -> Iterator[Oci]:
     """A bundle and a root folder for the OCI command line; a test's containers are deleted."""
     made = Oci(tmp_path, Path(stored[0].root) / "layers")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place(layout: Layout, tmp_path: Path) -> Iterator[Place]:
+    """Give two lowers, a and b; what a test leaves mounted is unmounted."""
+    made = Place(layout, tmp_path / "place")
     yield made
     made.close()

@@ -6,51 +6,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import ROOTFS, OverlayRootfs
-
-
-class Place:
-    """A folder with lower directories, and overlays in it."""
-
-    def __init__(self, layout: Layout, folder: Path) -> None:
-        self.layout, self.folder = layout, folder
-        folder.mkdir()
-        self.path = str(folder / "merged")
-        for name in ("a", "b"):
-            (folder / name).mkdir()
-            (folder / name / name).write_text(name)
-            (folder / name / "both").write_text(name)
-        self.above: dict[str, Any] = {"upper": str(folder / "upper"), "work": str(folder / "work")}
-        self.lower = [str(folder / "a"), str(folder / "b")]
-
-    def declare(self, check: bool = False, **values: Any) -> Outcome[OverlayRootfs]:
-        """Declare the overlay."""
-        return converge(ROOTFS, self.layout, parse(OverlayRootfs, {"path": self.path, **values}), check)
-
-    def read(self, name: str) -> str:
-        """Read a file of the overlay."""
-        return Path(self.path, name).read_text()
-
-
-@pytest.fixture
-def place(layout: Layout, tmp_path: Path) -> Iterator[Place]:
-    """Give two lowers, a and b; what a test leaves mounted is unmounted."""
-    made = Place(layout, tmp_path / "place")
-    yield made
-    while mounted(made.path):
-        syscalls.umount(made.path)
+from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import Place
 
 
 def test_layers_are_merged_and_written_above(place: Place) -> None:

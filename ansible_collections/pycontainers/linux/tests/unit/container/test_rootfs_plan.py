@@ -35,9 +35,16 @@ UNMOUNT = "unmount overlay from /m"
         (said(**WELL), None, ["mount"]),
         (said(**WELL), said(**WELL), []),
         (said(**{**WELL, "lower": ["/a", "/b"]}), said(**WELL), [UNMOUNT, "mount"]),
-        (said(lower=["/b", "/a"]), said(**WELL), [UNMOUNT, "mount"]),
+        (said(lower=["/b", "/a"]), said(**WELL), []),
+        (replace(said(**WELL), writable=True), replace(said(**WELL), writable=False), ["make overlay on /m writable"]),
+        (said(**WELL, volatile=True), said(**WELL, volatile=False), [UNMOUNT, "mount"]),
         (said(state="absent"), said(**WELL), [UNMOUNT]),
         (said(state="absent"), None, []),
+        (
+            replace(said(state="absent"), rubbish=("/u", "/w")),
+            said(**WELL),
+            [UNMOUNT, "remove directory /u with all that is in it", "remove directory /w with all that is in it"],
+        ),
     ],
 )
 def test_a_plan_is_what_differs(want: OverlayRootfs, have: OverlayRootfs | None, verbs: list[str]) -> None:
@@ -69,6 +76,8 @@ def folders(tmp_path: Path) -> Path:
         ({"path": "a"}, "lower", "it overlaps path"),
         ({"path": "."}, "lower", "it overlaps path"),
         ({"lower": ["a", "a"]}, "lower", "it overlaps lower"),
+        ({"lower": ["a"] * 501}, "lower", "at most 500 lower directories, and these are 501"),
+        ({"volatile": True}, "volatile", "a read-only overlay writes nothing"),
     ],
 )
 def test_directories_that_do_not_go_together_are_refused(
@@ -76,10 +85,13 @@ def test_directories_that_do_not_go_together_are_refused(
 ) -> None:
     """What the kernel could not combine is refused before anything is touched."""
     given = {"path": "m", "lower": ["a", "b"], **options}
-    values = {
-        key: [f"{folders}/{each}" for each in value] if isinstance(value, list) else value and f"{folders}/{value}"
-        for key, value in given.items()
-    }
+    def there(value: Any) -> Any:
+        """The value with its names in the folder."""
+        if isinstance(value, list):
+            return list(map(there, value))
+        return f"{folders}/{value}" if isinstance(value, str) else value
+
+    values = {key: there(value) for key, value in given.items()}
     with pytest.raises(InvalidValue) as caught:
         ROOTFS.resolve(LAYOUT, parse(OverlayRootfs, values), None)
     assert caught.value.option == option
@@ -92,7 +104,8 @@ def test_what_is_left_out_stays(folders: Path) -> None:
     for name in ("m", "u", "w"):
         (folders / name).mkdir()
     place = f"{folders}/m"
-    have = OverlayRootfs(path=place, lower=(f"{folders}/a",), upper=f"{folders}/u", work=f"{folders}/w")
+    values: dict[str, Any] = {"lower": (f"{folders}/a",), "upper": f"{folders}/u", "work": f"{folders}/w"}
+    have = OverlayRootfs(path=place, **values, volatile=False, writable=True)
     want = ROOTFS.resolve(LAYOUT, parse(OverlayRootfs, {"path": place}), have)
     assert want == have
     assert ROOTFS.plan(LAYOUT, want, have).describe() == []

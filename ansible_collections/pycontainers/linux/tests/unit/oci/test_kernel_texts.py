@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import mounts
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import Mount, Overlay, overlay
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import Mount
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.overlay import Overlay, _escape, overlay
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.process import (
     Process,
     parse_stat,
@@ -34,7 +35,7 @@ def shown(option: str) -> str:
 @given(some.lists(paths, min_size=1, max_size=4), paths, paths)
 def test_an_overlay_is_read_as_it_was_mounted(lower: list[str], upper: str, work: str) -> None:
     """Whatever characters its directories have, they come back out of the mount table one by one."""
-    escaped = [mounts._escape(each) for each in (*lower, upper, work)]
+    escaped = [_escape(each) for each in (*lower, upper, work)]
     words = f"lowerdir={':'.join(escaped[:-2])}", f"upperdir={escaped[-2]}", f"workdir={escaped[-1]}"
     line = f"36 35 0:25 / /m rw,relatime shared:1 - overlay overlay rw,{','.join(map(shown, words))},xino=off\n"
     assert overlay(mounts._mount(line)) == Overlay(tuple(lower), upper, work)

@@ -86,6 +86,12 @@ class Layout:
         """Where the container's network namespace is pinned."""
         return f"{self.run}/netns/{identity}"
 
+    def overlay(self, path: str) -> str:
+        """The folder of short names for the lower directories of the overlay on ``path``."""
+        from hashlib import sha256
+
+        return f"{self.run}/overlay/{sha256(path.encode(errors='surrogateescape')).hexdigest()[:32]}"
+
     # The runtime itself, installed on the host
     @property
     def runtimes(self) -> str:

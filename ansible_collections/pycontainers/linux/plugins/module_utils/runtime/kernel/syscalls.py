@@ -43,6 +43,9 @@ AT_FDCWD = -100
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "armv7l": 218, "ppc64le": 203, "s390x": 217}
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLOSE_RANGE, _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 428, 429, 436, 437, 442
 _SYS_CLONE3, CLONE_PARENT = 435, 0x8000
+_SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432
+FSOPEN_CLOEXEC, FSMOUNT_CLOEXEC = 1, 1
+FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
 
 AT_EMPTY_PATH, AT_RECURSIVE, OPEN_TREE_CLONE = 0x1000, 0x8000, 1
 MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 0x04, 0x40
@@ -212,6 +215,29 @@ def move_mount(descriptor: int, target: int) -> None:
     flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
     if libc.syscall(c_long(_SYS_MOVE_MOUNT), c_int(descriptor), b"", c_int(target), b"", c_uint(flags)) < 0:
         _raise()
+
+
+def fsopen(fstype: str) -> int:
+    """fsopen(2): the descriptor of a filesystem that is to be configured."""
+    descriptor: int = libc.syscall(c_long(_SYS_FSOPEN), fstype.encode(), c_uint(FSOPEN_CLOEXEC))
+    if descriptor < 0:
+        _raise()
+    return descriptor
+
+
+def fsconfig(descriptor: int, command: int, key: str = "", value: str = "") -> None:
+    """fsconfig(2): set an option of the filesystem, or make it with FSCONFIG_CMD_CREATE."""
+    arguments = (os.fsencode(key) or None, os.fsencode(value) or None, c_int(0))
+    if libc.syscall(c_long(_SYS_FSCONFIG), c_int(descriptor), c_uint(command), *arguments) < 0:
+        _raise(value or None)
+
+
+def fsmount(descriptor: int, attributes: int = 0) -> int:
+    """fsmount(2): a detached mount of the configured filesystem with MOUNT_ATTR_*, for :func:`move_mount`."""
+    mount: int = libc.syscall(c_long(_SYS_FSMOUNT), c_int(descriptor), c_uint(FSMOUNT_CLOEXEC), c_uint(attributes))
+    if mount < 0:
+        _raise()
+    return mount
 
 
 def on_proc(descriptor: int) -> bool:

@@ -19,18 +19,14 @@ from ..kernel.process import signal_number
 from ..oci import lifecycle
 from . import container_bare, container_bundle, container_state, endpoint_plan, restart_policy
 from .container_model import Container
+from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
 from .container_wishes import device_access
+from .container_words import short
 from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps
-from .rootfs import MakeFolder, MountOverlay, unmount
 
 DEFAULT_STOP_TIMEOUT = 10
 """Seconds between the stop signal and SIGKILL, as Docker has it."""
-
-
-def short(container: Container) -> str:
-    """A container in words: its name and the first twelve digits of its id."""
-    return f"{container.name} ({(container.id or '')[:12]})"
 
 
 @dataclass(frozen=True)
@@ -248,57 +244,6 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
-
-
-@dataclass(frozen=True)
-class MountRootfs:
-    """The step that mounts a container's root filesystem: its image's layers below, its own upper above."""
-
-    layout: Layout
-    container: Container
-
-    def describe(self) -> str:
-        """Which container's, from which image."""
-        return f"mount root filesystem of {short(self.container)} from {self.container.image}"
-
-    def do(self) -> None:
-        """Make the directories and mount. The image is known only now: it may have been pulled by this plan."""
-        overlay = self._overlay()
-        for folder in (overlay.upper, overlay.work, overlay.path):
-            MakeFolder(folder).do()
-        overlay.do()
-
-    def undo(self) -> None:
-        """Unmount. Whether the image is still there does not matter."""
-        unmount(self.layout.container(self.container.id or "", "merged"))
-
-    def _overlay(self) -> MountOverlay:
-        image = content.find_id(self.layout, self.container.image_id or "")
-        if image is None:
-            reason = f"its image {self.container.image_id} is not in the store"
-            raise Failure(f"mount the root filesystem of {short(self.container)}", reason, "pull the image again")
-        identity = self.container.id or ""
-        path, upper, work = (self.layout.container(identity, each) for each in ("merged", "upper", "work"))
-        return MountOverlay(path, image.layers, upper, work)
-
-
-@dataclass(frozen=True)
-class UnmountRootfs:
-    """The step that unmounts a container's root filesystem; what it wrote stays in the upper directory."""
-
-    mount: MountRootfs
-
-    def describe(self) -> str:
-        """Which container's."""
-        return f"unmount root filesystem of {short(self.mount.container)}"
-
-    def do(self) -> None:
-        """Unmount."""
-        self.mount.undo()
-
-    def undo(self) -> None:
-        """Mount it again."""
-        self.mount.do()
 
 
 def end_steps(layout: Layout, container: Container) -> list[Step]:

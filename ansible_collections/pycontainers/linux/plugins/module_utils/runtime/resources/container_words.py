@@ -11,6 +11,11 @@ from ..errors import InvalidValue
 from .container_model import Container
 
 
+def short(container: Container) -> str:
+    """A container in words: its name and the first twelve digits of its id."""
+    return f"{container.name} ({(container.id or '')[:12]})"
+
+
 def arguments(container: Container, image: Any) -> list[str]:
     """What is executed: entrypoint and command, each the image's if not given.
 

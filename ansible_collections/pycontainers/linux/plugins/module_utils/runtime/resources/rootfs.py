@@ -6,25 +6,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import store
-from ..core.kinds import PATH, PATHS, TEXT
+from ..core.kinds import BOOL, PATH, PATHS, TEXT
 from ..core.layout import Layout
-from ..core.model import Effect, option, record
-from ..core.plan import Plan
-from ..errors import InvalidValue, failing
-from ..kernel import syscalls
-from ..kernel.mounts import mount_overlay, mounted, overlay
+from ..core.model import Effect, diff, option, record
+from ..core.plan import Plan, Step
+from ..errors import InvalidValue
+from ..kernel.mounts import mounted
+from ..kernel.overlay import MOST_LOWERS, Overlay, outlived_crash, overlay
+from .rootfs_steps import MakeFolder, MountOverlay, RemountOverlay, RemoveTree, UnmountOverlay, crashed
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayRootfs:
     """The rows of an overlay. The kernel's words: lower, upper, work; ``path`` is where they appear merged.
 
-    ``missing`` are the directories that have to be made for it, each after the one that it is in.
+    ``missing`` are the directories that have to be made for it, each after the one that it is in; ``rubbish`` are those
+    that are to go.
     """
 
     path: str = option(PATH, required=True)
@@ -32,79 +34,11 @@ class OverlayRootfs:
     lower: tuple[str, ...] | None = option(PATHS, Effect.RECREATE)
     upper: str | None = option(PATH, Effect.RECREATE)
     work: str | None = option(PATH, Effect.RECREATE)
+    volatile: bool | None = option(BOOL, Effect.RECREATE)
+    purge: bool | None = option(BOOL, default=False, request=True)
+    writable: bool | None = option(BOOL, Effect.LIVE, internal=True)
     missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class MakeFolder:
-    """The step that makes one directory."""
-
-    path: str
-    mode: int = 0o755
-
-    def describe(self) -> str:
-        """Which directory."""
-        return f"make directory {self.path}"
-
-    def do(self) -> None:
-        """Make it, unless a run that was killed has done so."""
-        with suppress(FileExistsError):
-            os.mkdir(self.path, self.mode)
-
-    def undo(self) -> None:
-        """Remove it, unless something has been put there meanwhile."""
-        with suppress(OSError):
-            os.rmdir(self.path)
-
-
-@dataclass(frozen=True)
-class MountOverlay:
-    """The step that mounts an overlay."""
-
-    path: str
-    lower: tuple[str, ...]
-    upper: str
-    work: str
-
-    def describe(self) -> str:
-        """Where, and of how many layers."""
-        return f"mount overlay of {len(self.lower)} lower on {self.path}"
-
-    def do(self) -> None:
-        """Mount it, unless it is there: a run that was killed may have done so."""
-        if not mounted(self.path):
-            with failing(f"mount overlay on {self.path}"):
-                mount_overlay(self.path, self.lower, self.upper, self.work)
-
-    def undo(self) -> None:
-        """Unmount it."""
-        unmount(self.path)
-
-
-@dataclass(frozen=True)
-class UnmountOverlay:
-    """The step that unmounts an overlay; upper and work stay."""
-
-    mount: MountOverlay
-
-    def describe(self) -> str:
-        """From where."""
-        return f"unmount overlay from {self.mount.path}"
-
-    def do(self) -> None:
-        """Unmount it."""
-        unmount(self.mount.path)
-
-    def undo(self) -> None:
-        """Mount it again."""
-        self.mount.do()
-
-
-def unmount(path: str) -> None:
-    """Unmount what is on a path, all of it; that nothing is mounted there is fine."""
-    while mounted(path):
-        with failing(f"unmount {path}", "end what uses it (see fuser -m)"):
-            syscalls.umount(path)
+    rubbish: tuple[str, ...] = ()
 
 
 class OverlayRootfsResource:
@@ -121,42 +55,49 @@ class OverlayRootfsResource:
         mount = mounted(want.path)
         if mount is None or mount.fstype != "overlay":
             return None
-        found = overlay(mount)
-        # Names that did not fit the option's page were given relative to the folder that the lowers have in common.
-        base = os.path.commonpath(want.lower) if want.lower else "/"
-        lower = tuple(os.path.normpath(os.path.join(base, each)) for each in found.lower)
-        return OverlayRootfs(path=want.path, lower=lower, upper=found.upper or None, work=found.work or None)
+        found = overlay(mount, lambda: layout.overlay(want.path))
+        return OverlayRootfs(
+            path=want.path,
+            lower=found.lower,
+            upper=found.upper or None,
+            work=found.work or None,
+            volatile=found.volatile,
+            writable="ro" not in mount.options,
+        )
 
     def resolve(self, layout: Layout, want: OverlayRootfs, have: OverlayRootfs | None) -> OverlayRootfs:
         """What is left out stays; what is asked for must be possible."""
         mount = mounted(want.path)
         if mount is not None and have is None:
             raise InvalidValue("path", want.path, f"a {mount.fstype} filesystem is mounted there", "give another path")
-        if want.state == "absent":
-            return want
         if have is not None:
-            want = replace(
-                want, lower=want.lower or have.lower, upper=want.upper or have.upper, work=want.work or have.work
-            )
+            left_out = ("lower", "upper", "work", "volatile") if want.state == "present" else ("upper", "work")
+            want = replace(want, **{name: getattr(have, name) for name in left_out if getattr(want, name) is None})
+        if want.state == "absent":
+            return replace(want, rubbish=_rubbish(want))
         _check(want)
-        return replace(want, missing=_missing(*filter(None, (want.upper, want.work, want.path))))
+        missing = _missing(*filter(None, (want.upper, want.work, want.path)))
+        return replace(want, volatile=bool(want.volatile), writable=bool(want.upper), missing=missing)
 
     def plan(self, layout: Layout, want: OverlayRootfs, have: OverlayRootfs | None) -> Plan:
         """Mount, unmount, or both where the directories differ."""
-        before = () if have is None else (UnmountOverlay(_mount(have)),)
+        before = () if have is None else (UnmountOverlay(_mount(layout, have)),)
         if want.state == "absent":
-            return Plan(before)
-        if want == have:
-            return Plan()
-        return Plan((*map(MakeFolder, want.missing), *before, _mount(want)))
+            return Plan(before, tuple(map(RemoveTree, want.rubbish)))
+        changes = diff(want, have)
+        if have is None or any(each.effect == Effect.RECREATE for each in changes):
+            return Plan((*map(MakeFolder, want.missing), *before, _mount(layout, want)))
+        steps: list[Step] = [RemountOverlay(want.path)] if any(each.path == "writable" for each in changes) else []
+        return Plan(tuple(steps))
 
     def facts(self, layout: Layout, have: OverlayRootfs | None) -> Mapping[str, Any]:
         """The directories."""
         return {"overlay_rootfs": {} if have is None else record(have)}
 
 
-def _mount(rootfs: OverlayRootfs) -> MountOverlay:
-    return MountOverlay(rootfs.path, rootfs.lower or (), rootfs.upper or "", rootfs.work or "")
+def _mount(layout: Layout, rootfs: OverlayRootfs) -> MountOverlay:
+    wanted = Overlay(rootfs.lower or (), rootfs.upper or "", rootfs.work or "", bool(rootfs.volatile))
+    return MountOverlay(layout, rootfs.path, wanted)
 
 
 def _missing(*paths: str) -> tuple[str, ...]:
@@ -169,10 +110,18 @@ def _missing(*paths: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def _rubbish(want: OverlayRootfs) -> tuple[str, ...]:
+    """The directories that a removal was asked to take with it: those that are there."""
+    return tuple(each for each in (want.upper, want.work) if want.purge and each and os.path.isdir(each))
+
+
 def _check(want: OverlayRootfs) -> None:
     """Refuse directories that are missing or that the kernel could not combine."""
     if not want.lower:
         raise InvalidValue("lower", want.lower, "a new overlay needs at least one lower directory")
+    if len(want.lower) > MOST_LOWERS:
+        reason = f"an overlay has at most {MOST_LOWERS} lower directories, and these are {len(want.lower)}"
+        raise InvalidValue("lower", f"{want.lower[0]}, …", reason, "put some of them together")
     for each in want.lower:
         if not os.path.isdir(each):
             reason = "it is not a directory" if os.path.exists(each) else "there is no such directory"
@@ -180,6 +129,10 @@ def _check(want: OverlayRootfs) -> None:
     if bool(want.upper) != bool(want.work):
         missing = "work" if want.upper else "upper"
         raise InvalidValue(missing, None, "upper and work go together", "give both, or none for a read-only overlay")
+    if want.volatile and not want.upper:
+        raise InvalidValue("volatile", True, "a read-only overlay writes nothing", "give it upper and work")
+    if want.work and outlived_crash(want.work):
+        raise InvalidValue("upper", want.upper, *crashed(Overlay((), want.upper or "", want.work)))
     places = [("path", want.path), ("upper", want.upper), ("work", want.work)]
     named = [(option_name, each) for option_name, each in places if each] + [("lower", each) for each in want.lower]
     for index, (option_name, each) in enumerate(named):
