@@ -62,6 +62,26 @@ options:
         it has been removed.
       - Left out, a new overlay is not volatile, and one that is mounted stays as it is.
     type: bool
+  size:
+    description:
+      - How much may be written; bytes, or a number with V(k), V(m), V(g), V(t) or V(p), such as V(10g). It is rounded
+        down to whole blocks of 4096 bytes, and is 1m at least. V(max) is no limit.
+      - Where the filesystem of O(upper) enforces project quotas (ext4 or xfs, mounted with C(prjquota)), O(upper) and
+        O(work) get a project of their own with a limit. It can be changed to any other while the overlay is used; below
+        what is used already, nothing more can be written until enough has been removed.
+      - Elsewhere an ext4 of this size is made in the file that is named like O(upper) with C(.img) after it, and is
+        mounted on O(upper). The directories C(upper) and C(work) in it then serve the overlay, and O(work) is not used.
+        Its own tables count, so there is a little less for files. It can grow while the overlay is used, which takes
+        CAP_SYS_RESOURCE, and can't shrink. The file takes disk as it is written to. Needs C(mkfs.ext4).
+      - Files that are in O(upper) when it gets its first size count in a quota; where it would take an image, it must
+        be empty.
+      - Left out, what there is of a limit stays, also after O(state=absent).
+    type: str
+  inodes:
+    description:
+      - How many files and directories may be made. V(max) is no limit.
+      - Only where there are project quotas, see O(size).
+    type: str
   purge:
     description:
       - Whether O(state=absent) also removes O(upper) and O(work) with all that is in them. Where nothing is mounted on
@@ -88,6 +108,16 @@ EXAMPLES = r"""
     lower:
       - /srv/layers/application
       - /srv/layers/base
+
+- name: Let no more than 2 GB be written; said again with another size, it changes while the root filesystem is used
+  pycontainers.linux.overlay_rootfs:
+    path: /srv/web/rootfs
+    lower:
+      - /srv/layers/application
+      - /srv/layers/base
+    upper: /srv/web/upper
+    work: /srv/web/work
+    size: 2g
 
 - name: Have a root filesystem for a build, which need not outlive a crash
   pycontainers.linux.overlay_rootfs:
@@ -154,6 +184,26 @@ overlay_rootfs:
       returned: if it is mounted
       type: bool
       sample: true
+    size:
+      description: How many bytes may be written, V(max) for no limit.
+      returned: if there is or was a limit
+      type: raw
+      sample: 2147483648
+    inodes:
+      description: How many files and directories may be made, V(max) for no limit.
+      returned: if there is or was a limit
+      type: raw
+      sample: max
+    size_by:
+      description: What holds it to the size; V(quota) or V(image).
+      returned: if there is or was a limit
+      type: str
+      sample: quota
+    image:
+      description: The file with the filesystem that it is written to.
+      returned: if an image holds it to the size
+      type: str
+      sample: /srv/web/upper.img
 actions:
   description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
   returned: success

@@ -25,7 +25,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci imp
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import Oci
-from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import Place
+from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import Place, sized_place
 from testbed.registry import Server, registry
 
 SIOCSIFFLAGS = 0x8914
@@ -161,3 +161,15 @@ def place(layout: Layout, tmp_path: Path) -> Iterator[Place]:
     made = Place(layout, tmp_path / "place")
     yield made
     made.close()
+
+
+@pytest.fixture(params=["image", "ext4", "xfs"])
+def sized(layout: Layout, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Give a place for each of the means."""
+    yield from sized_place(layout, tmp_path, request.param)
+
+
+@pytest.fixture(params=["ext4", "xfs"])
+def quotas(layout: Layout, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Give a place on a filesystem with project quotas."""
+    yield from sized_place(layout, tmp_path, request.param)

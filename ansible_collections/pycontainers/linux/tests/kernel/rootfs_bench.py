@@ -4,15 +4,32 @@
 """A folder for tests of root filesystems: lower directories, and ways to declare overlays of them."""
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import quota, syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import rootfs_size
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import ROOTFS, OverlayRootfs
+
+MIB = 1 << 20
+MAKE = {
+    "ext4": ["mkfs.ext4", "-q", "-O", "quota,project", "-E", "quotatype=prjquota"],
+    "xfs": ["mkfs.xfs", "-q"],
+}
+
+lacking: set[str] = set()
+"""Types of filesystems that this kernel has turned out to have no project quotas of."""
 
 
 class Place:
@@ -41,3 +58,52 @@ class Place:
         """Unmount what is left."""
         while mounted(self.path):
             syscalls.umount(self.path)
+
+
+def mount_disk(fstype: str, folder: Path) -> None:
+    """Mount a filesystem that enforces project quotas, or skip the test where the kernel has none."""
+    if fstype in lacking:
+        pytest.skip(f"this kernel has no project quotas of {fstype}")
+    file = folder.parent / "disk.img"
+    with file.open("wb") as image:
+        image.truncate(512 * MIB)
+    if subprocess.run(["which", MAKE[fstype][0]], capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no {MAKE[fstype][0]}")
+    subprocess.run([*MAKE[fstype], file], check=True)
+    folder.mkdir()
+    done = subprocess.run(["mount", "-o", "loop,prjquota", file, folder], capture_output=True, check=False)
+    if done.returncode or not quota.enforced(str(folder)):
+        if not done.returncode:
+            subprocess.run(["umount", folder], check=True)
+        lacking.add(fstype)
+        pytest.skip(f"this kernel has no project quotas of {fstype}")
+
+
+def sized_place(layout: Layout, folder: Path, means: str) -> Iterator[Place]:
+    """A place whose layers are held to sizes by ``means``; nothing of it is mounted afterwards."""
+    if means == "image":
+        made = Place(layout, folder / "place")
+    else:
+        mount_disk(means, folder / "disk")
+        made = Place(layout, folder / "disk/place")
+    yield made
+    with suppress(Failure):
+        made.declare(state="absent", **made.above)
+    made.close()
+    if means != "image":
+        subprocess.run(["umount", folder / "disk"], check=True)
+    assert [each for each in held_files() if each.startswith(str(folder))] == []
+
+
+def held_files() -> list[str]:
+    """The files that loop devices have."""
+    found = []
+    for each in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with suppress(OSError):
+            found.append(each.read_text().rstrip("\n"))
+    return found
+
+
+def by_image(place: Place) -> bool:
+    """Whether it is an image that holds the layer."""
+    return os.path.exists(rootfs_size.image(place.above["upper"]))

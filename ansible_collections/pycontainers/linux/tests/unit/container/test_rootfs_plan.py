@@ -12,7 +12,9 @@ import pytest
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import rootfs
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import ROOTFS, OverlayRootfs
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs_size import Room
 
 LAYOUT = Layout("/nowhere/root", "/nowhere/run")
 
@@ -78,6 +80,8 @@ def folders(tmp_path: Path) -> Path:
         ({"lower": ["a", "a"]}, "lower", "it overlaps lower"),
         ({"lower": ["a"] * 501}, "lower", "at most 500 lower directories, and these are 501"),
         ({"volatile": True}, "volatile", "a read-only overlay writes nothing"),
+        ({"size": "1g"}, "size", "a read-only overlay takes nothing"),
+        ({"inodes": 5}, "inodes", "a read-only overlay takes nothing"),
     ],
 )
 def test_directories_that_do_not_go_together_are_refused(
@@ -89,7 +93,7 @@ def test_directories_that_do_not_go_together_are_refused(
         """The value with its names in the folder."""
         if isinstance(value, list):
             return list(map(there, value))
-        return f"{folders}/{value}" if isinstance(value, str) else value
+        return f"{folders}/{value}" if isinstance(value, str) and value != "1g" else value
 
     values = {key: there(value) for key, value in given.items()}
     with pytest.raises(InvalidValue) as caught:
@@ -117,6 +121,42 @@ def test_missing_directories_are_made_from_above(folders: Path) -> None:
     want = ROOTFS.resolve(LAYOUT, parse(OverlayRootfs, values), None)
     made = [f"make directory {folders}/{each}" for each in ("b/u", "b/w", "x", "x/y")]
     assert ROOTFS.plan(LAYOUT, want, None).describe()[:-1] == made
+
+
+def quota(size: int, inodes: int = -1) -> Room:
+    """A quota of so many bytes."""
+    return Room("quota", size, inodes)
+
+
+@pytest.mark.parametrize(
+    ("wish", "have", "verbs"),
+    [
+        (None, None, []),
+        (quota(5), None, ["count /u in a project of its own", "let /u take 5 bytes and max inodes"]),
+        (quota(5), quota(5), []),
+        (quota(5, 9), quota(7), ["let /u take 5 bytes and 9 inodes"]),
+        (quota(-1), quota(7), ["let /u take max bytes and max inodes"]),
+        (Room("image", 5), Room("image", 5), []),
+        (Room("image", 7), Room("image", 5), ["grow filesystem /u.img from 5 to 7 bytes"]),
+    ],
+)
+def test_a_size_changes_in_place(wish: Room | None, have: Room | None, verbs: list[str]) -> None:
+    """Another size takes its own steps and no mount."""
+    want, there = said(**WELL), said(**WELL)
+    want, there = (rootfs._sized(each, room) if room else each for each, room in ((want, wish), (there, have)))
+    assert ROOTFS.plan(LAYOUT, want, there).describe() == verbs
+
+
+def test_an_image_comes_beneath_the_overlay() -> None:
+    """Where an image holds the size the overlay is mounted anew on it, and it is unmounted with it."""
+    image = Room("image", 5)
+    want = rootfs._sized(said(**WELL), image)
+    made, mount = "make filesystem /u.img of 5 bytes", "mount filesystem /u.img on /u"
+    lines = ROOTFS.plan(LAYOUT, want, said(**WELL)).describe()
+    assert lines == [made, UNMOUNT, mount, "mount overlay of 2 lower on /m"]
+    gone = replace(said(state="absent", purge=True), upper="/u", held=image, beneath=True)
+    removed = "remove filesystem /u.img with all that is in it"
+    assert ROOTFS.plan(LAYOUT, gone, want).describe() == ["unmount filesystem /u.img", UNMOUNT, removed]
 
 
 def test_another_filesystem_is_left_alone() -> None:

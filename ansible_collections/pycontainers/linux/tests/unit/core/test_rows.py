@@ -77,6 +77,8 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "paths": some.lists(paths),
     "pids": unlimited | some.integers(0, 2**22) | some.integers(0, 2**22).map(str),
     "memory": unlimited | sizes,
+    "layer_size": unlimited | some.integers(1 << 20, 2**63 - 1) | some.from_regex(r"[1-9]{1,3} ?[mg]", fullmatch=True),
+    "inodes": unlimited | some.integers(0, 2**63 - 1) | some.integers(0, 2**63 - 1).map(str),
     "cpus": unlimited | some.floats(0.01, 10_000) | some.floats(0.01, 10_000).map(str),
     "reference": references,
     "references": some.lists(references),

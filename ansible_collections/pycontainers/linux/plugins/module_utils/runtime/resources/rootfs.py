@@ -18,6 +18,9 @@ from ..core.plan import Plan, Step
 from ..errors import InvalidValue
 from ..kernel.mounts import mounted
 from ..kernel.overlay import MOST_LOWERS, Overlay, outlived_crash, overlay
+from . import rootfs_size
+from .rootfs_size import IMAGE, INODES, QUOTA, SIZE, Room
+from .rootfs_size_steps import MountImage, RemoveImage, SetQuota, UnmountImage, change_steps, hold_steps
 from .rootfs_steps import MakeFolder, MountOverlay, RemountOverlay, RemoveTree, UnmountOverlay, crashed
 
 
@@ -25,8 +28,9 @@ from .rootfs_steps import MakeFolder, MountOverlay, RemountOverlay, RemoveTree, 
 class OverlayRootfs:
     """The rows of an overlay. The kernel's words: lower, upper, work; ``path`` is where they appear merged.
 
-    ``missing`` are the directories that have to be made for it, each after the one that it is in; ``rubbish`` are those
-    that are to go.
+    ``image`` is the file with the filesystem of the upper directory, where ``size_by`` is one. ``room`` is what the
+    layer is to take, ``held`` what it may take now; ``beneath`` says that its filesystem is mounted. ``missing`` are
+    the directories that have to be made, each after the one that it is in; ``rubbish`` are those that are to go.
     """
 
     path: str = option(PATH, required=True)
@@ -35,8 +39,15 @@ class OverlayRootfs:
     upper: str | None = option(PATH, Effect.RECREATE)
     work: str | None = option(PATH, Effect.RECREATE)
     volatile: bool | None = option(BOOL, Effect.RECREATE)
+    size: int | None = option(SIZE, Effect.LIVE)
+    inodes: int | None = option(INODES, Effect.LIVE)
     purge: bool | None = option(BOOL, default=False, request=True)
     writable: bool | None = option(BOOL, Effect.LIVE, internal=True)
+    image: str | None = option(PATH, Effect.RECREATE, internal=True)
+    size_by: str | None = option(TEXT, internal=True)
+    room: Room | None = None
+    held: Room | None = None
+    beneath: bool = False
     missing: tuple[str, ...] = ()
     rubbish: tuple[str, ...] = ()
 
@@ -55,8 +66,9 @@ class OverlayRootfsResource:
         mount = mounted(want.path)
         if mount is None or mount.fstype != "overlay":
             return None
-        found = overlay(mount, lambda: layout.overlay(want.path))
-        return OverlayRootfs(
+        found = _declared(overlay(mount, lambda: layout.overlay(want.path)))
+        room = rootfs_size.observe(found.upper) if found.upper else None
+        seen = OverlayRootfs(
             path=want.path,
             lower=found.lower,
             upper=found.upper or None,
@@ -64,6 +76,7 @@ class OverlayRootfsResource:
             volatile=found.volatile,
             writable="ro" not in mount.options,
         )
+        return _sized(seen, room) if room else seen
 
     def resolve(self, layout: Layout, want: OverlayRootfs, have: OverlayRootfs | None) -> OverlayRootfs:
         """What is left out stays; what is asked for must be possible."""
@@ -73,30 +86,80 @@ class OverlayRootfsResource:
         if have is not None:
             left_out = ("lower", "upper", "work", "volatile") if want.state == "present" else ("upper", "work")
             want = replace(want, **{name: getattr(have, name) for name in left_out if getattr(want, name) is None})
+        held = rootfs_size.observe(want.upper) if want.upper else None
+        beneath = want.upper is not None and rootfs_size.is_mounted(want.upper)
+        want = replace(want, held=held, beneath=beneath)
         if want.state == "absent":
             return replace(want, rubbish=_rubbish(want))
         _check(want)
-        missing = _missing(*filter(None, (want.upper, want.work, want.path)))
-        return replace(want, volatile=bool(want.volatile), writable=bool(want.upper), missing=missing)
+        want = _with_room(replace(want, volatile=bool(want.volatile), writable=bool(want.upper)))
+        work = None if want.image else want.work
+        return replace(want, missing=_missing(*filter(None, (want.upper, work, want.path))))
 
     def plan(self, layout: Layout, want: OverlayRootfs, have: OverlayRootfs | None) -> Plan:
-        """Mount, unmount, or both where the directories differ."""
-        before = () if have is None else (UnmountOverlay(_mount(layout, have)),)
+        """Mount, unmount, or both where the directories differ; else change what can be while it is used."""
         if want.state == "absent":
-            return Plan(before, tuple(map(RemoveTree, want.rubbish)))
+            return _removal(layout, want, have)
         changes = diff(want, have)
-        if have is None or any(each.effect == Effect.RECREATE for each in changes):
-            return Plan((*map(MakeFolder, want.missing), *before, _mount(layout, want)))
-        steps: list[Step] = [RemountOverlay(want.path)] if any(each.path == "writable" for each in changes) else []
-        return Plan(tuple(steps))
+        upper, work = want.upper or "", want.work or ""
+        if have is not None and not any(each.effect == Effect.RECREATE for each in changes):
+            steps: list[Step] = [RemountOverlay(want.path)] if any(each.path == "writable" for each in changes) else []
+            return Plan((*steps, *change_steps(layout, upper, work, want.room, have.room)))
+        before: list[Step] = [] if have is None else [UnmountOverlay(_mount(layout, have))]
+        if have is not None and have.image:
+            before.append(UnmountImage(have.upper or ""))
+        above = [MountImage(upper)] if want.image else []
+        held = hold_steps(layout, upper, work, want.room, want.held)
+        grown = change_steps(layout, upper, work, want.room, want.held) if want.image and want.held else []
+        return Plan((*map(MakeFolder, want.missing), *held, *before, *above, _mount(layout, want), *grown))
 
     def facts(self, layout: Layout, have: OverlayRootfs | None) -> Mapping[str, Any]:
         """The directories."""
         return {"overlay_rootfs": {} if have is None else record(have)}
 
 
+def _removal(layout: Layout, want: OverlayRootfs, have: OverlayRootfs | None) -> Plan:
+    """Take the mounts away, and what is asked to go with them."""
+    upper = want.upper or ""
+    # The filesystem of the layer first, which lives on until the overlay goes: so the overlay tells that there is one.
+    steps: list[Step] = [UnmountImage(upper)] if want.beneath else []
+    if have is not None:
+        steps.append(UnmountOverlay(_mount(layout, have)))
+    purge: list[Step] = []
+    if want.purge and want.held is not None:
+        purge = [RemoveImage(upper)] if want.held.by == IMAGE else [SetQuota(upper, Room(QUOTA), want.held)]
+    return Plan(tuple(steps), (*purge, *map(RemoveTree, want.rubbish)))
+
+
+def _declared(found: Overlay) -> Overlay:
+    """The overlay as it is declared: upper is the directory that the filesystem of the layer is mounted on."""
+    upper = os.path.dirname(found.upper)
+    own = (found.upper, found.work) == rootfs_size.inside(upper) and os.path.exists(rootfs_size.image(upper))
+    return found._replace(upper=upper) if own else found
+
+
+def _sized(rootfs: OverlayRootfs, room: Room) -> OverlayRootfs:
+    image = rootfs_size.image(rootfs.upper or "") if room.by == IMAGE else None
+    return replace(rootfs, size=room.size, inodes=room.inodes, size_by=room.by, image=image, room=room)
+
+
+def _with_room(want: OverlayRootfs) -> OverlayRootfs:
+    """What is asked for with what its layer is to take, and where that is."""
+    if not want.upper:
+        if want.size is not None or want.inodes is not None:
+            name = "size" if want.size is not None else "inodes"
+            raise InvalidValue(name, getattr(want, name), "a read-only overlay takes nothing", "give it upper and work")
+        return want
+    room = rootfs_size.target(want.upper, want.size, want.inodes, want.held)
+    if room is None:
+        return replace(want, size=None, inodes=None)
+    work = rootfs_size.inside(want.upper)[1] if room.by == IMAGE else want.work
+    return _sized(replace(want, work=work), room)
+
+
 def _mount(layout: Layout, rootfs: OverlayRootfs) -> MountOverlay:
-    wanted = Overlay(rootfs.lower or (), rootfs.upper or "", rootfs.work or "", bool(rootfs.volatile))
+    upper = rootfs_size.inside(rootfs.upper or "")[0] if rootfs.image else rootfs.upper or ""
+    wanted = Overlay(rootfs.lower or (), upper, rootfs.work or "", bool(rootfs.volatile))
     return MountOverlay(layout, rootfs.path, wanted)
 
 
@@ -133,7 +196,9 @@ def _check(want: OverlayRootfs) -> None:
         raise InvalidValue("volatile", True, "a read-only overlay writes nothing", "give it upper and work")
     if want.work and outlived_crash(want.work):
         raise InvalidValue("upper", want.upper, *crashed(Overlay((), want.upper or "", want.work)))
-    places = [("path", want.path), ("upper", want.upper), ("work", want.work)]
+    # In a filesystem of the layer's own the work directory is in there, and the kernel's check of it suffices.
+    work = None if want.held and want.held.by == IMAGE else want.work
+    places = [("path", want.path), ("upper", want.upper), ("work", work)]
     named = [(option_name, each) for option_name, each in places if each] + [("lower", each) for each in want.lower]
     for index, (option_name, each) in enumerate(named):
         for other_name, other in named[:index]:
