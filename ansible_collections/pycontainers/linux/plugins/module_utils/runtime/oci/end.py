@@ -9,7 +9,7 @@ import time
 
 from ..errors import Failure, NotFound, failing
 from ..kernel import cgroups, freezer
-from ..kernel.process import process
+from ..kernel.process import Process, process
 from ..lean import signal
 from ..lean.contextlib import suppress
 from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Record, encoded
@@ -37,11 +37,10 @@ def kill(containers: Containers, identity: str, number: int, *, everyone: bool =
                 freezer.thaw(groups(), record.cgroup)
 
 
-def _signal_all(record: Record, number: int) -> None:
-    for pid in members(record):
-        found = process(pid)
-        if found:
-            found.signal(number)
+def _signal_all(record: Record, number: int) -> int:
+    """Send a signal to all processes but zombies; returns how many there were."""
+    found = [process(pid) for pid in members(record)]
+    return sum(each is not None and each.signal(number) for each in found)
 
 
 def members(record: Record) -> tuple[int, ...]:
@@ -84,7 +83,7 @@ def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
     with failing(f"delete container {record.id}"):
         if record.process and record.process.signal(signal.SIGKILL):
             _thaw(record)
-            if not record.process.wait(PATIENCE):
+            if not _has_ended(record.process):
                 reason = f"process {record.process.pid} has not ended {PATIENCE:g} s after SIGKILL"
                 raise Failure(f"delete container {record.id}", reason, "see its stack in /proc")
         if record.cgroup and record.cgroup_made:
@@ -93,6 +92,24 @@ def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
         warnings = _last_hooks(containers, record)
         containers.forget(record.id)
     return warnings
+
+
+def _has_ended(process: Process) -> bool:
+    """Wait until a killed process runs no more and has let go of what it held, patiently; whether it has.
+
+    The first process of a pid namespace stays until all zombies in there are reaped, also those of a caller of exec
+    who does not do so: it is dead once it has no namespaces any more (pid_namespaces(7), kernel/exit.c).
+    """
+    end = time.monotonic() + PATIENCE
+    while not process.wait(0.05):
+        with suppress(PermissionError):
+            try:
+                os.readlink(f"/proc/{process.pid}/ns/mnt")
+            except (FileNotFoundError, ProcessLookupError):
+                return True
+        if time.monotonic() > end:
+            return False
+    return True
 
 
 def _last_hooks(containers: Containers, record: Record) -> tuple[str, ...]:
@@ -115,8 +132,7 @@ def _thaw(record: Record) -> None:
 def _empty(record: Record) -> None:
     """Kill all that is left in a cgroup of the runtime's own."""
     end = time.monotonic() + PATIENCE
-    while members(record):
-        _signal_all(record, signal.SIGKILL)
+    while _signal_all(record, signal.SIGKILL):
         _thaw(record)
         if time.monotonic() > end:
             raise Failure(f"empty cgroup {record.cgroup}", f"a process has not ended {PATIENCE:g} s after SIGKILL")
