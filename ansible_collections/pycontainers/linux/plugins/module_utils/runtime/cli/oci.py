@@ -88,6 +88,8 @@ VERBS = {
             "no-new-privs": FLAG,
             "preserve-fds": VALUE,
             "ignore-paused": FLAG,
+            "apparmor": VALUE,
+            "process-label": VALUE,
         },
         {"p": "process", "d": "detach", "t": "tty", "e": "env", "u": "user", "g": "additional-gids", "c": "cap"},
         failed=255,

@@ -32,6 +32,10 @@ def execute(call: Call) -> int:
     if wanted.terminal and not path and not detach:
         master, theirs = socket.socketpair()
         console = theirs.detach()
+    label, profile = chosen.text("process-label"), chosen.text("apparmor")
+    wanted = wanted._replace(
+        selinux_label=label or wanted.selinux_label, apparmor_profile=profile or wanted.apparmor_profile
+    )
     pid = join.execute(
         call.containers,
         identity,

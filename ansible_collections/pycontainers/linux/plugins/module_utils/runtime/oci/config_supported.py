@@ -11,6 +11,7 @@ from ..kernel.process_attributes import RLIMITS
 from ..typed import Any, NamedTuple
 from .config import Config
 from .config_linux import NAMESPACES
+from .config_process import Process
 from .config_resources import Resources
 
 TYPE_CHECKING = False
@@ -177,12 +178,17 @@ def _knob(path: str, value: Any, files: tuple[str, ...], host: Host) -> None:
         raise _refuse(path, value, f"this kernel's cgroups have no {' or '.join(files)}")
 
 
-def _labels(config: Config, host: Host) -> None:
-    process = config.process
-    if process and process.apparmor_profile and not host.apparmor:
+def supported_labels(process: Process, host: Host) -> None:
+    """The same for the profile and the label of a process, as ``exec`` has them too."""
+    if process.apparmor_profile and not host.apparmor:
         raise _refuse("process.apparmorProfile", process.apparmor_profile, "AppArmor is not enabled on this host")
-    if process and process.selinux_label and not host.selinux:
+    if process.selinux_label and not host.selinux:
         raise _refuse("process.selinuxLabel", process.selinux_label, "SELinux is not enabled on this host")
+
+
+def _labels(config: Config, host: Host) -> None:
+    if config.process:
+        supported_labels(config.process, host)
     if config.mount_label and not host.selinux:
         raise _refuse("linux.mountLabel", config.mount_label, "SELinux is not enabled on this host")
 

@@ -138,14 +138,15 @@ class Init:
         os.symlink(content, name, dir_fd=descriptor)
         os.close(descriptor)
 
-    def mask(self, path: str) -> None:
+    def mask(self, path: str, more: str = "") -> None:
         """Hide a path, if it exists: a folder behind an empty one, a file behind the host's /dev/null."""
         descriptor = self._existing(path)
         if descriptor < 0:
             return
         if stat.S_ISDIR(os.fstat(descriptor).st_mode):
             flags = syscalls.MS_RDONLY | syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-            syscalls.mount("tmpfs", f"/proc/self/fd/{descriptor}", "tmpfs", flags, "size=0k,nr_inodes=1,mode=555")
+            options = f"size=0k,nr_inodes=1,mode=555{more}"
+            syscalls.mount("tmpfs", f"/proc/self/fd/{descriptor}", "tmpfs", flags, options)
         else:
             tree = syscalls.open_tree("/dev/null")
             now = os.fstat(tree)

@@ -55,6 +55,7 @@ def execute(
         if status not in (CREATED, RUNNING, PAUSED):
             raise Failure(operation, "container not running")
         init, config = first_process(record), containers.config(record)
+        process = _labelled(process, config)
         if process.terminal and console < 0:
             raise Failure(operation, "the process has a terminal and there is no console socket", "--console-socket")
         target = _pinned(operation, init.pid)
@@ -89,6 +90,22 @@ def execute(
             end_child(pid)
             raise
     return pid
+
+
+def _labelled(process: Process, config: Config) -> Process:
+    """The process with the profile and label of the container where it has none. Raises :class:`InvalidValue`."""
+    own = config.process
+    if own:
+        process = process._replace(
+            apparmor_profile=process.apparmor_profile or own.apparmor_profile,
+            selinux_label=process.selinux_label or own.selinux_label,
+        )
+    if process.apparmor_profile or process.selinux_label:
+        from .config_supported import supported_labels
+        from .host import facts
+
+        supported_labels(process, facts(None))
+    return process
 
 
 def _pinned(operation: str, pid: int) -> int:

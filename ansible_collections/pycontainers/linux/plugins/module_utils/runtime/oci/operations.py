@@ -36,16 +36,9 @@ _CHARACTER = 0o020666
 
 def refuse_unsupported(config: Config) -> None:
     """Raise :class:`InvalidValue` for what is valid but not carried out yet."""
-    process = config.process
-    checks: tuple[tuple[str, object, str], ...] = (
-        ("linux.netDevices", [name for name, _ in config.net_devices], "moving interfaces is"),
-        ("linux.mountLabel", config.mount_label, "SELinux labels are"),
-        ("process.selinuxLabel", process.selinux_label if process else "", "SELinux labels are"),
-        ("process.apparmorProfile", process.apparmor_profile if process else "", "AppArmor profiles are"),
-    )
-    for path, value, what in checks:
-        if value:
-            raise InvalidValue(path, value, f"{what} not supported yet")
+    if config.net_devices:
+        reason = "moving interfaces is not supported yet"
+        raise InvalidValue("linux.netDevices", [name for name, _ in config.net_devices], reason)
 
 
 def compile_config(
@@ -72,6 +65,7 @@ def compile_config(
     found += _shifted(config, shifts)
     found += _into_users(config) if users else _into(config)
     found += [("environment",), *_agent(config.seccomp)]
+    found += _key_label(process) if keyring else []
     found += [("keyring",)] if keyring else []
     found += [("hostname", config.hostname)] if config.hostname else []
     found += [("domainname", config.domainname)] if config.domainname else []
@@ -90,6 +84,7 @@ def compile_config(
     found += [("remount", mount.destination, mount.flags) for mount in config.mounts if _later(mount)]
     found += [("readonly_root",)] if config.readonly else []
     found += [] if users else _scores(process)
+    found += _exec_labels(process)
     found += [("become_root", pivot, config.propagation)]
     found += [("domain", config.personality)] if config.personality is not None else []
     load = _filter(config.seccomp, filters)
@@ -97,7 +92,12 @@ def compile_config(
     found += [("ready",), ("wait", '"creating"', '"created"')]
     if config.hooks["startContainer"]:
         found += [("hooks", "startContainer", config.hooks["startContainer"])]
-    return (*found, *_end(process, load))
+    found += _end(process, load)
+    if config.mount_label:
+        from .labels import mounted
+
+        return tuple(mounted(found, config.mount_label))
+    return tuple(found)
 
 
 def compile_process(
@@ -108,6 +108,7 @@ def compile_process(
     return (
         *((("cgroups", directories),) if directories else ()),
         *_scores(process),
+        *_exec_labels(process),
         *_agent(profile),
         ("enter", target, kinds),
         *((("mapped_root",), ("reborn",)) if kinds & syscalls.CLONE_NEWUSER else ()),
@@ -247,6 +248,23 @@ def _scores(process: Process) -> list[Operation]:
     found += [("io_priority", process.io_priority)] if process.io_priority is not None else []
     found += [("affinity", process.final_cpus)] if process.final_cpus else []
     return found
+
+
+def _exec_labels(process: Process) -> list[Operation]:
+    """What a security module is to confine the program by."""
+    if not process.apparmor_profile and not process.selinux_label:
+        return []
+    from .labels import OWN_FOLDER, for_exec
+
+    return for_exec(process, os.path.isdir(f"/proc/thread-self/{OWN_FOLDER}"))
+
+
+def _key_label(process: Process) -> list[Operation]:
+    if not process.selinux_label:
+        return []
+    from .labels import for_keys
+
+    return for_keys(process.selinux_label)
 
 
 def _identity(process: Process, load: list[Operation]) -> list[Operation]:

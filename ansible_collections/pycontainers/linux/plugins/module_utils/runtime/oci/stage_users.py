@@ -125,6 +125,20 @@ class Users(init.Init):
         self.go()
         os.setsid()
 
+    def attribute(self, field: str, value: str, name: str, text: str) -> None:
+        """Write what a security module is to confine the next program by. Raises :class:`InvalidValue` of the field."""
+        try:
+            procfs.write(f"thread-self/{name}", text)
+        except OSError as error:
+            reason = f"the kernel does not take it ({error.strerror})"
+            raise InvalidValue(field, value, reason, "see that the profile or policy is loaded") from error
+
+    def label(self, target: str, label: str) -> None:
+        """Give a place inside the root an SELinux label."""
+        descriptor = self._existing(target)
+        os.setxattr(f"/proc/self/fd/{descriptor}", "security.selinux", label.encode())
+        os.close(descriptor)
+
     def go(self) -> None:
         """Wait for the runtime; without it there is nothing to be done."""
         if channel.receive(self.peer).kind != channel.GO:
