@@ -325,5 +325,6 @@ def test_what_is_told_of_the_runtime(oci: Oci) -> None:
     features = json.loads(oci.ok("features"))
     assert features["ociVersionMin"] == "1.0.0"
     assert "tmpcopyup" in features["mountOptions"]
+    assert [features["linux"][name]["enabled"] for name in ("apparmor", "selinux", "netDevices")] == [True] * 3
     oci.ok("spec", "--bundle", str(oci.root.parent))
     assert json.loads((oci.root.parent / "config.json").read_text())["process"]["args"] == ["sh"]

@@ -169,6 +169,8 @@ REFUSED: list[tuple[Place, Any, str, str]] = [
     (linux("netDevices"), {"a/b": {}}, "['a/b']", "1 to 15 bytes"),
     (linux("netDevices"), {"eth0": {"name": "x" * 16}}, "['eth0'].name", "1 to 15 bytes"),
     (linux("netDevices"), {"eth0": {"name": "a"}, "eth1": {"name": "a"}}, "['eth1'].name", "already"),
+    (linux("netDevices"), {"eth0": {"name": "a%s"}}, "['eth0'].name", "as %d"),
+    (linux("netDevices"), {"eth0": {"name": "a%d%d"}}, "['eth0'].name", "as %d"),
     (linux("cgroupsPath"), "/a/../../b", "", "climbs"),
     (linux("cgroupsPath"), "..", "", "climbs"),
     (linux("cgroupsPath"), "/", "", "root of the hierarchy"),

@@ -152,7 +152,7 @@ def features(call: Call) -> int:
                 "selinux": {"enabled": True},
                 "intelRdt": {"enabled": False},
                 "mountExtensions": {"idmap": {"enabled": True}},
-                "netDevices": {"enabled": False},
+                "netDevices": {"enabled": True},
             },
         }
     )

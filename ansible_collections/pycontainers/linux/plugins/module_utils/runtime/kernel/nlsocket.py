@@ -88,6 +88,11 @@ def dump(family: int, kind: int, body: bytes) -> list[bytes]:
         return found
 
 
+def ask(family: int, kind: int, flags: int, body: bytes) -> None:
+    """Send one request and wait for the kernel's answer. Raises ``OSError`` with its refusal."""
+    batch(family, b"", ((kind, flags, body),), b"")
+
+
 def batch(family: int, begin: bytes, requests: Sequence[tuple[int, int, bytes]], end: bytes) -> None:
     """Send requests (kind, flags, body) as one transaction between ``begin`` and ``end``, which are whole messages.
 

@@ -123,13 +123,18 @@ def _device(field: Field) -> Device:
 
 
 def net_devices(field: Field) -> tuple[tuple[str, str], ...]:
-    """Interfaces of the host's that move into the container: name there, name here."""
+    """Interfaces of the host's that move into the container: name there, name here.
+
+    ``%d`` in the latter stands for a number that the kernel chooses, so that such a one may be there twice.
+    """
     found = []
     for name, entry in field.entries():
         _interface(entry, name)
         inside = entry.member("name")
         found.append((name, _interface(inside, inside.text("") or name)))
-        if first_repeated(new for _, new in found) is not None:
+        if found[-1][1].replace("%d", "", 1).count("%"):
+            raise inside.refusal("'%' can stand in a name once, as %d")
+        if first_repeated(new for _, new in found if "%" not in new) is not None:
             raise inside.refusal("another interface gets this name already")
     return tuple(found)
 

@@ -135,9 +135,12 @@ def _program(config: Config) -> Program:
 def _check(config: Config, host_groups: Cgroups | None, wish: Wish) -> tuple[str, ...]:
     """What must be right before anything is touched."""
     process = _program(config)
-    operations.refuse_unsupported(config)
     mappings.check(config)
     warnings = config_supported.supported(config, facts(host_groups, config))
+    if config.net_devices:
+        from .net_devices import check
+
+        check(config)
     with failing(f"use {config.rootfs} as root.path"):
         if not stat.S_ISDIR(os.stat(config.rootfs).st_mode):
             raise InvalidValue("root.path", config.rootfs, "it is not a folder")
@@ -209,24 +212,37 @@ def _accompany(
     try:
         containers.save(record)
         channel.expect(f"create container {record.id}", channel_, ENVIRONMENT)
-        document = encoded(record, CREATING)
-        for kind in ("prestart", "createRuntime"):
-            if config.hooks[kind]:
-                from .hooks import run_hooks
+        with _devices_moved(config, init.pid):
+            document = encoded(record, CREATING)
+            for kind in ("prestart", "createRuntime"):
+                if config.hooks[kind]:
+                    from .hooks import run_hooks
 
-                run_hooks(kind, config.hooks[kind], document, os.environ)
-        with failing(f"create container {record.id}"):
-            with suppress(BrokenPipeError):  # then its own words tell more
-                channel.send(channel_, GO, document)
-            channel.expect(f"create container {record.id}", channel_, READY)
-            record = record._replace(ready=True)
-            containers.save(record)
-            if wish.pid_file:
-                write_pid(wish.pid_file, init.pid)
+                    run_hooks(kind, config.hooks[kind], document, os.environ)
+            with failing(f"create container {record.id}"):
+                with suppress(BrokenPipeError):  # then its own words tell more
+                    channel.send(channel_, GO, document)
+                channel.expect(f"create container {record.id}", channel_, READY)
+                record = record._replace(ready=True)
+                containers.save(record)
+                if wish.pid_file:
+                    write_pid(wish.pid_file, init.pid)
         return record
     except BaseException:
         end_child(init.pid)
         raise
+
+
+@contextmanager
+def _devices_moved(config: Config, pid: int) -> Iterator[None]:
+    """Have the container's network devices moved, for good if the block does well."""
+    if not config.net_devices:
+        yield
+        return
+    from .net_devices import moved
+
+    with moved(config.net_devices, pid):
+        yield
 
 
 def end_child(pid: int) -> None:

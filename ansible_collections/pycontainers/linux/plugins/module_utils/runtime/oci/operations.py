@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 
-from ..errors import InvalidValue
 from ..kernel import syscalls
 from ..kernel.cgroups import V1, Cgroups
 from ..kernel.mount_options import MOUNT_ATTR_NOSYMFOLLOW
@@ -32,13 +31,6 @@ NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("ura
 """The default devices with their numbers (runtime-spec config-linux.md, "Default Devices")."""
 
 _CHARACTER = 0o020666
-
-
-def refuse_unsupported(config: Config) -> None:
-    """Raise :class:`InvalidValue` for what is valid but not carried out yet."""
-    if config.net_devices:
-        reason = "moving interfaces is not supported yet"
-        raise InvalidValue("linux.netDevices", [name for name, _ in config.net_devices], reason)
 
 
 def compile_config(
