@@ -151,4 +151,19 @@ options:
       - For a new container the default is V(private).
     type: str
     choices: [host, private]
+  init:
+    description:
+      - Whether a small program is the container's process 1, and the command its child. It passes signals on, also to a
+        command that has no handlers for them, and reaps the processes that are left to it.
+      - It is the host's own, bound read-only at C(/sbin/docker-init). Of C(docker-init), C(tini-static), C(tini),
+        C(catatonit) and C(dumb-init) the host needs one that is statically linked, as in Debian's packages C(tini) and
+        C(catatonit) or Alpine's C(tini-static).
+      - For a new container the default is V(false).
+    type: bool
+  userns_mode:
+    description:
+      - Whose user namespace the container is in. There is V(host) only; its users are those of the host.
+      - For a new container the default is V(host).
+    type: str
+    choices: [host]
 """

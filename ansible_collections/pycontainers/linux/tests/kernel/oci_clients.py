@@ -32,6 +32,7 @@ PACKAGES = {
     "qemu-aarch64": ("qemu-user",),
     "qemu-x86_64": ("qemu-user",),
     "umoci": ("umoci",),
+    "tini-static": ("tini",),
 }
 """What is unpacked for a program, named by the program."""
 

@@ -15,7 +15,7 @@ from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_state, container_wishes, container_words, leases, resolvers
+from . import container_init, container_state, container_wishes, container_words, leases, resolvers
 from .container_model import Container
 
 HOST_FOLDERS = ("/dev/", "/proc/", "/sys/")
@@ -34,20 +34,21 @@ def prepare(layout: Layout, container: Container) -> None:
         raise Failure(f"start container {container.name}", reason, "pull the image again")
     hostname = container_words.host_name(container)
     rootfs = layout.container(identity, "merged")
+    words = container_words.arguments(container, image.config)
     config = spec.configuration(
-        arguments=container_words.arguments(container, image.config),
+        arguments=[*(container_init.prefix() if container.init else ()), *words],
         environment=container_words.environment(container, image.config),
         user=_user(rootfs, container, str(image.config.get("User") or "")),
         cwd=container.working_dir or str(image.config.get("WorkingDir") or "/"),
         hostname=hostname,
         rootfs=rootfs,
-        binds=_files(layout, container, hostname) + _volumes(container),
+        binds=_files(layout, container, hostname) + _volumes(container) + _init(container),
         network=layout.netns(identity),
         cgroup=container_state.cgroup(container),
         wishes=container_wishes.wishes(container),
     )
     if not container.volumes and not container.tmpfs:
-        _check_program(container, config)
+        _check_program(container, config, words[0])
     # Whether there can be a filter is to be known while another container of this name still runs.
     program.filters(config, layout.filters)
     # Nothing here has to outlive a power cut: it is written at each start.
@@ -61,10 +62,10 @@ def _user(rootfs: str, container: Container, image: str) -> users.User:
     return found._replace(groups=tuple(sorted({*found.groups, *extra} - {found.gid})))
 
 
-def _check_program(container: Container, config: dict[str, Any]) -> None:
+def _check_program(container: Container, config: dict[str, Any], name: str) -> None:
     """Refuse, while another container of this name still runs, what exec would refuse. Mounts may hide programs."""
     process = config["process"]
-    name, search = process["args"][0], dict(each.split("=", 1) for each in process["env"]).get("PATH", "")
+    search = dict(each.split("=", 1) for each in process["env"]).get("PATH", "")
     places = [name] if "/" in name else [f"{folder or '.'}/{name}" for folder in search.split(":")]
     paths = [os.path.join(process["cwd"], place) for place in places]
     root = os.open(config["root"]["path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -109,6 +110,10 @@ def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[st
         store.write(path, text.encode(), 0o644, durable=False)
         found.append((path, f"/etc/{name}", False))
     return found
+
+
+def _init(container: Container) -> list[tuple[str, str, bool]]:
+    return [(container_init.find(), container_init.PLACE, True)] if container.init else []
 
 
 def _volumes(container: Container) -> list[tuple[str, str, bool]]:

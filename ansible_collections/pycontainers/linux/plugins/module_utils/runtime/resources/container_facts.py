@@ -101,6 +101,8 @@ def _host_config(container: Container) -> dict[str, Any]:
         "IpcMode": container.ipc_mode or "private",
         "UTSMode": "host" if container.uts == "host" else "",
         "CgroupnsMode": container.cgroupns_mode or "private",
+        "Init": bool(container.init),
+        "UsernsMode": container.userns_mode or "host",
     }
 
 

@@ -167,6 +167,8 @@ class Container(Limits):
     ipc_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     uts: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     cgroupns_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
+    init: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
+    userns_mode: str | None = option(TEXT, Effect.RECREATE, choices=("host",), nothing="host")
     recreate: bool | None = option(BOOL, default=False, request=True)
     id: str | None = option(TEXT, internal=True)
     created: str | None = option(TEXT, internal=True)

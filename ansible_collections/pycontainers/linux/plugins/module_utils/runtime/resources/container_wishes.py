@@ -20,6 +20,7 @@ from ..kernel import syscalls
 from ..kernel.process_attributes import RLIM_INFINITY
 from ..kernel.security import CAPABILITIES, DEFAULT_CAPABILITIES, mask
 from ..oci.spec import Wishes
+from . import container_init
 from .container_kinds import ALL, SHM_SIZE
 from .container_model import Container
 from .device_access import DeviceAccess
@@ -47,6 +48,8 @@ def wishes(container: Container) -> Wishes:
         if "uts" in shared and getattr(container, name):
             raise InvalidValue(name, getattr(container, name), "with uts=host it would be the host's", "leave it out")
     _check_places(container)
+    if container.init:
+        container_init.find()
     device_access(container).rules()
     return Wishes(
         capabilities=capabilities,
@@ -162,5 +165,7 @@ def checked(container: Container) -> None:
     """Refuse what the host can't give. Raises :class:`InvalidValue`."""
     try:
         wishes(container)
+    except InvalidValue:
+        raise
     except Failure as error:
         raise InvalidValue("security_opts", list(container.security_opts or ()), str(error)) from error

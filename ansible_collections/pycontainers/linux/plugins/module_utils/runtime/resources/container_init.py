@@ -1,0 +1,61 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``init``: a small program as the container's process 1, which passes signals on and reaps what is left to it.
+
+It is the host's own, of a package of the distribution, bound into the container. As it has to run with whatever C
+library the image has, or none, only one that is statically linked will do.
+"""
+from __future__ import annotations
+
+import os
+import struct
+
+from ..errors import InvalidValue
+
+NAMES = ("docker-init", "tini-static", "tini", "catatonit", "dumb-init")
+"""Programs that take ``-- COMMAND``, the better known first."""
+
+FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/docker:/usr/libexec/podman"
+"""Where they are looked for, besides PATH."""
+
+PLACE = "/sbin/docker-init"
+"""Where it is in the container, as Docker has it."""
+
+PT_INTERP = 3
+
+
+def prefix() -> list[str]:
+    """What goes before the container's command."""
+    return [PLACE, "--"]
+
+
+def find() -> str:
+    """The path of the host's init. Raises :class:`InvalidValue`."""
+    places = dict.fromkeys(filter(None, f"{os.environ.get('PATH', '')}:{FOLDERS}".split(":")))
+    linked = ""
+    for name in NAMES:
+        for path in (f"{folder}/{name}" for folder in places):
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                if static(path):
+                    return os.path.realpath(path)
+                linked = linked or path
+    reason = f"of {', '.join(NAMES)} this host has none that is statically linked"
+    reason += f", which {linked} is not" if linked else ""
+    raise InvalidValue("init", True, reason, "install the package tini (Debian), tini-static (Alpine) or catatonit")
+
+
+def static(path: str) -> bool:
+    """Whether a program runs without a dynamic linker: an ELF file that names none (elf(5), PT_INTERP)."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+            wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
+            layout, place = ("Q14xHH", 32) if wide else ("I10xHH", 28)
+            start, size, count = struct.unpack_from(f"{order}{layout}", head, place)
+            file.seek(start)
+            table = file.read(size * count)
+        kinds = [struct.unpack_from(f"{order}I", table, size * index)[0] for index in range(count)]
+    except (OSError, IndexError, struct.error):
+        return False
+    return head.startswith(b"\x7fELF") and PT_INTERP not in kinds
