@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import suppress
 
 from ..core import store
 from ..errors import Failure, NotFound
@@ -47,10 +46,14 @@ def listing(call: Call) -> int:
     call.chosen.only(0, "")
     found = []
     for identity in call.containers.ids():
-        # One that is deleted meanwhile, or is only being made, is none.
-        with suppress(NotFound):
+        try:
             record = call.containers.load(identity)
             found.append(_ordered(container.state(record, call.containers.status(record))))
+        except NotFound:
+            continue  # One that is deleted meanwhile, or is only being made, is none.
+        except container.Damaged as error:
+            call.warn(str(error))
+            found.append(_ordered(container.state(container.bare(identity, ""), container.DAMAGED)))
     if call.chosen.flag("quiet"):
         sys.stdout.write("".join(f"{each['id']}\n" for each in found))
     elif call.chosen.text("format", "table") == "json":

@@ -39,6 +39,13 @@ CREATING, CREATED, RUNNING, PAUSED, STOPPED = "creating", "created", "running", 
 _LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+.-")
 _LONGEST = 255
 
+DAMAGED = "damaged"
+"""What is told of a container whose record can't be read."""
+
+
+class Damaged(Failure):
+    """A container whose record can't be read."""
+
 
 class Record(NamedTuple):
     """A container. ``cgroup`` is "" for none; ``cgroup_made`` says that the runtime made it, and so may empty it.
@@ -80,6 +87,15 @@ def _possible(identity: str) -> bool:
     return 0 < len(identity) <= _LONGEST and _LETTERS.issuperset(identity) and identity not in (".", "..")
 
 
+_KINDS = {"own_pids": bool, "cgroup_made": bool, "ready": bool, "systemd": bool, "annotations": dict, "hooks": list}
+"""What a record's values are, where they are no text."""
+
+
+def bare(identity: str, cgroup: str) -> Record:
+    """A container of which nothing is known but its id and, where it is the runtime's own, its cgroup."""
+    return Record(identity, "", "", "", "", False, True, cgroup, bool(cgroup), {}, [])
+
+
 class Containers(NamedTuple):
     """All containers below one root folder."""
 
@@ -101,16 +117,23 @@ class Containers(NamedTuple):
         return []
 
     def load(self, identity: str) -> Record:
-        """The record. Raises :class:`NotFound`."""
-        kept = store.read_json(self.folder(identity, "state.json"))
-        if kept is None:
+        """The record. Raises :class:`NotFound`, and :class:`Damaged` for what is no record of this version."""
+        with failing(f"find container {identity}"):
+            content = store.read(self.folder(identity, "state.json"))
+        if content is None:
             raise missing(identity)
         try:
+            kept = json.loads(content)
             process = kept.pop("process")
-            return Record(**kept, process=Process(**process) if process else None)
-        except (AttributeError, KeyError, TypeError) as error:
+            for name, value in kept.items():
+                if not isinstance(value, _KINDS.get(name, str)):
+                    raise TypeError(f"{name} is {value!r}")
+            if kept["id"] != identity:
+                raise KeyError(f"it is of {kept['id']}")
+            return Record(**kept, process=Process(int(process["pid"]), int(process["start"])) if process else None)
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             reason = f"its record was not written by this version, or is damaged ({error})"
-            raise Failure(f"find container {identity}", reason, f"see {self.folder(identity, 'state.json')}") from error
+            raise Damaged(f"find container {identity}", reason, "remove the container by delete --force") from error
 
     def save(self, record: Record) -> None:
         """Write the record. Raises ``OSError``."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 import os
 import time
 
+from ..core import store
 from ..errors import Failure, NotFound, failing
 from ..kernel import cgroups, freezer
 from ..kernel.process import Process, process
-from ..lean import signal
+from ..lean import signal, socket
 from ..lean.contextlib import suppress
-from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Record, encoded
+from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Damaged, Record, bare, encoded
 from .limits import groups
 
 PATIENCE = 10.0
@@ -67,6 +68,10 @@ def delete(containers: Containers, identity: str, *, force: bool = False) -> tup
                 # Its creation was killed before anything but the folder was there.
                 containers.forget(identity)
                 return ()
+            except Damaged as damage:
+                if not force:
+                    raise
+                return _delete_damaged(containers, identity, damage)
             status = containers.status(record)
             if not force and status not in (STOPPED, CREATED, CREATING):
                 reason = f"container is not stopped: {status}"
@@ -76,6 +81,32 @@ def delete(containers: Containers, identity: str, *, force: bool = False) -> tup
         if force:
             return ()
         raise
+
+
+def _delete_damaged(containers: Containers, identity: str, damage: Damaged) -> tuple[str, ...]:
+    """Remove what the id leads to of a container whose record can't be read; the caller holds the lock.
+
+    That is the folder, whoever waits to be started there, and a cgroup that is named by the id: from another one that
+    the configuration says nobody knows whether it was there before, and whose the processes in it are.
+    """
+    from .config_cgroup import cgroup_path
+    from .fields import Field
+
+    warnings = [f"{damage.reason}: container {identity} is removed by its id alone, without hooks poststop"]
+    cgroup = f"pycontainers-{identity}"
+    with suppress(OSError, Failure):
+        document = store.read_json(containers.folder(identity, "config.json")) or {}
+        said = document["linux"].get("cgroupsPath") if isinstance(document.get("linux"), dict) else None
+        found = cgroup_path(Field("linux.cgroupsPath", said, []), isinstance(said, str) and said.count(":") == 2)
+        cgroup = found.path if found else cgroup
+    name = os.path.basename(cgroup).removesuffix(".scope")
+    if name != identity and not name.endswith(f"-{identity}"):
+        warnings.append(f"cgroup {cgroup} is not named by the container's id: it is left, and what runs in it")
+        cgroup = ""
+    # The first process of one that is not started ends when nobody says that it is to go on.
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(containers.folder(identity, "start"))
+    return (*warnings, *destroy(containers, bare(identity, cgroup)))
 
 
 def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
