@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state, supervise
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, snapshot, wait
 
@@ -105,3 +105,65 @@ def test_what_another_version_has_left_unfinished_is_removed(host: Host, before:
     os.unlink(host.layout.name("c"))
     host.converge(state="absent")
     removed(host, before)
+
+
+STATUSES = {"empty": "", "half written": '{"wanted": "run', "no object": "[]", "a number": '{"wanted": 5}'}
+
+
+def status_file(host: Host, container: Container) -> Path:
+    """The file that keeps what has become of it."""
+    return Path(host.layout.container(container.id or "", "status.json"))
+
+
+@pytest.mark.parametrize("text", STATUSES.values(), ids=STATUSES)
+def test_a_damaged_status_keeps_nobody_from_removing(host: Host, before: dict[str, Any], text: str) -> None:
+    """A running container whose status can't be read is removed, by a task as well as by ``rm -f``."""
+    status_file(host, running(host)).write_text(text)
+    host.converge(state="absent", stop_timeout=0)
+    removed(host, before)
+    status_file(host, running(host)).write_text(text)
+    Path(host.layout.running(host.observed().id or "", "waiter.json")).write_text(text)
+    host.ok("rm", "-f", "c")
+    removed(host, before)
+
+
+def test_a_stopped_container_with_a_damaged_status_is_removed(host: Host, before: dict[str, Any]) -> None:
+    """So is one that does not run."""
+    container = running(host)
+    host.converge(state="stopped")
+    status_file(host, container).write_text("{")
+    host.converge(state="absent")
+    removed(host, before)
+
+
+def test_a_damaged_status_is_mended(host: Host) -> None:
+    """The next task that wants the container to run writes it anew, and tells; a listing works in between."""
+    host.network()
+    container = running(host)
+    status_file(host, container).write_text("{")
+    assert "Up " in host.ok("ps")
+    assert "it is not JSON" in json.loads(host.ok("inspect", "c"))[0]["State"]["Error"]
+    outcome = host.converge(state="started")
+    assert [(each.path, each.before, each.after) for each in outcome.changes] == [("wanted", "unknown", "running")]
+    assert json.loads(status_file(host, container).read_text())["wanted"] == "running"
+    assert host.converge(state="started").changed is False
+
+
+def test_a_program_that_ends_with_a_damaged_status(host: Host) -> None:
+    """It is started again by its policy: whoever stops one writes that down first."""
+    container = host.shell("test -e /again && exec sleep 1000; touch /again; sleep 0.3", restart_policy="always")
+    status_file(host, container).write_text("")
+    first = host.pid()
+    wait(lambda: host.pid() not in (0, first))
+    assert json.loads(status_file(host, container).read_text())["wanted"] == "running"
+
+
+def test_a_damaged_status_at_boot(host: Host) -> None:
+    """Whether a container is to run is not guessed at boot: it is told of, each time, and others start."""
+    host.run(name="a", restart_policy="unless-stopped")
+    host.run(name="b", restart_policy="unless-stopped")
+    supervise.shutdown(host.layout)
+    status_file(host, host.observed("a")).write_text("")
+    for reason in ("it is not JSON", "wanted is 'unknown' there"):
+        done = host.cli("boot")
+        assert (done.returncode, reason in done.stderr, host.pid("a") == 0, host.pid("b") > 0) == (1, True, True, True)

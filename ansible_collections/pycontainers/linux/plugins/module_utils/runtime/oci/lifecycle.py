@@ -125,8 +125,11 @@ def _written(layout: Layout, identity: str) -> Process | None:
 
 def waiter(layout: Layout, identity: str) -> Process | None:
     """The container's waiter, if it is there: waiting, or between two runs."""
-    kept = store.read_json(layout.running(identity, "waiter.json"))
-    found = Process(kept["pid"], kept["start"]) if kept else None
+    try:
+        kept = store.read_json(layout.running(identity, "waiter.json"))
+        found = Process(int(kept["pid"]), int(kept["start"])) if kept else None
+    except (Failure, KeyError, TypeError, ValueError):
+        return None  # It ends by itself when there is nothing more to wait for.
     return found if found and found.alive else None
 
 

@@ -33,6 +33,9 @@ DEFAULTS: dict[str, Any] = dict.fromkeys(LISTS, ())
 DEFAULTS |= {row.name: row.facts["nothing"] for row in rows(Container) if "nothing" in row.facts}
 """The value of rows in which it means the same as nothing."""
 
+WANTED, UNKNOWN = ("running", "stopped"), "unknown"
+"""What can be wanted of a container; and what is where that can't be read."""
+
 OBSERVED = ("state", "attached", "wanted", "remains")
 """Rows that tell what is, and are no part of the record."""
 
@@ -225,10 +228,24 @@ def _remains(layout: Layout, container: Container) -> tuple[str, ...]:
 
 
 def status(layout: Layout, identity: str) -> Status:
-    """A container's status; that of one that never ran if there is none."""
-    kept = store.read_json(layout.container(identity, "status.json")) or {}
-    known = {each.name for each in fields(Status)}
-    return Status(**{key: value for key, value in kept.items() if key in known})
+    """A container's status; that of one that never ran if there is none, that of one that can't be known if damaged."""
+    try:
+        return status_or_failure(layout, identity)
+    except Failure as error:
+        return Status(wanted=UNKNOWN, error=str(error))
+
+
+def status_or_failure(layout: Layout, identity: str) -> Status:
+    """The same for whoever decides by it. Raises :class:`Failure` for a damaged file."""
+    path = layout.container(identity, "status.json")
+    kept = store.read_json(path) or {}
+    kinds = {each.name: type(each.default) for each in fields(Status)}
+    known = {key: value for key, value in kept.items() if key in kinds}
+    for key, value in known.items():
+        fits = type(value) in (kinds[key], int) if kinds[key] is float else type(value) is kinds[key]
+        if not fits or (key == "wanted" and value not in WANTED):
+            raise Failure(f"read {path}", f"{key} is {value!r} there", "start or stop the container")
+    return Status(**known)
 
 
 def set_status(layout: Layout, identity: str, new: Status, durable: bool = True) -> None:

@@ -35,7 +35,7 @@ def clock() -> float:
 
 def restarts(container: Container, wanted: str, count: int, code: int) -> bool:
     """Whether a container is started again whose program has ended by itself, after ``count`` restarts."""
-    if wanted != "running":
+    if wanted == "stopped":
         return False
     policy = container.restart_policy or "no"
     if policy == "on-failure":

@@ -66,7 +66,9 @@ def _exited(layout: Layout, identity: str) -> None:
         code = lifecycle.exit_status(layout, identity) or 0
         status = container_state.status(layout, identity)
         again = restart_policy.in_a_row(status, restart_policy.clock())
-        status = replace(status, exit_code=code, finished_at=time.time(), in_a_row=again)
+        # Whoever stops a container writes that down first, so one whose status can't be read was to run.
+        wanted = "running" if status.wanted == container_state.UNKNOWN else status.wanted
+        status = replace(status, wanted=wanted, exit_code=code, finished_at=time.time(), in_a_row=again)
         if not restart_policy.restarts(container, status.wanted, status.restarts, code):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
@@ -162,7 +164,7 @@ def _boot(layout: Layout, identity: str) -> None:
     container = container_state.load(layout, identity)
     if container is None:
         return
-    now, status = container_state.observed(layout, container), container_state.status(layout, identity)
+    now, status = container_state.observed(layout, container), container_state.status_or_failure(layout, identity)
     if now.state == "started":
         return
     if restart_policy.boots(now, status):
