@@ -13,8 +13,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.con
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.config_resources import (
     UNLIMITED,
     Resources,
+    rdma,
 )
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.limits import version_2
 from ansible_collections.pycontainers.linux.tests.unit.oci_config.samples import (
     DOCKER,
     EVERYTHING,
@@ -37,10 +37,7 @@ def limits(name: str, value: Any) -> Resources:
 def test_rdma_devices() -> None:
     """A line per device, with what is limited of it."""
     found = limits("rdma", {"mlx5_1": {"hcaHandles": 3, "hcaObjects": 10000}, "ocrdma1": {"hcaObjects": 0}})
-    assert list(version_2(found)) == [
-        ("rdma.max", "mlx5_1 hca_handle=3 hca_object=10000"),
-        ("rdma.max", "ocrdma1 hca_object=0"),
-    ]
+    assert list(rdma(found)) == ["mlx5_1 hca_handle=3 hca_object=10000", "ocrdma1 hca_object=0"]
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,13 @@ def update(call: Call) -> int:
         groups = limits.groups()
         config_supported.supported_resources(resources, facts(groups))
         with failing(f"update container {identity}"):
-            limits.apply(groups, record.cgroup, resources)
-            if resources.devices:
-                set_rules(groups, record.cgroup, (*resources.devices, *DEFAULT_RULES))
+            written = limits.apply(groups, record.cgroup, resources)
+            try:
+                if resources.devices:
+                    set_rules(groups, record.cgroup, (*resources.devices, *DEFAULT_RULES))
+            except BaseException:
+                limits.put_back(written)
+                raise
     return 0
 
 

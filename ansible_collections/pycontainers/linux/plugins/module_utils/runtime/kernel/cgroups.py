@@ -66,10 +66,16 @@ class V2:
         """Make the cgroup with its controllers, which each group above must hand down (cgroup.subtree_control)."""
         above = self.root
         for name in path.split("/"):
-            _hand_down(above)
+            self.hand_down(above)
             above = f"{above}/{name}"
             with suppress(FileExistsError):
                 os.mkdir(above, 0o755)
+
+    def hand_down(self, directory: str) -> None:
+        """Enable our controllers for the children of a group."""
+        missing = idle_controllers(directory, V2_CONTROLLERS)
+        if missing:
+            write_file(f"{directory}/cgroup.subtree_control", " ".join(f"+{name}" for name in missing))
 
     def file(self, path: str, name: str) -> str:
         """The knob's file."""
@@ -101,15 +107,11 @@ class V1:
         return f"{self.hierarchies[controller]}/{path}/{file}"
 
 
-def _hand_down(directory: str) -> None:
-    """Enable our controllers for the children of a version 2 group."""
-    with open(f"{directory}/cgroup.controllers", encoding="utf-8") as file:
-        here = file.read().split()
-    with open(f"{directory}/cgroup.subtree_control", encoding="utf-8") as file:
-        enabled = file.read().split()
-    missing = [name for name in V2_CONTROLLERS if name in here and name not in enabled]
-    if missing:
-        write_file(f"{directory}/cgroup.subtree_control", " ".join(f"+{name}" for name in missing))
+def idle_controllers(directory: str, among: Sequence[str] = ()) -> list[str]:
+    """The controllers that a version 2 group has and its children do not; ``among`` these, if any are given."""
+    here = read_file(f"{directory}/cgroup.controllers").split()
+    enabled = read_file(f"{directory}/cgroup.subtree_control").split()
+    return [name for name in here if name not in enabled and (not among or name in among)]
 
 
 def cgroups(controllers: Sequence[str] = V1_CONTROLLERS) -> Cgroups:

@@ -15,6 +15,10 @@ from .config_devices import BlockIO, block_io, device_rules
 from .config_process import numbers
 from .fields import Field, first_repeated
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 UNLIMITED = -1
 LARGEST_INT64, LARGEST_UINT32, LARGEST_UINT64 = 2**63 - 1, 2**32 - 1, 2**64 - 1
 
@@ -208,6 +212,13 @@ def _rdma(name: str, field: Field) -> tuple[str, int | None, int | None]:
     if handles is None and objects is None:
         raise field.refusal("neither hcaHandles nor hcaObjects is limited by it")
     return name, handles, objects
+
+
+def rdma(resources: Resources) -> Iterator[str]:
+    """A line per device, the same for both versions of cgroups (admin-guide/cgroup-v1/rdma.rst)."""
+    for device, handles, objects in resources.rdma:
+        limits = (("hca_handle", handles), ("hca_object", objects))
+        yield " ".join((device, *(f"{name}={value}" for name, value in limits if value is not None)))
 
 
 def _unified(name: str, field: Field) -> tuple[str, str]:

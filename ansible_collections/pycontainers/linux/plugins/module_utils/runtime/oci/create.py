@@ -10,7 +10,7 @@ import time
 
 from ..core import store
 from ..errors import Failure, InvalidValue, failing
-from ..kernel import procfs, syscalls
+from ..kernel import freezer, procfs, syscalls
 from ..kernel.cgroups import Cgroups, exists
 from ..kernel.devices import set_rules
 from ..kernel.process import Process, process
@@ -73,10 +73,10 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
         content = file.read()
     document = decode(content)
     config = parse(document, wish.bundle, systemd=wish.systemd)
-    host_groups = None if wish.cgroup_manager == NO_CGROUP else groups()
-    host_groups, without = mappings.usable(host_groups, config) if host_groups else (None, ())
-    warnings = config.warnings + without + _check(config, host_groups, wish)
     path = config.cgroup.path if config.cgroup else f"pycontainers-{identity}"
+    host_groups = None if wish.cgroup_manager == NO_CGROUP else groups()
+    host_groups, without = mappings.usable(host_groups, path, config) if host_groups else (None, ())
+    warnings = config.warnings + without + _check(config, host_groups, wish)
     cgroup = (host_groups, path) if host_groups else None
     record = Record(
         id=identity,
@@ -91,6 +91,8 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
         annotations=config.annotations,
         hooks=[kind for kind, given in config.hooks.items() if given],
     )
+    if cgroup and not record.cgroup_made and freezer.frozen(*cgroup):
+        raise Failure(f"create container {identity}", f"its cgroup {path} is frozen", "thaw it, or take another")
     guarded = guard.by_trampoline(config)
     if wish.anew and not guarded:
         shield_interpreter(come_back=True)
@@ -199,6 +201,11 @@ def _create(
 def _make_cgroup(config: Config, groups: Cgroups, path: str) -> None:
     groups.create(path)
     apply(groups, path, config.resources)
+    owner = mappings.cgroup_owner(config)
+    if groups.version == 2 and owner > 0:
+        from .unified import hand_over
+
+        hand_over(groups.directories(path)[0], owner)
     rules = config.resources.devices
     everything = bool(rules) and rules[-1].whole and rules[-1].allow
     set_rules(groups, path, rules if everything else (*rules, *DEFAULT_RULES))

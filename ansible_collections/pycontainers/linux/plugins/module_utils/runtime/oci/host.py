@@ -28,7 +28,7 @@ def facts(groups: Cgroups | None, config: Config | None = None) -> Host:
         kernel=(int(release[0]), int("".join(filter(str.isdigit, release[1])))),
         last_capability=int(_read("/proc/sys/kernel/cap_last_cap") or 40),
         most_files=int(_read("/proc/sys/fs/nr_open") or 1 << 20),
-        page_sizes=_page_sizes(),
+        page_sizes=page_sizes(),
         seccomp_actions=frozenset(_read("/proc/sys/kernel/seccomp/actions_avail").split()),
         apparmor=_read("/sys/module/apparmor/parameters/enabled") == "Y",
         selinux=os.path.exists("/sys/fs/selinux/enforce"),
@@ -65,7 +65,7 @@ def _read(path: str) -> str:
     return ""
 
 
-def _page_sizes() -> frozenset[str]:
+def page_sizes() -> frozenset[str]:
     """Sizes as hugetlb's files spell them, from folders such as hugepages-2048kB."""
     found = set()
     with suppress(OSError):

@@ -65,7 +65,7 @@ def execute(
         ours, theirs = socket.socketpair()
         try:
             with failing(operation):
-                directories = groups().directories(record.cgroup) if record.cgroup else ()
+                directories = _group(record.cgroup, init.pid) if record.cgroup else ()
                 program = operations.compile_process(
                     process, config.seccomp, directories, target, kinds(config), containers.filters
                 )
@@ -106,6 +106,16 @@ def _labelled(process: Process, config: Config) -> Process:
 
         supported_labels(process, facts(None))
     return process
+
+
+def _group(path: str, pid: int) -> tuple[str, ...]:
+    """The directories of the container's group; with version 2 perhaps of one below, where its first process is."""
+    found = groups()
+    if found.version == 2:
+        from .unified import joinable
+
+        path = joinable(found, path, pid)
+    return found.directories(path)
 
 
 def _pinned(operation: str, pid: int) -> int:

@@ -1,18 +1,23 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``linux.resources`` as texts in a cgroup's files, of both versions (runtime-spec config-linux.md)."""
+"""Writing ``linux.resources`` to a cgroup's files, all or nothing, and what it is in those of version 1.
+
+Sources: runtime-spec config-linux.md, the kernel's admin-guide/cgroup-v1/.
+"""
 from __future__ import annotations
 
+import os
+
 from ..core import store
-from ..errors import Failure, InvalidValue, explain
+from ..errors import Failure, explain
 from ..kernel.cgroups import V1, Cgroups, cgroups, read_file, write_file
 from ..lean.contextlib import suppress
-from .config_resources import UNLIMITED, Cpu, Memory, Resources
+from .config_resources import UNLIMITED, Cpu, Memory, Resources, rdma
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 CONTROLLERS = (
     *("memory", "cpu", "cpuacct", "cpuset", "pids", "blkio", "freezer", "devices", "hugetlb"),
@@ -45,78 +50,100 @@ class Hierarchies(V1):
 def groups() -> Cgroups:
     """The host's control groups with all controllers that limits are known for."""
     found = cgroups(CONTROLLERS)
-    return Hierarchies(found.hierarchies) if isinstance(found, V1) else found
+    if isinstance(found, V1):
+        return Hierarchies(found.hierarchies)
+    from .unified import Unified
+
+    return Unified(found.directories("")[0].rstrip("/"))
 
 
-def apply(groups: Cgroups, path: str, resources: Resources) -> None:
-    """Write the limits. Raises :class:`Failure` for the first that the kernel refuses; those before are put back."""
+def apply(groups: Cgroups, path: str, resources: Resources) -> tuple[Text, ...]:
+    """Write the limits; returns what :func:`put_back` takes.
+
+    Raises :class:`Failure` for the first that the kernel refuses; those before are put back.
+    """
     written: list[Text] = []
-    wanted = _version_1(groups, path, resources) if groups.version == 1 else version_2(resources)
-    for name, text in wanted:
+    for name, text in _texts(groups, path, resources):
         try:
             file = groups.file(path, name)
-            before = read_file(file)
+            before = _before(file)
             write_file(file, text)
-        except OSError as error:
-            for changed, old in reversed(written):
-                with suppress(OSError):
-                    write_file(changed, old)
-            raise Failure(f"set {name} of cgroup {path} to {text}", explain(error)) from error
-        written += [(file, before)] if "\n" not in before and ":" not in before else []
+        except (OSError, Failure) as error:
+            put_back(written)
+            reason = _lacking(groups, path, name) or explain(error)
+            raise Failure(f"set {name} of cgroup {path} to {text}", reason) from error
+        old = _former(name, text, before)
+        written += [(file, old)] if old else []
+    return tuple(written)
 
 
-def version_2(resources: Resources) -> Iterator[Text]:
-    """The texts for the unified hierarchy."""
-    yield from _memory_2(resources.memory)
-    cpu = resources.cpu
-    if cpu.shares is not None:
-        yield "cpu.weight", str(1 + (cpu.shares - 2) * 9999 // 262142)
-    if cpu.quota is not None or cpu.period is not None:
-        quota = "max" if cpu.quota in (None, UNLIMITED) else str(cpu.quota)
-        yield "cpu.max", f"{quota} {cpu.period}" if cpu.period else quota
-    yield from _given(("cpu.max.burst", cpu.burst), ("cpu.idle", cpu.idle))
-    yield from _given(("cpuset.cpus", cpu.cpus or None), ("cpuset.mems", cpu.mems or None))
-    if resources.pids is not None:
-        yield "pids.max", _most(resources.pids)
-    block = resources.block_io
-    if block.weight is not None:
-        yield "io.weight", str(1 + (block.weight - 10) * 9999 // 990)
-    for major, minor, weight in block.weights:
-        yield "io.weight", f"{major}:{minor} {1 + (weight - 10) * 9999 // 990}"
-    rates = {"rbps": block.read_bps, "wbps": block.write_bps, "riops": block.read_iops, "wiops": block.write_iops}
-    for word, entries in rates.items():
-        for major, minor, rate in entries:
-            yield "io.max", f"{major}:{minor} {word}={rate or 'max'}"
-    for size, limit in resources.hugepages:
-        yield f"hugetlb.{size}.max", str(limit)
-    yield from (("rdma.max", text) for text in _rdma(resources))
-    yield from resources.unified
+def put_back(written: Sequence[Text]) -> None:
+    """Write the texts that were there before, newest first."""
+    for file, old in reversed(written):
+        with suppress(OSError):
+            write_file(file, old)
 
 
-def _memory_2(memory: Memory) -> Iterator[Text]:
-    if memory.swap is not None:
-        if memory.swap == UNLIMITED:
-            yield "memory.swap.max", "max"
-        elif memory.limit is None or memory.limit == UNLIMITED:
-            reason = "it includes memory, whose limit is not given with it"
-            raise InvalidValue("memory.swap", memory.swap, reason, "set memory.limit too")
-        else:
-            yield "memory.swap.max", str(memory.swap - memory.limit)
-    if memory.limit is not None:
-        yield "memory.max", _most(memory.limit)
-    if memory.reservation is not None:
-        yield "memory.low", _most(memory.reservation)
+def _texts(groups: Cgroups, path: str, resources: Resources) -> tuple[Text, ...]:
+    if groups.version == 1:
+        return tuple(_version_1(groups, path, resources))
+    from .unified import texts
+
+    return tuple(texts(groups, path, resources))
+
+
+def _before(file: str) -> str:
+    """What a file says. Some, such as memory.reclaim, can only be written.
+
+    A cpuset that says nothing has what those above have. With processes in it, it can't be made to say nothing again.
+    """
+    try:
+        return read_file(file) or (store.read(f"{file}.effective") or b"").decode().strip()
+    except OSError:
+        if not os.path.exists(file):
+            raise
+        return ""
+
+
+_KEYED = ("io.", "blkio.", "rdma.max", "net_prio.ifpriomap", "misc.max", "dmem.")
+"""The files, or how their names begin, in which what is written is a line of its own by its first word."""
+
+_GONE = {"io.max": "rbps=max wbps=max riops=max wiops=max", "io.latency": "target=0"}
+_GONE |= dict.fromkeys(("io.weight", "io.bfq.weight"), "default")
+"""What takes a device's line away again; in version 1 it is 0."""
+
+
+def _former(name: str, text: str, before: str) -> str:
+    """What makes a file say again what it said, after ``text`` was written to it; nothing where that is not known."""
+    file, key = name.rpartition("/")[2], text.partition(" ")[0]
+    if " " in text and file.startswith(_KEYED):
+        lines = [line for line in before.splitlines() if line.partition(" ")[0] == key]
+        if lines or ":" not in key:
+            return lines[0] if lines else ""
+        return f"{key} {_GONE.get(file, '0')}"
+    # Where there are more lines the first is the one that is written: "default 100" or "oom_kill_disable 0".
+    return before.partition("\n")[0].removeprefix("oom_kill_disable ") or "\n"
+
+
+def _lacking(groups: Cgroups, path: str, name: str) -> str:
+    """Why the group has no such file, if it is for want of the controller."""
+    from .unified import Unified
+
+    controller = name.partition(".")[0]
+    return groups.why_missing(path, controller) if isinstance(groups, Unified) else ""
 
 
 def _version_1(groups: Cgroups, path: str, resources: Resources) -> Iterator[Text]:
     yield from _memory_1(groups, path, resources.memory)
-    yield from cpu_1(resources.cpu)
+    yield from _cpu_1(groups, path, resources.cpu)
     if resources.pids is not None:
         yield "pids/pids.max", _most(resources.pids)
     block = resources.block_io
-    yield from _given(("blkio/blkio.weight", block.weight), ("blkio/blkio.leaf_weight", block.leaf_weight))
+    # Which of the two a kernel has depends on its schedulers.
+    fair = "" if os.path.exists(groups.file(path, "blkio/blkio.weight")) else "bfq."
+    yield from _given((f"blkio/blkio.{fair}weight", block.weight), ("blkio/blkio.leaf_weight", block.leaf_weight))
     for word, entries in (
-        ("weight_device", block.weights),
+        (f"{fair}weight_device", block.weights),
         ("leaf_weight_device", block.leaf_weights),
         ("throttle.read_bps_device", block.read_bps),
         ("throttle.write_bps_device", block.write_bps),
@@ -126,10 +153,13 @@ def _version_1(groups: Cgroups, path: str, resources: Resources) -> Iterator[Tex
         for major, minor, value in entries:
             yield f"blkio/blkio.{word}", f"{major}:{minor} {value}"
     for size, limit in resources.hugepages:
-        yield f"hugetlb/hugetlb.{size}.limit_in_bytes", str(limit)
+        # Limits are on what is reserved, where the kernel counts it, and on what is used.
+        for name in (f"hugetlb/hugetlb.{size}.rsvd.limit_in_bytes", f"hugetlb/hugetlb.{size}.limit_in_bytes"):
+            if "rsvd" not in name or os.path.exists(groups.file(path, name)):
+                yield name, str(limit)
     yield from _given(("net_cls/net_cls.classid", resources.class_id))
     yield from (("net_prio/net_prio.ifpriomap", f"{name} {priority}") for name, priority in resources.priorities)
-    yield from (("rdma/rdma.max", text) for text in _rdma(resources))
+    yield from (("rdma/rdma.max", text) for text in rdma(resources))
 
 
 def _memory_1(groups: Cgroups, path: str, memory: Memory) -> Iterator[Text]:
@@ -138,8 +168,11 @@ def _memory_1(groups: Cgroups, path: str, memory: Memory) -> Iterator[Text]:
         *_given(("memory/memory.limit_in_bytes", memory.limit)),
         *_given(("memory/memory.memsw.limit_in_bytes", memory.swap)),
     ]
-    if len(both) == 2:
-        now = int(store.read(groups.file(path, both[1][0])) or 0)
+    swap_file = "memory/memory.memsw.limit_in_bytes"
+    if memory.limit == UNLIMITED and memory.swap is None and os.path.exists(groups.file(path, swap_file)):
+        both.insert(0, (swap_file, str(UNLIMITED)))
+    elif len(both) == 2:
+        now = int(store.read(groups.file(path, swap_file)) or 0)
         if memory.swap == UNLIMITED or (memory.swap or 0) > now:
             both.reverse()
     yield from both
@@ -152,26 +185,18 @@ def _memory_1(groups: Cgroups, path: str, memory: Memory) -> Iterator[Text]:
         yield "memory/memory.oom_control", str(int(memory.disable_oom_killer))
 
 
-def cpu_1(cpu: Cpu) -> Iterator[Text]:
+def _cpu_1(groups: Cgroups, path: str, cpu: Cpu) -> Iterator[Text]:
     """The texts for version 1's cpu and cpuset; a period comes before what must fit into it."""
-    yield from _given(
-        ("cpu/cpu.shares", cpu.shares),
-        ("cpu/cpu.rt_period_us", cpu.realtime_period),
-        ("cpu/cpu.rt_runtime_us", cpu.realtime_runtime),
-        ("cpu/cpu.cfs_period_us", cpu.period),
-        ("cpu/cpu.cfs_quota_us", cpu.quota),
-        ("cpu/cpu.cfs_burst_us", cpu.burst),
-        ("cpu/cpu.idle", cpu.idle),
-        ("cpuset/cpuset.cpus", cpu.cpus or None),
-        ("cpuset/cpuset.mems", cpu.mems or None),
-    )
-
-
-def _rdma(resources: Resources) -> Iterator[str]:
-    """A line per device, the same for both versions (admin-guide/cgroup-v1/rdma.rst)."""
-    for device, handles, objects in resources.rdma:
-        limits = _given(("hca_handle", handles), ("hca_object", objects))
-        yield " ".join((device, *(f"{name}={text}" for name, text in limits)))
+    shares, idle = ("cpu/cpu.shares", cpu.shares), ("cpu/cpu.idle", cpu.idle)
+    # An idle group takes no shares.
+    yield from _given(*((shares, idle) if cpu.idle else (idle, shares)))
+    yield from _given(("cpu/cpu.rt_period_us", cpu.realtime_period), ("cpu/cpu.rt_runtime_us", cpu.realtime_runtime))
+    most = (("cpu/cpu.cfs_period_us", cpu.period), ("cpu/cpu.cfs_quota_us", cpu.quota))
+    burst = ("cpu/cpu.cfs_burst_us", cpu.burst)
+    # A burst is never above the quota, neither before nor after.
+    lower = cpu.burst is not None and cpu.burst < int(store.read(groups.file(path, burst[0])) or 0)
+    yield from _given(*((burst, *most) if lower else (*most, burst)))
+    yield from _given(("cpuset/cpuset.cpus", cpu.cpus or None), ("cpuset/cpuset.mems", cpu.mems or None))
 
 
 def _given(*pairs: tuple[str, object]) -> Iterator[Text]:

@@ -38,6 +38,19 @@ def outside(extents: Sequence[Extent], identity: int) -> int:
     return -1
 
 
+def cgroup_owner(config: Config) -> int:
+    """The host's id of the user who may make groups in the container's; -1 where nobody new may, or it is not known.
+
+    It is the program's user where the container has a cgroup namespace of its own and can write to what it is shown
+    (runtime-spec config-linux.md, "Cgroup ownership").
+    """
+    shown = [each for each in config.mounts if each.destination == "/sys/fs/cgroup"]
+    writable = shown and shown[-1].type.startswith("cgroup") and not shown[-1].flags & syscalls.MS_RDONLY
+    if not writable or not config.process or not config.namespaces.new & syscalls.CLONE_NEWCGROUP:
+        return -1
+    return outside(config.uid_mappings, config.process.uid) if has_users(config) else config.process.uid
+
+
 def check(config: Config) -> None:
     """What an unprivileged user can't have. Raises :class:`InvalidValue` with the field's path."""
     if not os.geteuid():
@@ -53,15 +66,25 @@ def check(config: Config) -> None:
         raise InvalidValue("process.user.additionalGids", config.process.groups, reason, "map more groups")
 
 
-def usable(groups: Cgroups, config: Config) -> tuple[Cgroups | None, tuple[str, ...]]:
-    """The cgroups if the caller may make some, else none, with a warning. Raises :class:`InvalidValue` for limits."""
-    if not os.geteuid() or all(os.access(top, os.W_OK) for top in groups.directories("")):
+def usable(groups: Cgroups, path: str, config: Config) -> tuple[Cgroups | None, tuple[str, ...]]:
+    """The cgroups if the caller may make this one, else none, with a warning. Raises :class:`InvalidValue` for limits.
+
+    A user may where a group above has been handed over.
+    """
+    if not os.geteuid() or all(_writable(directory) for directory in groups.directories(path)):
         return groups, ()
     nothing = resources(Field("resources", {}, []), fresh=True)
     if config.resources._replace(devices=()) != nothing._replace(devices=()):
         reason = "this user may make no cgroup, so there is nothing that would keep limits"
         raise InvalidValue("linux.resources", "limits", reason, "take them out, or have a cgroup handed over")
     return None, ("the container gets no cgroup, since this user may make none",)
+
+
+def _writable(directory: str) -> bool:
+    """Whether the folder can be made, or is there and takes processes."""
+    while not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    return os.access(directory, os.W_OK) and os.access(f"{directory}/cgroup.procs", os.W_OK)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from contextlib import suppress
 from ..errors import Failure
 from ..kernel.cgroups import Cgroups, read_file
 from ..typed import Any
+from .host import page_sizes
 
 NO_LIMIT = 2**64 - 1
 """How a limit that is not set is told: the largest number of 64 bits."""
@@ -23,6 +24,9 @@ _TICK = 10**9 // os.sysconf("SC_CLK_TCK")
 
 _IO = {"rbytes": ("Read", "ioServiceBytesRecursive"), "wbytes": ("Write", "ioServiceBytesRecursive")}
 _IO |= {"rios": ("Read", "ioServicedRecursive"), "wios": ("Write", "ioServicedRecursive")}
+
+
+_HUGE_1 = "hugetlb/hugetlb"
 
 
 class _Files:
@@ -43,6 +47,18 @@ class _Files:
     def table(self, name: str) -> dict[str, int]:
         lines = (line.split() for line in self.text(name).splitlines())
         return {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdigit()}
+
+    def pressure(self, controller: str) -> dict[str, Any]:
+        """How long processes have waited for it, as ``psi``; nothing where the kernel does not tell."""
+        lines = (line.split() for line in self.text(f"{controller}.pressure").splitlines())
+        found = {kind: dict(_waited(pair) for pair in pairs) for kind, *pairs in lines}
+        return {"psi": found} if found else {}
+
+
+def _waited(pair: str) -> tuple[str, float]:
+    """Percents of some time, or the total in microseconds."""
+    name, _, value = pair.partition("=")
+    return name, int(value) if name == "total" else float(value)
 
 
 def statistics(groups: Cgroups, path: str) -> dict[str, Any]:
@@ -75,24 +91,45 @@ def _version_2(files: _Files) -> dict[str, Any]:
             if name in _IO:
                 operation, list_name = _IO[name]
                 io.setdefault(list_name, []).append(_transfer(device, operation, value))
-    swap = {"usage": files.number("memory.swap.current"), "limit": files.number("memory.swap.max")}
+    now, most = files.number("memory.current"), files.number("memory.max")
+    swapped, swap_most = files.number("memory.swap.current"), files.number("memory.swap.max")
     return {
-        "cpu": {"usage": usage, "throttling": _throttling(cpu, cpu.get("throttled_usec", 0) * 1000)},
+        "cpu": {
+            "usage": usage,
+            "throttling": _throttling(cpu, cpu.get("throttled_usec", 0) * 1000),
+            **files.pressure("cpu"),
+        },
         "memory": {
             "cache": memory.get("file", 0),
             "usage": {
-                "usage": files.number("memory.current"),
-                "limit": files.number("memory.max"),
+                "usage": now,
+                "limit": most,
                 "max": files.number("memory.peak"),
                 "failcnt": events.get("max", 0),
             },
-            "swap": swap,
+            # Clients know it from version 1 as what memory and swap come to together.
+            "swap": {"usage": now + swapped, "limit": min(most + swap_most, NO_LIMIT)},
             "raw": memory,
+            **files.pressure("memory"),
         },
         "pids": _pids(files, ""),
-        "blkio": io,
-        "hugetlb": {},
+        "blkio": {**io, **files.pressure("io")},
+        "hugetlb": {size: _huge_2(files, size) for size in page_sizes() if files.text(f"hugetlb.{size}.max")},
     }
+
+
+def _huge_2(files: _Files, size: str) -> dict[str, int]:
+    """Bytes in huge pages: what is reserved, where the kernel counts that."""
+    name = f"hugetlb.{size}"
+    reserved = f"{name}.rsvd" if files.text(f"{name}.rsvd.current") else name
+    return {"usage": files.number(f"{reserved}.current"), "failcnt": files.table(f"{name}.events").get("max", 0)}
+
+
+def _huge_1(files: _Files, size: str) -> dict[str, int]:
+    name = f"{_HUGE_1}.{size}"
+    reserved = f"{name}.rsvd" if files.text(f"{name}.rsvd.usage_in_bytes") else name
+    names = {"usage": "usage_in_bytes", "max": "max_usage_in_bytes", "failcnt": "failcnt"}
+    return {key: files.number(f"{reserved}.{file}") for key, file in names.items()}
 
 
 def _version_1(files: _Files) -> dict[str, Any]:
@@ -123,7 +160,7 @@ def _version_1(files: _Files) -> dict[str, Any]:
         },
         "pids": _pids(files, "pids/"),
         "blkio": io,
-        "hugetlb": {},
+        "hugetlb": {size: _huge_1(files, size) for size in page_sizes() if files.text(f"{_HUGE_1}.{size}.failcnt")},
     }
 
 
