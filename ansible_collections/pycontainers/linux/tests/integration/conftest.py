@@ -15,6 +15,7 @@ from testbed.instance import VARIABLE, Instance
 from testbed.registry import standing
 
 NAME = "integration"
+VM = "vm1"
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,21 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         finally:
             standing.down(directory=storage)
             fleet.testbed("down")
+
+
+@pytest.fixture(scope="session")
+def machine(fleet: Fleet) -> Iterator[Fleet]:
+    """The testbed with a virtual machine that runs nginx as the playbook deploys it."""
+    fleet.testbed("up", str(len(HOSTS)), "--vm")
+    run = fleet.play(
+        "deploy_nginx",
+        deploy_nginx_hosts=VM,
+        deploy_nginx_image=f"{fleet.registry}/nginx:latest",
+        deploy_nginx_memory="64m",
+        deploy_nginx_cpus="0.5",
+        deploy_nginx_timeout=120,
+        host_insecure_registries=[fleet.registry],
+    )
+    assert run.status == 0, run.output
+    yield fleet
+    fleet.shell(VM, "poweroff")

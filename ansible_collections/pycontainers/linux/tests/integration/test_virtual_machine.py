@@ -6,34 +6,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, Fleet
+from ansible_collections.pycontainers.linux.tests.integration.fleet import Fleet
 
 pytestmark = pytest.mark.vm
 
 HOST = "vm1"
-
-
-@pytest.fixture(scope="module")
-def machine(fleet: Fleet) -> Iterator[Fleet]:
-    """The testbed with a virtual machine that runs nginx as the playbook deploys it."""
-    fleet.testbed("up", str(len(HOSTS)), "--vm")
-    run = fleet.play(
-        "deploy_nginx",
-        deploy_nginx_hosts=HOST,
-        deploy_nginx_image=f"{fleet.registry}/nginx:latest",
-        deploy_nginx_memory="64m",
-        deploy_nginx_cpus="0.5",
-        deploy_nginx_timeout=120,
-        host_insecure_registries=[fleet.registry],
-    )
-    assert run.status == 0, run.output
-    yield fleet
-    fleet.shell(HOST, "poweroff")
 
 
 def _inspect(fleet: Fleet) -> Any:
