@@ -33,6 +33,7 @@ PACKAGES = {
     "qemu-x86_64": ("qemu-user",),
     "umoci": ("umoci",),
     "tini-static": ("tini",),
+    "newuidmap": ("uidmap",),
 }
 """What is unpacked for a program, named by the program."""
 
@@ -46,8 +47,8 @@ LIBRARIES = {
 """What it is linked to. This is installed, since conmon calls podman without the variables that would name a folder."""
 
 
-def client(name: str) -> dict[str, str]:
-    """The environment in which a client can be called by name. The test is skipped where it can't be had."""
+def unpacked(name: str) -> Path:
+    """The folder with a program's packages. The test is skipped where they can't be had."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         pytest.skip(f"{name} is taken from Debian's packages, and there is no apt-get here")
     root = CACHE / name
@@ -56,6 +57,12 @@ def client(name: str) -> dict[str, str]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.is_dir():
             _unpack(name, root)
+    return root
+
+
+def client(name: str) -> dict[str, str]:
+    """The environment in which a client can be called by name. The test is skipped where it can't be had."""
+    root = unpacked(name)
     environment = {"PATH": f"{root}/usr/sbin:{root}/usr/bin:{os.environ['PATH']}", "HOME": str(CACHE)}
     if not _runs(name, environment) and name in LIBRARIES:
         _apt(["install", "-y", "--no-install-recommends", *LIBRARIES[name]], CACHE)

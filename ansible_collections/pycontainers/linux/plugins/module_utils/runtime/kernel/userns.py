@@ -89,7 +89,8 @@ def _mapped_by(name: str, pid: int, ids: Ids) -> None:
     with failing(operation):
         done = subprocess.run([found[0], str(pid), *numbers], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Failure(operation, done.stderr.strip() or f"status {done.returncode}", "see /etc/subuid and /etc/subgid")
+        said = done.stderr.strip().removeprefix(f"{name}: ")
+        raise Failure(operation, said or f"status {done.returncode}", "see /etc/subuid and /etc/subgid")
 
 
 def _lines(ids: Ids) -> str:

@@ -58,6 +58,10 @@ def check(config: Config) -> None:
     if not has_users(config):
         reason = "without a user namespace only root can create a container"
         raise InvalidValue("linux.namespaces", "no user namespace", reason, "add one of the type user")
+    shifted = [index for index, mount in enumerate(config.mounts) if mount.id_mapping]
+    if shifted:
+        reason = "only root can have an id-mapped mount"
+        raise InvalidValue(f"mounts[{shifted[0]}]", config.mounts[shifted[0]].destination, reason)
     from ..kernel import userns
 
     denied = config.namespaces.new & syscalls.CLONE_NEWUSER and userns.alone(config.uid_mappings, config.gid_mappings)
