@@ -334,14 +334,14 @@ def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tupl
 
 def _mounted(layout: Layout) -> set[str]:
     """The layers that an overlay stands on which this process sees, whoever has mounted it."""
-    from ..kernel.mounts import mounts, overlay
+    from ..kernel.mounts import mounts
+    from ..kernel.overlay import overlay
 
     found = set()
-    for mount in mounts():
-        for lower in overlay(mount).lower if mount.fstype == "overlay" else ():
+    for mount in filter(lambda mount: mount.fstype == "overlay", mounts()):
+        for lower in overlay(mount, lambda: layout.overlay(mount.target)).lower:
             folder, name = os.path.split(lower)
-            # Names that did not fit the option's page are relative to the folder of layers.
-            if folder in ("", layout.layer("").rstrip("/")):
+            if folder == layout.layer("").rstrip("/"):
                 found.add(name)
     return found
 

@@ -8,13 +8,13 @@ said of who packed it. Files are opened by descriptor from the root on, and no s
 """
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 
+from .names import OPAQUE, WHITEOUT
+from .overlay import is_opaque
 from .tar import BLOCK, BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK
-from .tree import OPAQUE, OVERLAY_OPAQUE, WHITEOUT
 
 PIECE = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -56,7 +56,7 @@ class Packing:
         yield bytes(2 * BLOCK)
 
     def _below(self, folder: int, path: bytes) -> Iterator[bytes]:
-        if self._overlay and _is_opaque(folder):
+        if self._overlay and is_opaque(folder):
             yield self._empty(path + OPAQUE.encode())
         for name in sorted(os.fsencode(each) for each in os.listdir(folder)):
             there = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -183,14 +183,6 @@ def _block(
     block = b"".join(fields)
     return block[:148] + b"%06o\0 " % sum(block) + block[156:]
 
-
-def _is_opaque(folder: int) -> bool:
-    try:
-        return os.getxattr(folder, OVERLAY_OPAQUE) == b"y"
-    except OSError as error:
-        if error.errno not in (errno.ENODATA, errno.ENOTSUP):
-            raise
-        return False
 
 
 def _xattrs(descriptor: int, path: bytes = b"") -> dict[str, bytes]:

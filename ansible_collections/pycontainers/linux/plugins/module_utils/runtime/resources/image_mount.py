@@ -9,6 +9,7 @@ overlay is mounted where nobody looks, and what gets to the directory is a copy 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 
 from ..core.layout import Layout
@@ -16,7 +17,8 @@ from ..errors import Failure, failing
 from ..image import content
 from ..image.content import StoredImage
 from ..kernel import syscalls
-from ..kernel.mounts import Mount, mount_overlay, mounted, mounts, overlay
+from ..kernel.mounts import Mount, mounted, mounts
+from ..kernel.overlay import Overlay, mount_overlay, overlay
 
 
 def mount(layout: Layout, image: StoredImage, path: str) -> None:
@@ -29,19 +31,19 @@ def mount(layout: Layout, image: StoredImage, path: str) -> None:
         try:
             if mounted(os.path.realpath(path)):
                 raise Failure(operation, "something is mounted there", "unmount that first, or give another directory")
-            _mount(layout, image.layers, target)
+            _mount(layout, image.layers, target, os.path.realpath(path))
         finally:
             os.close(target)
 
 
-def _mount(layout: Layout, layers: tuple[str, ...], target: int) -> None:
+def _mount(layout: Layout, layers: tuple[str, ...], target: int, path: str) -> None:
     os.makedirs(layout.run, mode=0o700, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mount-", dir=layout.run) as aside:
         # An overlay without an upper directory needs two lower ones.
         empty, merged = f"{aside}/empty", f"{aside}/merged"
         os.mkdir(empty, 0o755)
         os.mkdir(merged, 0o700)
-        mount_overlay(merged, (*layers, empty), "", "")
+        mount_overlay(merged, Overlay((*layers, empty)), lambda: layout.overlay(path))
         try:
             tree = syscalls.open_tree(merged)
             try:
@@ -62,15 +64,20 @@ def unmount(layout: Layout, path: str) -> None:
         raise Failure(f"unmount {path}", "no image is mounted there", "see pycontainers mount")
     with failing(f"unmount {path}", "end what uses it (see fuser -m)"):
         syscalls.umount(target)
+    shutil.rmtree(layout.overlay(target), ignore_errors=True)
 
 
 def is_image(layout: Layout, there: Mount) -> bool:
     """Whether a mount is of an image of ours: an overlay of layers, without anything above."""
     if there.fstype != "overlay":
         return False
-    found = overlay(there)
+    found = _overlay(layout, there)
     folder = layout.layer("").rstrip("/")
-    return not found.upper and any(os.path.dirname(each) in ("", folder) for each in found.lower)
+    return not found.upper and any(os.path.dirname(each) == folder for each in found.lower)
+
+
+def _overlay(layout: Layout, there: Mount) -> Overlay:
+    return overlay(there, lambda: layout.overlay(there.target))
 
 
 def image_mounts(layout: Layout) -> list[tuple[str, tuple[str, ...]]]:
@@ -78,6 +85,6 @@ def image_mounts(layout: Layout) -> list[tuple[str, tuple[str, ...]]]:
     found = []
     for each in mounts():
         if is_image(layout, each):
-            names = [os.path.basename(lower) for lower in overlay(each).lower[:-1]]
+            names = [os.path.basename(lower) for lower in _overlay(layout, each).lower[:-1]]
             found.append((each.target, tuple(f"sha256:{name}" for name in names)))
     return found
