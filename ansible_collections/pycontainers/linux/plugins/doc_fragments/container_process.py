@@ -127,6 +127,19 @@ options:
         namespaces have of their own; those of the network, of message queues and of System V IPC.
       - For a new container the default is none.
     type: dict
+  tty:
+    description:
+      - Whether the container's program has a terminal. What it writes there is in the container's log as well, and
+        C(pycontainers attach) gives the terminal to somebody.
+      - The variable C(TERM) is V(xterm) unless O(env) or the image says otherwise.
+      - For a new container the default is V(false).
+    type: bool
+  interactive:
+    description:
+      - Whether the program's standard input stays open while nobody is attached, and C(pycontainers attach) can write
+        to it. Without it the program reads nothing.
+      - For a new container the default is V(false).
+    type: bool
   oom_score_adj:
     description:
       - How soon the kernel ends the container's processes when the host's memory runs out, from V(-1000), which is

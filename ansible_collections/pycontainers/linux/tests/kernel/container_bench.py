@@ -128,7 +128,7 @@ class Host:
         """Call the command line, as an installed one is called."""
         given: dict[str, Any] = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
         return subprocess.run(
-            [*self._command(), *words], capture_output=True, text=True, timeout=30, check=False, **given, **options
+            self.command(*words), capture_output=True, text=True, timeout=30, check=False, **given, **options
         )
 
     def ok(self, *words: str, stdin: str | None = None) -> str:
@@ -149,7 +149,7 @@ class Host:
     def beside(self, *words: str, **streams: int) -> Iterator[subprocess.Popen[bytes]]:
         """Run a verb beside the test, and end it if the test has not."""
         given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | streams
-        command = [*self._command(), *words]
+        command = self.command(*words)
         with subprocess.Popen(
             command, start_new_session=True, stdin=given["stdin"], stdout=given["stdout"], stderr=given["stderr"]
         ) as running:
@@ -158,9 +158,10 @@ class Host:
             finally:
                 running.kill()
 
-    def _command(self) -> list[str]:
+    def command(self, *words: str) -> list[str]:
+        """The words by which the installed command line is called."""
         command = [sys.executable, "-I", f"{self.layout.runtimes}/current/pycontainers"]
-        return [*command, "--root", self.layout.root, "--run", self.layout.run]
+        return [*command, "--root", self.layout.root, "--run", self.layout.run, *words]
 
     def close(self) -> None:
         """End and remove all there is, also what a test has broken; nothing of it may run then."""

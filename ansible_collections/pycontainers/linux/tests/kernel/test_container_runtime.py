@@ -109,14 +109,14 @@ def test_it_is_compiled(readable: Layout) -> None:
 def test_the_first_process_imports_little(readable: Layout) -> None:
     """What a container's first process imports is a short list, since each start waits for it."""
     runtime(readable)
-    script = "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import runtime.oci.init; " \
+    script = "import sys; before = set(sys.modules); sys.path.insert(0, sys.argv[1]); import runtime.oci.first; " \
              "print(*sorted(set(sys.modules) - before))"  # fmt: skip
     folder = os.path.realpath(f"{readable.runtimes}/current")
     command = [sys.executable, "-I", "-S", "-c", script, folder]
     found = set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split())
     ours = {each for each in found if each.split(".")[0] == "runtime"}
     assert ours == {
-        "runtime", "runtime.oci", "runtime.oci.init", "runtime.kernel", "runtime.kernel.seccomp",
+        "runtime", "runtime.oci", "runtime.oci.first", "runtime.oci.init", "runtime.kernel", "runtime.kernel.seccomp",
         "runtime.kernel.security", "runtime.kernel.syscalls", "runtime.kernel.process_calls", "runtime.kernel.procfs",
         "runtime.lean", "runtime.lean.ctypes",
     }  # fmt: skip

@@ -334,12 +334,14 @@ def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tupl
 
 def _mounted(layout: Layout) -> set[str]:
     """The layers that an overlay stands on which this process sees, whoever has mounted it."""
+    import functools
+
     from ..kernel.mounts import mounts
     from ..kernel.overlay import overlay
 
     found = set()
-    for mount in filter(lambda mount: mount.fstype == "overlay", mounts()):
-        for lower in overlay(mount, lambda: layout.overlay(mount.target)).lower:
+    for mount in filter(lambda each: each.fstype == "overlay", mounts()):
+        for lower in overlay(mount, functools.partial(layout.overlay, mount.target)).lower:
             folder, name = os.path.split(lower)
             if folder == layout.layer("").rstrip("/"):
                 found.add(name)

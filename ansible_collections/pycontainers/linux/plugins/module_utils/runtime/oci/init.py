@@ -13,6 +13,7 @@ fd    what
 3     the set-up operations, marshalled: a sequence of (operation, arguments…)
 4     reports: READY when all but exec is done, one line if an operation fails; closed by exec
 5     the barrier: it ends when the waiter has written down which process this is
+7     the socket that the master of the program's terminal is sent over, if it has one
 ====  =======================================================================================
 
 Paths inside the root filesystem are looked up by openat2(2) with RESOLVE_IN_ROOT and acted on through the
@@ -21,10 +22,8 @@ descriptor, so that a symbolic link in an image leads nowhere but into the conta
 from __future__ import annotations
 
 import errno
-import marshal
 import os
 import stat
-import sys
 
 from ..kernel import process_calls, procfs, seccomp, security, syscalls
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
 
-PROGRAM, REPORT, BARRIER = 3, 4, 5
+PROGRAM, REPORT, BARRIER, CONSOLE = 3, 4, 5, 7
 READY = b"\0"
 """Reported before exec to whoever waits for the start: a first process that died on the way reports nothing."""
 
@@ -207,8 +206,8 @@ class Init:
         os.umask(mask)
 
     def streams(self, user: int) -> None:
-        """Give stdout and stderr to the user, who could not open them by /dev/stdout otherwise."""
-        for descriptor in (1, 2):
+        """Give the standard streams to the user, who could not open them by /dev/stdout otherwise."""
+        for descriptor in (0, 1, 2):
             if stat.S_ISREG(os.fstat(descriptor).st_mode) or stat.S_ISFIFO(os.fstat(descriptor).st_mode):
                 os.fchown(descriptor, user, -1)
 
@@ -379,17 +378,3 @@ def _describe(operation: Sequence[Any], error: Exception) -> str:
     words = " ".join(str(each) for each in operation[1:3] if not isinstance(each, bytes))
     where = f" ({error.filename})" if error.filename and str(error.filename) not in words else ""
     return f"{operation[0]} {words}: {error.strerror}{where}"
-
-
-def main() -> NoReturn:
-    """Read the program and carry it out."""
-    security.shield_interpreter()
-    with os.fdopen(os.dup(PROGRAM), "rb") as file:
-        program = marshal.load(file)
-    # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    # An import after the pivot would run what the container has at that path.
-    sys.meta_path.clear()
-    os.read(BARRIER, 1)
-    os.setsid()
-    run(program, Init())

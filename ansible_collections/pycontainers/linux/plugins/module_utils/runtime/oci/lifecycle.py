@@ -28,6 +28,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel.process import Process, parse_stat, process
+from . import streams
 
 if TYPE_CHECKING:
     from .program import Operation
@@ -39,9 +40,14 @@ KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
 
-def start(layout: Layout, identity: str, program: tuple[Operation, ...]) -> Process:
+LOG_PATIENCE = 5.0
+"""Seconds within which a logger must have written the rest of what a program has said; then nobody waits for it."""
+
+
+def start(layout: Layout, identity: str, program: tuple[Operation, ...], stdin: str) -> Process:
     """Start a container's process and return it once the program is executed. The files in its run folder are made.
 
+    ``stdin`` is what the program reads, see :mod:`.streams`.
     The program may have ended again by then. Raises ``OSError`` or :class:`Failure` with the line that init
     reported; nothing runs then.
     """
@@ -52,7 +58,7 @@ def start(layout: Layout, identity: str, program: tuple[Operation, ...]) -> Proc
     read_end, write_end = os.pipe()
     waiter = os.fork()
     if not waiter:
-        _run_waiter(layout, identity, (*program[:-1], ("ready",), program[-1]), write_end)
+        _run_waiter(layout, identity, (*program[:-1], ("ready",), program[-1]), stdin, write_end)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as file:
         report = file.read()
@@ -66,11 +72,11 @@ def start(layout: Layout, identity: str, program: tuple[Operation, ...]) -> Proc
     return init
 
 
-def _run_waiter(layout: Layout, identity: str, program: Any, report: int) -> None:
+def _run_waiter(layout: Layout, identity: str, program: Any, stdin: str, report: int) -> None:
     """In the child: never return into the caller's code, whatever happens."""
     try:
         os.setsid()
-        resume(layout, identity, program, report)
+        resume(layout, identity, program, stdin, report)
     except Exception as error:  # the caller hears of it, and raises it
         os.write(report, explain(error).encode())
     finally:
@@ -87,7 +93,7 @@ def _last_words(layout: Layout, identity: str) -> str:
     return f"its first process ended before the program was executed, and said: {words}"
 
 
-def resume(layout: Layout, identity: str, program: Any, report: int = -1) -> None:
+def resume(layout: Layout, identity: str, program: Any, stdin: str, report: int = -1) -> None:
     """Become the waiter of a new run; the calling process leads its session."""
     from .waiter import become_waiter
 
@@ -102,6 +108,7 @@ def resume(layout: Layout, identity: str, program: Any, report: int = -1) -> Non
         layout=(layout.root, layout.run),
         kept=layout.running(identity),
         log=log(layout, identity),
+        stdin=stdin,
         report=report,
     )
 
@@ -135,7 +142,7 @@ def waiter(layout: Layout, identity: str) -> Process | None:
 
 def forget(layout: Layout, identity: str) -> None:
     """Drop what is known of an earlier run."""
-    for name in ("init", "exit", "waiter.json"):
+    for name in ("init", "exit", "waiter.json", streams.RECORD):
         store.remove(layout.running(identity, name))
 
 
@@ -155,11 +162,25 @@ def stop(layout: Layout, identity: str, number: int, seconds: float) -> int | No
     if init and init.signal(number) and not init.wait(seconds):
         _end(init)
     status = _await_status(layout, identity) if init and shell else exit_status(layout, identity)
+    await_log(layout, identity)
     if shell and shell.alive:
         _end_waiter(shell.pid)
         # It may just have begun the next run, and have written that down only now.
         _end(running(layout, identity))
     return status
+
+
+def logger(layout: Layout, identity: str) -> Process | None:
+    """The reader of the container's terminal, alive or not, if it has been given one."""
+    return streams.logger(layout.running(identity))
+
+
+def await_log(layout: Layout, identity: str) -> None:
+    """Wait until all that a program with a terminal has said is in the log; it has ended, and so will its logger."""
+    reader = logger(layout, identity)
+    if reader and reader.wait(LOG_PATIENCE):
+        with suppress(ChildProcessError):
+            os.waitpid(reader.pid, os.WNOHANG)
 
 
 def _end(init: Process | None) -> None:

@@ -56,11 +56,12 @@ def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tupl
         *_namespaces(linux["namespaces"]),
         # While /proc is the host's: below the container's it may be read-only.
         *(("setting", name.translate(_SEPARATORS), value) for name, value in linux.get("sysctl", {}).items()),
-        ("streams", process["user"]["uid"]),
+        *(() if process.get("terminal") else (("streams", process["user"]["uid"]),)),
         ("rootfs", config["root"]["path"]),
         *(operation for each in config["mounts"] for operation in _mount(each, groups, config)),
         *_devices(config["mounts"]),
         ("folder", process["cwd"]),
+        *_terminal(process),
         *(("readonly", path) for path in linux["readonlyPaths"]),
         *(("mask", path) for path in linux["maskedPaths"]),
         *((("readonly_root",),) if config["root"].get("readonly") else ()),
@@ -69,6 +70,14 @@ def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tupl
         *((name, config[name]) for name in ("hostname", "domainname") if name in config),
         *_process(process, filters(config, cache)),
     )
+
+
+def _terminal(process: dict[str, Any]) -> list[Operation]:
+    """The terminal of a program that is to have one, before anything is masked that its place could lead to."""
+    if not process.get("terminal"):
+        return []
+    size = process.get("consoleSize", {})
+    return [("terminal", process["user"]["uid"], (size["height"], size["width"]) if size else ())]
 
 
 def _devices(mounts: list[dict[str, Any]]) -> list[Operation]:

@@ -46,7 +46,7 @@ class Wishes:
     ``capabilities`` is the bounding set, and what root has in effect. ``profile`` is a seccomp profile, None for none.
     With ``exposed`` no kernel file is hidden or read-only. ``nodes`` are devices of the host and their places,
     ``tmpfs`` targets and options, ``shared`` the kinds of namespaces that stay the host's. Each of ``rlimits`` is what
-    an OCI configuration has in that list.
+    an OCI configuration has in that list. ``console_size`` are lines and columns of the terminal, if they are known.
     """
 
     capabilities: tuple[str, ...] = tuple(DEFAULT_CAPABILITIES)
@@ -62,6 +62,8 @@ class Wishes:
     sysctls: dict[str, str] = field(default_factory=dict)
     oom_score_adj: int | None = None
     domainname: str = ""
+    terminal: bool = False
+    console_size: tuple[int, ...] = ()
     shared: frozenset[str] = frozenset()
 
 
@@ -88,7 +90,7 @@ def configuration(
     wishes = wishes or Wishes()
     process = {
         "args": arguments,
-        "env": _completed(environment, user, hostname),
+        "env": _completed(environment, user, hostname, wishes.terminal),
         "cwd": cwd or "/",
         **identity(user, wishes.capabilities),
         "noNewPrivileges": wishes.no_new_privileges,
@@ -96,6 +98,8 @@ def configuration(
     }
     if wishes.oom_score_adj is not None:
         process["oomScoreAdj"] = wishes.oom_score_adj
+    if wishes.terminal:
+        process |= _console(wishes.console_size)
     kinds = [each for each in NAMESPACES if each not in wishes.shared]
     config: dict[str, Any] = {
         "ociVersion": "1.2.0",
@@ -165,8 +169,12 @@ def _mount(target: str, fstype: str, source: str, options: Sequence[str]) -> dic
     return {"destination": target, "type": fstype, "source": source, "options": list(options)}
 
 
-def _completed(environment: list[str], user: User, hostname: str) -> list[str]:
+def _console(size: tuple[int, ...]) -> dict[str, Any]:
+    return {"terminal": True} | ({"consoleSize": {"height": size[0], "width": size[1]}} if size else {})
+
+
+def _completed(environment: list[str], user: User, hostname: str, terminal: bool) -> list[str]:
     """The environment with what every program expects, where it is not said otherwise."""
     names = {each.partition("=")[0] for each in environment}
-    defaults = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": user.home}
+    defaults = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname, "HOME": user.home} | ({"TERM": "xterm"} if terminal else {})
     return [f"{name}={value}" for name, value in defaults.items() if name not in names] + environment

@@ -32,32 +32,29 @@ read to the end: started        …or ERROR
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
 import sys
 
 from ..errors import Failure, explain
 from ..kernel import process_calls, seccomp, syscalls, trampoline
-from ..kernel.ioctls import TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, TIOCSWINSZ
 from ..kernel.trampoline import Trampoline
 from ..lean import json, signal, socket
 from ..typed import Any, NoReturn
 from . import channel, init, stage_users, users
 from .config_mounts import WITHIN_PROC
 from .config_process import Hook
+from .console import Console
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PTMX = os.makedev(5, 2)
 ENDING = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that end a process by default, but not pid 1 of a namespace, unless it asks for them."""
 
 
-class Stage(stage_users.Users):
+class Stage(stage_users.Users, Console):
     """What the operations keep for one another, besides the root filesystem's descriptor."""
 
     _within_proc = WITHIN_PROC
@@ -166,32 +163,6 @@ class Stage(stage_users.Users):
             self.symlink(content, target)
         except FileExistsError:
             return
-
-    def terminal(self, uid: int, size: Sequence[int]) -> None:
-        """Make a terminal of the container's, send its master to whoever asked, and take the other side.
-
-        The other side is opened by the master, since a path inside could be swapped.
-        """
-        where, name = (self.root, "dev/pts/ptmx") if self.root >= 0 else (syscalls.AT_FDCWD, "/dev/pts/ptmx")
-        resolve = syscalls.RESOLVE_IN_ROOT if self.root >= 0 else 0
-        master = syscalls.openat2(where, name, os.O_RDWR | os.O_NOCTTY, resolve | syscalls.RESOLVE_NO_SYMLINKS)
-        if os.fstat(master).st_rdev != PTMX:
-            raise OSError(errno.ENODEV, "it is not the multiplexer of terminals", "/dev/pts/ptmx")
-        fcntl.ioctl(master, TIOCSPTLCK, struct.pack("i", 0))
-        screen = fcntl.ioctl(master, TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY)
-        if size:
-            fcntl.ioctl(screen, TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
-        os.fchown(screen, uid, -1)
-        if self.root >= 0:
-            # By the descriptor, and on no link: what is masked later could be reached otherwise (CVE-2025-52565).
-            self._move(syscalls.open_tree("", False, screen), "/dev/console", plain=True)
-        with socket.socket(fileno=self.console) as receiver:
-            socket.send_fds(receiver, [b"/dev/ptmx"], [master])
-        os.close(master)
-        for standard in (0, 1, 2):
-            os.dup2(screen, standard)
-        os.close(screen)
-        fcntl.ioctl(0, TIOCSCTTY, 0)
 
     def standard(self, uid: int) -> None:
         """Give the standard streams to the user, who could not open them by /dev/stdout otherwise."""

@@ -11,6 +11,8 @@ import signal
 import struct
 import termios
 import tty
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
 
 CHUNK = 65536
@@ -18,23 +20,46 @@ CHUNK = 65536
 
 def relay(master: int) -> None:
     """Copy keys to the terminal's master and what it says to stdout, until the program's side is closed."""
-    keyboard = os.isatty(0)
-    saved = termios.tcgetattr(0) if keyboard else None
+    try:
+        with raw(master) if os.isatty(0) else nullcontext():
+            _copy(master)
+    finally:
+        os.close(master)
+
+
+@contextmanager
+def raw(master: int, redraw: bool = False) -> Iterator[None]:
+    """Have stdin, a terminal, pass every key on inside the block, and the program's terminal as large as it is.
+
+    With ``redraw`` the program is made to draw anew what is on its terminal, by a size that changes once more.
+    """
+    saved = termios.tcgetattr(0)
 
     def resized(number: int, frame: FrameType | None) -> None:
-        fcntl.ioctl(master, termios.TIOCSWINSZ, fcntl.ioctl(0, termios.TIOCGWINSZ, struct.pack("8x")))
+        _resize(master, *size())
 
     try:
-        if keyboard:
-            tty.setraw(0)
-            signal.signal(signal.SIGWINCH, resized)
-            resized(signal.SIGWINCH, None)
-        _copy(master)
+        tty.setraw(0)
+        signal.signal(signal.SIGWINCH, resized)
+        if redraw:
+            _resize(master, *(length + 1 for length in size()))
+        _resize(master, *size())
+        yield
     finally:
-        if saved is not None:
-            signal.signal(signal.SIGWINCH, signal.SIG_DFL)
-            termios.tcsetattr(0, termios.TCSADRAIN, saved)
-        os.close(master)
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+        termios.tcsetattr(0, termios.TCSADRAIN, saved)
+
+
+def size() -> tuple[int, int]:
+    """Lines and columns of the terminal that stdin is."""
+    columns, lines = os.get_terminal_size(0)
+    return lines, columns
+
+
+def _resize(master: int, lines: int, columns: int) -> None:
+    # The program's side may be closed by now.
+    with suppress(OSError):
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
 
 def _copy(master: int) -> None:

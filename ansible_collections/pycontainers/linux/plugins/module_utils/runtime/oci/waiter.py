@@ -22,6 +22,8 @@ finds the process again. It is written before the waiter closes its end of the r
 report to its end finds the file; and before it opens the barrier, for which init waits before it leaves the
 waiter's process group, so whoever kills that group either kills init too or finds the file. The exit status is
 kept in another one: a stop reads it there and need not wait for Python.
+
+Where the program reads a pipe, the waiter holds its other end, and lets go of it on SIGUSR1.
 """
 from __future__ import annotations
 
@@ -32,26 +34,28 @@ import sys
 from ..kernel import cgroups, syscalls
 from ..typed import Any, NoReturn
 from .init import BARRIER, PROGRAM, REPORT
+from .streams import arrange, streams
 from .surroundings import settle
 
 SCRIPT = """\
-"$1" -I -S "$2" <&0 6>&- &
+"$1" -I -S "$2" <&9 6>&- 8>&- &
 init=$!
 read -r line < "/proc/$init/stat"
 echo "$line" > "$3/init"
 python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 log=$8
 shift 8
 for group; do echo 0 > "$group/cgroup.procs"; done
-exec 3<&- 4>&- 5<&- 6>&- >/dev/null 2>&1
 trap 'kill -TERM "$init"' TERM
+trap 'exec 8>&-' USR1
 trap '' HUP INT QUIT
+exec 3<&- 4>&- 5<&- 6>&- 7>&- 9<&- >/dev/null 2>&1
 while :; do
   wait "$init"
   status=$?
   kill -0 "$init" 2>/dev/null || break
 done
 echo "$status" > "$kept/exit"
-exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log"
+exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log" 8>&-
 """
 
 WAITERS = "pycontainers/waiters"
@@ -64,22 +68,21 @@ move comes after it, and is quick then: side by side the two hinder one another.
 
 
 def become_waiter(
-    identity: str, program: Any, *, runtime: str, layout: tuple[str, str], kept: str, log: str, report: int
+    identity: str, program: Any, *, runtime: str, layout: tuple[str, str], kept: str, log: str, stdin: str, report: int
 ) -> NoReturn:
     """Turn the calling process into the waiter of a new run of the container.
 
     ``runtime`` is the folder of the installed runtime, ``layout`` root and run, ``kept`` the folder for what the
-    waiter writes down, ``log`` the program's output, ``report`` the descriptor on which init reports (the log
-    itself, if -1). The caller leads a session of its own and has no other threads.
+    waiter writes down, ``log`` the program's output, ``stdin`` what it reads (see :mod:`.streams`), ``report`` the
+    descriptor on which init reports (the log itself, if -1). The caller leads a session of its own and has no other
+    threads.
     """
     memory = os.memfd_create("pycontainers-program")
     os.write(memory, marshal.dumps(program))
     os.lseek(memory, 0, os.SEEK_SET)
     barrier, shut = os.pipe()
-    nothing = os.open("/dev/null", os.O_RDONLY)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     reports = output if report < 0 else report
-    _arrange({0: nothing, 1: output, 2: output, PROGRAM: memory, REPORT: reports, BARRIER: barrier, BARRIER + 1: shut})
     os.chdir("/")
     os.umask(0o022)
     with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
@@ -90,6 +93,8 @@ def become_waiter(
     # A waiter that goes on to the next run is there already.
     moves = groups.directories(WAITERS) if report >= 0 else ()
     syscalls.reset_signals()
+    own = {1: output, 2: output, PROGRAM: memory, REPORT: reports, BARRIER: barrier, BARRIER + 1: shut}
+    arrange(own | streams(stdin, kept, output, moves))
     syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
     words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, log, *moves]
@@ -101,12 +106,3 @@ def come_back() -> None:
     descriptor = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     syscalls.setns(descriptor, syscalls.CLONE_NEWPID)
     os.close(descriptor)
-
-
-def _arrange(wanted: dict[int, int]) -> None:
-    """Put descriptors in their places, and close all others."""
-    # First out of the way of one another, then in place: a source may be another's place.
-    high = {place: os.dup2(os.dup(descriptor), 64 + place) for place, descriptor in wanted.items()}
-    for place, descriptor in high.items():
-        os.dup2(descriptor, place, inheritable=True)
-    syscalls.close_range(max(wanted) + 1)

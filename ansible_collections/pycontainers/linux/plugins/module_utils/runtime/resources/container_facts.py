@@ -39,6 +39,8 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
             "User": container.user or str(config.get("User") or ""),
             "WorkingDir": container.working_dir or str(config.get("WorkingDir") or ""),
             "StopSignal": container.stop_signal or str(config.get("StopSignal") or "SIGTERM"),
+            "Tty": bool(container.tty),
+            "OpenStdin": bool(container.interactive),
             "Labels": container_words.labels(container, config),
         },
         "HostConfig": _host_config(container),

@@ -129,6 +129,7 @@ class Container(Limits):
     ``attached`` are the networks that the kernel shows it on; ``wanted`` is whether a started one is meant to run, for
     its policy and the next boot; ``remains`` is what a stopped one still holds of the
     kernel's, since whoever stopped it was killed; ``held`` are its addresses, by network.
+    ``console_size`` are lines and columns of the terminal of whoever starts it and looks on.
     """
 
     name: str = option(NAME, required=True)
@@ -169,6 +170,8 @@ class Container(Limits):
     cgroupns_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     init: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     userns_mode: str | None = option(TEXT, Effect.RECREATE, choices=("host",), nothing="host")
+    tty: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
+    interactive: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     recreate: bool | None = option(BOOL, default=False, request=True)
     id: str | None = option(TEXT, internal=True)
     created: str | None = option(TEXT, internal=True)
@@ -177,3 +180,4 @@ class Container(Limits):
     wanted: str | None = option(TEXT, Effect.LIVE, internal=True)
     remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     held: tuple[tuple[str, str], ...] = ()
+    console_size: tuple[int, ...] = ()

@@ -17,7 +17,7 @@ from ..errors import Failure
 from ..image import content
 from ..kernel.process import signal_number
 from ..oci import lifecycle
-from . import container_bare, container_bundle, container_state, endpoint_plan, restart_policy
+from . import container_bare, container_bundle, container_state, container_words, endpoint_plan, restart_policy
 from .container_model import Container
 from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
@@ -68,7 +68,7 @@ class StartProcess:
         begun = Status(wanted="running", started_at=time.time(), started_clock=restart_policy.clock())
         container_state.set_status(self.layout, identity, begun)
         try:
-            lifecycle.start(self.layout, identity, program)
+            lifecycle.start(self.layout, identity, program, container_words.stdin(self.container))
         except BaseException:
             container_state.set_status(self.layout, identity, before)
             raise

@@ -65,6 +65,8 @@ def wishes(container: Container) -> Wishes:
         sysctls=_sysctls(container, shared),
         oom_score_adj=container.oom_score_adj or None,
         domainname=container.domainname or "",
+        terminal=bool(container.tty),
+        console_size=container.console_size,
         shared=shared,
     )
 

@@ -8,6 +8,7 @@ import os
 from typing import Any
 
 from ..errors import InvalidValue
+from ..oci import streams
 from .container_model import Container
 
 
@@ -39,6 +40,11 @@ def labels(container: Container, image: Any) -> dict[str, str]:
     """The image's labels with the container's over them."""
     own = {str(name): str(value) for name, value in (image.get("Labels") or {}).items()}
     return own | dict(container.labels or ())
+
+
+def stdin(container: Container) -> str:
+    """What a container's program reads."""
+    return streams.TERMINAL if container.tty else streams.PIPE if container.interactive else streams.NOTHING
 
 
 def host_name(container: Container) -> str:

@@ -27,7 +27,7 @@ PACKAGE = "runtime"
 
 LAUNCHERS = {
     "pycontainers": ("cli.main", 'sys.exit(main(prog="pycontainers"))'),
-    "pycontainers-init": ("oci.init", "main()"),
+    "pycontainers-init": ("oci.first", "main()"),
     "pycontainers-oci": ("cli.oci_door", "main()"),
 }
 """The programs in an installed runtime: the module that each starts, and how."""
@@ -65,8 +65,8 @@ def _whole() -> None:
 
     The command line leads to everything but the first process, which only the launcher imports.
     """
-    from ..cli import containers, execute, images, inspect, main, oci_door, service, table  # noqa: F401
-    from ..oci import default_seccomp, init  # noqa: F401
+    from ..cli import attach, containers, execute, images, inspect, main, oci_door, service, table  # noqa: F401
+    from ..oci import default_seccomp, first  # noqa: F401
     from . import cgroup_limit, rootfs  # noqa: F401
 
 

@@ -16,7 +16,7 @@ from ..core.plan import Plan, apply, converge
 from ..errors import Failure, explain
 from ..oci import lifecycle
 from ..oci.waiter import come_back
-from . import container_bundle, container_state, endpoint, endpoint_plan, restart_policy
+from . import container_bundle, container_state, container_words, endpoint, endpoint_plan, restart_policy
 from .container_model import Container
 from .container_steps import (
     DEFAULT_STOP_TIMEOUT,
@@ -41,6 +41,7 @@ def exited(layout: Layout, identity: str) -> None:
     Nobody waits for this: what fails is kept in the status, and told on stderr, which is the container's log.
     """
     come_back()
+    lifecycle.await_log(layout, identity)
     with _kept(layout, identity):
         _exited(layout, identity)
 
@@ -113,7 +114,8 @@ def _resume(layout: Layout, identity: str) -> None:
         begun = replace(status, started_at=time.time(), started_clock=restart_policy.clock())
         container_state.set_status(layout, identity, begun)
         # The lock ends with the exec: its descriptor does not survive that.
-        lifecycle.resume(layout, identity, container_bundle.prepared(layout, identity))
+        program = container_bundle.prepared(layout, identity)
+        lifecycle.resume(layout, identity, program, container_words.stdin(container))
 
 
 def named(layout: Layout) -> tuple[list[Container], list[str]]:

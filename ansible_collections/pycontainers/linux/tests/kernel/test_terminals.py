@@ -1,0 +1,254 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Terminals and open pipes of containers: attached to, left and taken up again."""
+from __future__ import annotations
+
+import os
+import signal
+import termios
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
+from ansible_collections.pycontainers.linux.tests.kernel.terminal_bench import LEAVE, attached, person
+
+
+def test_a_program_has_a_terminal(host: Host) -> None:
+    """With tty stdin, stdout and stderr are a terminal of the container, and so is /dev/console; the log has all."""
+    script = """\
+tty; test -t 0 && test -t 1 && test -t 2 && echo all three; echo loud >/dev/console; echo $TERM
+stat -c %t:%T /dev/console /dev/pts/0; ps -o pid,tty | tail -n +2 | head -1; exit 4
+"""
+    container = host.shell(script, tty=True)
+    assert host.ended(container).exit_code == 4
+    said = ["/dev/pts/0", "all three", "loud", "xterm", "88:0", "88:0", "1 136,0"]
+    assert [line.strip() for line in host.log(container).splitlines()] == said
+
+
+def test_a_program_with_a_terminal_never_waits_for_somebody_to_look(host: Host) -> None:
+    """What a terminal can hold is no limit of what is said while nobody is attached, and no byte of it is lost."""
+    container = host.shell("seq 1 30000; echo end", tty=True)
+    host.ended(container)
+    assert host.log(container).split() == [*map(str, range(1, 30001)), "end"]
+
+
+def test_attach_and_leave(host: Host) -> None:
+    """Who attaches sees and types, and leaves by Ctrl-P Ctrl-Q; the program goes on, also for the next one."""
+    container = host.run(["sh"], tty=True, interactive=True)
+    before = host.pid()
+    for number in (6, 7):
+        with person(host, "attach", "c") as somebody:
+            shown = termios.tcgetattr(somebody.master)
+            somebody.sees("#")
+            somebody.type(f"echo $((6 * {number}))\n")
+            somebody.sees(str(6 * number))
+            somebody.type(LEAVE)
+            assert somebody.leaves() == 0
+            assert termios.tcgetattr(somebody.master) == shown
+        assert host.pid() == before
+    assert "36" in host.log(container)
+    assert "42" in host.log(container)
+
+
+def test_several_are_attached_at_once(host: Host) -> None:
+    """All who are attached see the same, whoever types it, and so does the log."""
+    container = host.run(["sh"], tty=True, interactive=True)
+    with person(host, "attach", "c") as one, person(host, "attach", "c") as other:
+        one.sees("#")
+        other.sees("#")
+        one.type("echo $((1000 + 1))\n")
+        other.sees("1001")
+        other.type("echo $((2000 + 2)); exit 6\n")
+        one.sees("2002")
+        assert (one.leaves(), other.leaves()) == (6, 6)
+    assert "1001" in host.log(container)
+    assert "2002" in host.log(container)
+
+
+def test_a_terminal_is_as_large_as_the_window(host: Host) -> None:
+    """The program's terminal has the size of the window of who runs or attaches, and changes with it."""
+    host.shell("trap 'stty size' WINCH; while :; do sleep 0.05; done", tty=True, interactive=True)
+    with person(host, "attach", "c", size=(33, 99)) as somebody:
+        somebody.sees("33 99")
+        somebody.resize(44, 111)
+        somebody.sees("44 111")
+
+
+def test_keys_become_signals_of_the_terminal(host: Host) -> None:
+    """Ctrl-C reaches what runs in front, and not who is client."""
+    host.run(["sh"], tty=True, interactive=True)
+    with person(host, "attach", "c") as somebody:
+        somebody.sees("#")
+        somebody.type("sleep 1000\n")
+        wait(lambda: "sleep" in host.ok("exec", "c", "ps"))
+        somebody.type(b"\x03")
+        somebody.type("echo ended by $?\n")
+        somebody.sees("130")
+        somebody.type("exit 9\n")
+        assert somebody.leaves() == 9
+
+
+def test_stdin_stays_open(host: Host) -> None:
+    """An interactive program without a terminal goes on reading when who was attached has left."""
+    container = host.shell("while read -r line; do echo got $line; done; echo end", interactive=True)
+    for word in ("one", "two"):
+        with host.beside("attach", "--sig-proxy", "false", "c", stdin=-1) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(f"{word}\n".encode())
+            client.stdin.close()
+            assert client.stdout.readline() == f"got {word}\n".encode()
+            client.terminate()
+            client.wait(10)
+    assert host.pid()
+    assert host.log(container) == "got one\ngot two\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_attach_hands_signals_on(host: Host, number: signal.Signals) -> None:
+    """Without a terminal a signal to who is attached reaches the program, unless --sig-proxy is false."""
+    name = number.name.removeprefix("SIG")
+    host.shell(f"trap 'echo got it; exit 9' {name}; echo set; while :; do sleep 0.02; done")
+    with host.beside("attach", "--sig-proxy=false", "c") as client:
+        wait(lambda: attached(client.pid))
+        client.send_signal(number)
+        assert client.wait(10) != 9
+    assert host.pid()
+    with host.beside("attach", "c") as client:
+        wait(lambda: attached(client.pid))
+        client.send_signal(number)
+        assert client.stdout is not None
+        assert client.stdout.read() == b"got it\n"
+        assert client.wait(10) == 9
+
+
+def test_who_only_looks_on(host: Host) -> None:
+    """With --no-stdin nothing that is typed reaches the program."""
+    host.run(["sh"], tty=True, interactive=True)
+    with person(host, "attach", "--no-stdin", "c") as looker, person(host, "attach", "c") as writer:
+        writer.sees("#")
+        wait(lambda: attached(looker.pid))
+        looker.type("exit 8\n")
+        writer.type("echo $((6 * 7))\n")
+        looker.sees("42")
+        writer.type("exit 4\n")
+        assert (looker.leaves(), writer.leaves()) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["c"], "not a TTY"),
+        (["--no-stdin", "--detach-keys", "ctrl-", "c"], "as --detach-keys"),
+        (["nosuch"], "there is none of this name or id"),
+    ],
+)
+def test_attach_refuses(host: Host, words: list[str], said: str) -> None:
+    """A terminal's keyboard must be one, keys must be some, and a container must be there."""
+    host.run(["sh"], tty=True, interactive=True)
+    assert said in host.failure("attach", *words)
+
+
+def test_attach_to_what_does_not_run(host: Host) -> None:
+    """There is nothing to attach to in a stopped container."""
+    host.run(["sh"], tty=True, interactive=True)
+    host.converge(state="stopped")
+    assert "container not running" in host.failure("attach", "c")
+
+
+def test_a_restarted_program_has_a_new_terminal(host: Host) -> None:
+    """A restart policy works on: each run has a terminal, is attached to, and leaves no logger behind."""
+    container = host.run(["sh"], tty=True, interactive=True, restart_policy="always")
+    loggers = []
+    for _ in range(3):
+        before = host.pid()
+        reader = lifecycle.logger(host.layout, container.id or "")
+        assert reader is not None
+        loggers.append(reader)
+        with person(host, "attach", "c") as somebody:
+            somebody.sees("#")
+            somebody.type("tty; exit 3\n")
+            somebody.sees("/dev/pts/0")
+            assert somebody.leaves() == 3
+        wait(lambda was=before: host.pid() not in (0, was))  # type: ignore[misc]
+    assert not any(each.alive for each in loggers)
+    assert not any(Path(f"/proc/{each.pid}").exists() for each in loggers)
+
+
+def test_stop_and_start_again(host: Host) -> None:
+    """Stop ends a program with a terminal, the log has its last words, and it starts again with a terminal."""
+    container = host.shell("trap 'echo bye; exit 0' TERM; tty; while :; do sleep 0.02; done", tty=True)
+    host.converge(stop_timeout=5)
+    wait(lambda: "pts" in host.log(container))
+    reader = lifecycle.logger(host.layout, container.id or "")
+    assert reader is not None
+    host.ok("stop", "c")
+    assert host.log(container) == "/dev/pts/0\nbye\n"
+    assert not reader.alive
+    host.ok("start", "c")
+    wait(lambda: host.log(container).count("pts") == 2)
+    assert host.ok("logs", "--tail", "1", "c") == "/dev/pts/0\n"
+
+
+def test_boot_starts_what_has_a_terminal(host: Host) -> None:
+    """After shutdown and boot a container with a terminal runs, and can be attached to."""
+    host.run(["sh"], tty=True, interactive=True, restart_policy="unless-stopped")
+    host.ok("shutdown")
+    assert not host.pid()
+    host.ok("boot")
+    with person(host, "attach", "c") as somebody:
+        somebody.sees("#")
+        somebody.type("echo $((6 * 7)); exit\n")
+        somebody.sees("42")
+
+
+def test_a_logger_is_with_the_waiters(host: Host) -> None:
+    """The logger is in no cgroup of a container or a login, and costs no more than the waiter."""
+    container = host.run(["sh"], tty=True)
+    reader, waiter = (each(host.layout, container.id or "") for each in (lifecycle.logger, lifecycle.waiter))
+    assert reader is not None
+    assert waiter is not None
+    wait(lambda: Path(f"/proc/{reader.pid}/comm").read_text() == "cat\n")
+    assert Path(f"/proc/{reader.pid}/cgroup").read_text() == Path(f"/proc/{waiter.pid}/cgroup").read_text()
+    assert sorted(os.listdir(f"/proc/{reader.pid}/fd")) == ["0", "1", "2"]
+
+
+def test_without_its_logger_a_terminal_is_hung_up(host: Host) -> None:
+    """A program whose terminal nobody reads any more gets SIGHUP, and does not wait for ever."""
+    container = host.shell("trap 'exit 7' HUP; while :; do sleep 0.02; done", tty=True)
+    reader = lifecycle.logger(host.layout, container.id or "")
+    assert reader is not None
+    wait(lambda: Path(f"/proc/{reader.pid}/comm").read_text() == "cat\n")
+    os.kill(reader.pid, signal.SIGKILL)
+    assert host.ended(container).exit_code == 7
+
+
+def test_a_user_owns_the_terminal(host: Host) -> None:
+    """The container's user can open the terminal by its path, and /dev/stdin with a pipe too."""
+    script = "echo one >$(tty); echo two >/dev/stderr; echo three >/dev/console"
+    container = host.shell(script, "t", tty=True, user="nobody")
+    host.ended(container)
+    assert host.log(container).split() == ["one", "two", "three"]
+    container = host.shell("test -r /dev/stdin && exec 0</dev/stdin && echo one", "p", interactive=True, user="nobody")
+    host.ended(container)
+    assert host.log(container) == "one\n"
+
+
+def test_rows(host: Host) -> None:
+    """Tty and interactive are compared, shown by check and diff, and cost a new container; said again they do not."""
+    first = host.run()
+    for name in ("tty", "interactive"):
+        assert not host.converge(**{name: False}).changed
+        told = host.converge(check=True, **{name: True})
+        assert [(each.path, each.before, each.after, each.effect.name) for each in told.changes] == [
+            (name, False, True, "RECREATE")
+        ]
+        assert host.converge(**{name: True}).changed
+        assert not host.converge(**{name: True}).changed
+        assert not host.converge().changed
+    assert host.observed().id != first.id
+    shown = host.converge().facts["container"]["Config"]
+    assert (shown["Tty"], shown["OpenStdin"]) == (True, True)
