@@ -46,8 +46,19 @@ def attach_to(layout: Layout, chosen: argparse.Namespace) -> int:
     init = lifecycle.running(layout, container.id or "")
     if init is None:
         raise Failure(f"attach to container {container.name}", "container not running", "start it first")
-    position = os.path.getsize(lifecycle.log(layout, container.id or ""))
+    position = log_end(layout, container)
     return follow(layout, container, init, chosen, position=position, stdin=not chosen.no_stdin, redraw=True)
+
+
+def log_end(layout: Layout, container: Container) -> int:
+    """How much there is in a container's log."""
+    log = lifecycle.log(layout, container.id or "")
+    return os.path.getsize(log) if os.path.exists(log) else 0
+
+
+def window(container: Container) -> tuple[int, ...]:
+    """Lines and columns for the terminal that a container starts with: those of ours, if we have one."""
+    return terminal.size() if container.tty and os.isatty(0) else ()
 
 
 def check_terminal(container: Container, stdin: bool) -> None:
@@ -83,7 +94,7 @@ def follow(
             session.take_terminal()
             session.keys = keys
             attach.leave_on_signals()
-            screen = terminal.raw(session.keyboard, redraw) if session.keyboard >= 0 else screen
+            screen = terminal.raw(session.keyboard, redraw)
         elif reading:
             session.take_pipe()
         if not container.tty and chosen.sig_proxy == "true":

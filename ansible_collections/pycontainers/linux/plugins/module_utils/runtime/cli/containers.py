@@ -11,15 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
-from ..core.plan import apply
 from ..errors import Failure
 from ..oci import lifecycle
 from ..resources import container_bare, container_state, supervise
-from ..resources.container import CONTAINER
 from ..resources.container_facts import inspect
 from ..resources.container_model import Container
 from ..resources.service import install_steps
-from . import table
+from . import attach, table
 from .complaint import complain
 
 
@@ -31,10 +29,15 @@ def add(verbs: Any) -> None:
     ps.add_argument("--no-trunc", action="store_true", help="whole ids")
     ps.add_argument("--json", action="store_true", help="for programs")
     ps.set_defaults(verb=list_containers)
-    for name, act, words in (("start", start, "start"), ("stop", stop, "stop"), ("restart", restart, "stop and start")):
+    verb = verbs.add_parser("start", help="start containers")
+    verb.add_argument("-a", "--attach", action="store_true", help="be attached to it, which must be one")
+    verb.add_argument("-i", "--interactive", action="store_true", help="be its keyboard too")
+    attach.options(verb)
+    verb.add_argument("containers", nargs="+", metavar="CONTAINER")
+    verb.set_defaults(verb=start_some)
+    for name, act, words in (("stop", stop, "stop"), ("restart", restart, "stop and start")):
         verb = verbs.add_parser(name, help=f"{words} containers")
-        if name != "start":
-            verb.add_argument("-t", "--time", type=int, metavar="SECONDS", help="before SIGKILL")
+        verb.add_argument("-t", "--time", type=int, metavar="SECONDS", help="before SIGKILL")
         verb.add_argument("containers", nargs="+", metavar="CONTAINER")
         verb.set_defaults(verb=_each(act))
     rm = verbs.add_parser("rm", help="remove containers")
@@ -68,6 +71,22 @@ def _each(
     return verb
 
 
+def start_some(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Start containers; or one, and be attached to it and return its exit status."""
+    if not chosen.attach and not chosen.interactive:
+        return _each(start)(layout, chosen)
+    if len(chosen.containers) > 1:
+        raise Failure("be attached to several containers", "there is one terminal", "leave -a and -i out")
+    found = container_state.find(layout, chosen.containers[0])
+    attach.check_terminal(found, chosen.interactive)
+    with container_state.lock(layout, found.name):
+        container = container_state.observed(layout, container_state.find(layout, found.id or ""))
+        position = attach.log_end(layout, container)
+        start(layout, replace(container, console_size=attach.window(container)), chosen)
+        init = lifecycle.started(layout, container.id or "")
+    return attach.follow(layout, container, init, chosen, position=position, stdin=chosen.interactive)
+
+
 def start(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
     """Start a container; one that runs is left alone."""
     if container.state != "started":
@@ -77,7 +96,13 @@ def start(layout: Layout, container: Container, chosen: argparse.Namespace) -> N
 
 
 def stop(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
-    """Stop a container; one that does not run is left alone."""
+    """Stop a container, and remove it if that is to be at its end; one that does not run is left alone."""
+    _end(layout, container, chosen)
+    if container.auto_remove:
+        supervise.remove(layout, container_state.observed(layout, container))
+
+
+def _end(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
     if container.state == "started":
         timeout = container.stop_timeout if chosen.time is None else chosen.time
         supervise.halt(layout, replace(container, stop_timeout=timeout))
@@ -85,7 +110,7 @@ def stop(layout: Layout, container: Container, chosen: argparse.Namespace) -> No
 
 def restart(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
     """Stop a container if it runs, and start it."""
-    stop(layout, container, chosen)
+    _end(layout, container, chosen)
     # As it is recorded: what the kernel held of ports and limits may have been changed by hand.
     start(layout, container_state.observed(layout, container_state.find(layout, container.id or "")), chosen)
 
@@ -94,9 +119,7 @@ def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> 
     """Remove a container; one that runs only if forced, and then without patience."""
     if container.state == "started" and not chosen.force:
         raise Failure(f"remove container {container.name}", "it runs", "stop it first, or use rm -f")
-    gone = replace(container, stop_timeout=0)
-    want = CONTAINER.resolve(layout, replace(gone, state="absent"), gone)
-    apply(CONTAINER.plan(layout, want, gone))
+    supervise.remove(layout, replace(container, stop_timeout=0))
 
 
 def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:

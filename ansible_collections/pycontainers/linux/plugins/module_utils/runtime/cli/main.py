@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pycontainers") -> 
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    from . import attach, containers, execute, images, inspect, registries, service
+    from . import attach, containers, execute, images, inspect, registries, run, service
 
     parser = argparse.ArgumentParser(prog=prog, description="Containers of this host, without a daemon.")
     environment = Layout.of_environment(os.environ)
@@ -43,6 +43,6 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--root", default=environment.root, metavar="DIR", help=kept)
     parser.add_argument("--run", default=environment.run, metavar="DIR", help=f"what runs (default {DEFAULT_RUN})")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for subject in (containers, inspect, attach, execute, images, registries, service):
+    for subject in (containers, inspect, run, attach, execute, images, registries, service):
         subject.add(verbs)
     return parser

@@ -124,6 +124,14 @@ def running(layout: Layout, identity: str) -> Process | None:
     return found if found and found.alive else None
 
 
+def started(layout: Layout, identity: str) -> Process:
+    """The first process of the run that was started last, alive or not. Raises :class:`Failure` if there was none."""
+    found = _written(layout, identity)
+    if found is None:
+        raise Failure(f"find the process of container {identity[:12]}", "it is not written down")
+    return found
+
+
 def _written(layout: Layout, identity: str) -> Process | None:
     """The process that the waiter has written down, alive or not."""
     found = parse_stat((store.read(layout.running(identity, "init")) or b"").decode(errors="replace"))

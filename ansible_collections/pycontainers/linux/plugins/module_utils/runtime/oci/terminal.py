@@ -31,7 +31,8 @@ def relay(master: int) -> None:
 def raw(master: int, redraw: bool = False) -> Iterator[None]:
     """Have stdin, a terminal, pass every key on inside the block, and the program's terminal as large as it is.
 
-    With ``redraw`` the program is made to draw anew what is on its terminal, by a size that changes once more.
+    ``master`` is -1 for a program that has ended already. With ``redraw`` the program is made to draw anew what is on
+    its terminal, by a size that changes once more.
     """
     saved = termios.tcgetattr(0)
 
@@ -57,7 +58,6 @@ def size() -> tuple[int, int]:
 
 
 def _resize(master: int, lines: int, columns: int) -> None:
-    # The program's side may be closed by now.
     with suppress(OSError):
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 

@@ -129,7 +129,8 @@ class Container(Limits):
     ``attached`` are the networks that the kernel shows it on; ``wanted`` is whether a started one is meant to run, for
     its policy and the next boot; ``remains`` is what a stopped one still holds of the
     kernel's, since whoever stopped it was killed; ``held`` are its addresses, by network.
-    ``console_size`` are lines and columns of the terminal of whoever starts it and looks on.
+    ``console_size`` are lines and columns of the terminal of whoever starts it and looks on;
+    ``auto_remove`` says that it is removed when its program has ended.
     """
 
     name: str = option(NAME, required=True)
@@ -174,6 +175,7 @@ class Container(Limits):
     interactive: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     recreate: bool | None = option(BOOL, default=False, request=True)
     id: str | None = option(TEXT, internal=True)
+    auto_remove: bool | None = option(BOOL, internal=True)
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     attached: tuple[str, ...] | None = option(NETWORKS, Effect.LIVE, internal=True)

@@ -74,12 +74,21 @@ def _exited(layout: Layout, identity: str) -> None:
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
             _dismantle(layout, container)
+            if container.auto_remove:
+                remove(layout, container_state.observed(layout, container))
             return
         container_state.set_status(layout, identity, replace(status, restarts=status.restarts + 1, in_a_row=again + 1))
         # Without these the container is between two runs: seen as restarting, since its waiter is there.
         for name in ("init", "exit"):
             store.remove(layout.running(identity, name))
     _sleep_then_resume(layout, identity, restart_policy.delay(again))
+
+
+def remove(layout: Layout, gone: Container) -> None:
+    """Take away all there is of an observed container. Its lock is held."""
+    from .container import CONTAINER
+
+    apply(CONTAINER.plan(layout, CONTAINER.resolve(layout, replace(gone, state="absent"), gone), gone))
 
 
 def _dismantle(layout: Layout, container: Container) -> None:
@@ -171,6 +180,8 @@ def _boot(layout: Layout, identity: str) -> None:
         return
     if restart_policy.boots(now, status):
         start(layout, now)
+    elif now.auto_remove:
+        remove(layout, now)
     elif status.wanted == "running":
         # It ran when the host went down, and is not to: a policy that it is given later is no reason to start it.
         container_state.set_status(layout, identity, replace(status, wanted="stopped"))
