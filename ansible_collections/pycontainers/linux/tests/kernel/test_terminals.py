@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.terminal_bench import LEAVE, attached, person
 
@@ -51,6 +52,29 @@ def test_attach_and_leave(host: Host) -> None:
         assert host.pid() == before
     assert "36" in host.log(container)
     assert "42" in host.log(container)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_lost_connection_leaves_the_program_alone(host: Host, number: signal.Signals) -> None:
+    """A signal that ends who is attached to a terminal puts their own back, and the program does not notice."""
+    host.run(["sh"], tty=True, interactive=True)
+    before = host.pid()
+    with person(host, "attach", "c") as somebody:
+        shown = termios.tcgetattr(somebody.master)
+        somebody.sees("#")
+        assert termios.tcgetattr(somebody.master) != shown
+        os.kill(somebody.pid, number)
+        assert somebody.leaves() == 128 + number
+        assert termios.tcgetattr(somebody.master) == shown
+    assert host.pid() == before
+
+
+def test_attach_waits_for_no_restart(host: Host) -> None:
+    """Between two runs there is nothing to attach to, and that is said."""
+    host.shell("exit 1", tty=True, restart_policy="always")
+    wait(lambda: container_state.status(host.layout, host.observed().id or "").restarts > 3)
+    wait(lambda: not host.pid())
+    assert "about to be started again" in host.failure("attach", "c")
 
 
 def test_several_are_attached_at_once(host: Host) -> None:

@@ -45,7 +45,10 @@ def attach_to(layout: Layout, chosen: argparse.Namespace) -> int:
     container = container_state.find(layout, chosen.container)
     init = lifecycle.running(layout, container.id or "")
     if init is None:
-        raise Failure(f"attach to container {container.name}", "container not running", "start it first")
+        operation = f"attach to container {container.name}"
+        if lifecycle.waiter(layout, container.id or ""):
+            raise Failure(operation, "its program has ended, and is about to be started again", "try again")
+        raise Failure(operation, "container not running", "start it first")
     position = log_end(layout, container)
     return follow(layout, container, init, chosen, position=position, stdin=not chosen.no_stdin, redraw=True)
 

@@ -35,8 +35,9 @@ RECORD = "logger.json"
 def streams(kind: str, kept: str, log: int, groups: tuple[str, ...]) -> dict[int, int]:
     """The descriptors to be put in place in the waiter, for stdin of this kind.
 
-    A terminal's logger is started, written down in the folder ``kept``, and moves to the cgroup of ``groups``. It is
-    a child of the calling process, which must not change that by fork; so it can be waited for by the waiter.
+    A terminal's logger is started, writes to ``log``, is written down in the folder ``kept``, and moves to the cgroup
+    of ``groups``. It is a child of the calling process, which is to become the waiter, and can be waited for by that.
+    Raises :class:`Failure` where there is none to be started.
     """
     nothing = os.open("/dev/null", os.O_RDONLY)
     if kind == PIPE:
@@ -44,6 +45,8 @@ def streams(kind: str, kept: str, log: int, groups: tuple[str, ...]) -> dict[int
         return {0: nothing, INPUT: reading, KEYBOARD: writing}
     if kind == NOTHING:
         return {0: nothing, INPUT: nothing}
+    if not os.access(LOGGER, os.X_OK):
+        raise Failure("start the logger of a terminal", f"there is no program {LOGGER}", "install coreutils or busybox")
     import socket
 
     ours, theirs = socket.socketpair()
