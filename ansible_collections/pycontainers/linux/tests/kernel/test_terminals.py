@@ -6,13 +6,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.process import Process
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.terminal_bench import LEAVE, attached, person
 
@@ -215,6 +220,45 @@ def test_stop_and_start_again(host: Host) -> None:
     host.ok("start", "c")
     wait(lambda: host.log(container).count("pts") == 2)
     assert host.ok("logs", "--tail", "1", "c") == "/dev/pts/0\n"
+
+
+@contextmanager
+def slow_logger(host: Host, container: Container, seconds: float = 0.5) -> Iterator[Process]:
+    """Keep a container's logger from writing for a while."""
+    reader = lifecycle.logger(host.layout, container.id or "")
+    assert reader is not None
+    wait(lambda: Path(f"/proc/{reader.pid}/comm").read_text() == "cat\n")
+    os.kill(reader.pid, signal.SIGSTOP)
+    with subprocess.Popen(["sh", "-c", 'sleep "$1"; kill -CONT "$2"', "sh", str(seconds), str(reader.pid)]):
+        yield reader
+
+
+def test_the_end_is_told_when_the_log_is_whole(host: Host) -> None:
+    """A program that ends, is stopped, or is watched has ended for others when its logger has written all."""
+    container = host.shell("read -r x; echo $x; exit 5", tty=True, interactive=True)
+    with person(host, "attach", "c") as somebody:
+        wait(lambda: attached(somebody.pid))
+        with slow_logger(host, container):
+            somebody.type("last words\n")
+            assert somebody.leaves() == 5
+        assert somebody.seen.count("last words") == 2
+    assert host.ended(container).exit_code == 5
+    assert host.log(container).count("last words") == 2
+    host.shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.02; done", "d", tty=True)
+    host.converge("d", stop_timeout=5)
+    with slow_logger(host, host.observed("d")):
+        host.ok("stop", "d")
+        assert host.log(host.observed("d")) == "bye\n"
+
+
+def test_a_slow_logger_is_waited_for_before_a_restart(host: Host) -> None:
+    """The next run begins when the log has all of the last one, and its logger is gone then."""
+    container = host.shell("sleep 0.3; echo words", tty=True, restart_policy="always")
+    before = host.pid()
+    with slow_logger(host, container, 0.8) as reader:
+        wait(lambda: host.pid() not in (0, before))
+        assert "words" in host.log(container)
+        assert not Path(f"/proc/{reader.pid}").exists()
 
 
 def test_boot_starts_what_has_a_terminal(host: Host) -> None:

@@ -38,7 +38,7 @@ from .streams import arrange, streams
 from .surroundings import settle
 
 SCRIPT = """\
-"$1" -I -S "$2" <&9 6>&- 8>&- &
+"$1" -I -S "$2" <&9 6>&- &
 init=$!
 read -r line < "/proc/$init/stat"
 echo "$line" > "$3/init"
@@ -55,7 +55,7 @@ while :; do
   kill -0 "$init" 2>/dev/null || break
 done
 echo "$status" > "$kept/exit"
-exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log" 8>&-
+exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log"
 """
 
 WAITERS = "pycontainers/waiters"
