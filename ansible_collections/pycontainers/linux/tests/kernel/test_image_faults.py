@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image i
     transport,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import registry as client
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.download import Download
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
@@ -135,14 +135,17 @@ LAYER_FAULTS = {
 
 
 @pytest.mark.parametrize(("fault", "reason"), LAYER_FAULTS.items(), ids=LAYER_FAULTS)
-def test_layers_are_checked_as_they_come(layout: Layout, server: Server, fault: str, reason: str) -> None:
+def test_layers_are_checked_as_they_come(
+    layout: Layout, server: Server, tmp_path: Path, fault: str, reason: str
+) -> None:
     """A layer, which is written to a file as it comes, has to have the size and the digest of its descriptor."""
     image = pull(layout, parse_reference(f"{server.address}/busybox:latest"))
     blob = json.loads(Path(content.blob(layout, image.manifest_digest)).read_bytes())["layers"][0]
-    with Liar(server.address, fault=fault) as address, tempfile.TemporaryFile() as file:
+    with Liar(server.address, fault=fault) as address:
         ours = client.Registry(layout, parse_reference(f"{address}/busybox:latest"))
-        with pytest.raises(Failure, match=reason):
-            ours.blob(blob["digest"], blob["size"], file)
+        download = Download(str(tmp_path / "blob"), blob["digest"], blob["size"])
+        with download, pytest.raises(Failure, match=reason):
+            ours.blob(download)
 
 
 def test_blobs_that_cannot_be_had_are_an_error(layout: Layout, server: Server) -> None:

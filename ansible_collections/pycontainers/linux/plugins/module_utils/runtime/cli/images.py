@@ -101,7 +101,9 @@ def _line(reference: Reference, image: StoredImage, chosen: argparse.Namespace) 
 def fetch_image(layout: Layout, chosen: argparse.Namespace) -> int:
     """Pull an image; what goes on is told on stderr, the reference at the end on stdout."""
     reference = named(chosen.image)
-    pull(layout, reference, lambda line: print(line, file=sys.stderr))
+    from .progress import Lines
+
+    pull(layout, reference, Lines(sys.stderr))
     print(reference)
     return 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import inode, overlay
@@ -29,7 +30,7 @@ class Folder:
 class Below:
     """Directories of layers, the uppermost first."""
 
-    def __init__(self, roots: tuple[str, ...]) -> None:
+    def __init__(self, roots: Sequence[str]) -> None:
         self._roots = roots
 
     def link(self, parts: Parts) -> str | None:

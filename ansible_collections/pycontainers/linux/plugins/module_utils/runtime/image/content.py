@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -209,8 +209,11 @@ def _text(mapping: Any, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def prepare(layout: Layout) -> None:
-    """Make the folders of the store, and remove what a killed pull or removal left half done. Needs the lock."""
+def prepare(layout: Layout, wanted: Collection[str] = ()) -> None:
+    """Make the folders of the store, and remove what a killed pull or removal left half done. Needs the lock.
+
+    Paths that are ``wanted`` are left, to be gone on with.
+    """
     with failing(f"prepare the image store {layout.images}"):
         for folder in (f"{layout.images}/blobs/sha256", layout.layer("")):
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -220,8 +223,9 @@ def prepare(layout: Layout) -> None:
             store.write_json(f"{layout.images}/oci-layout", {"imageLayoutVersion": "1.0.0"})
         for folder in (layout.images, f"{layout.images}/blobs/sha256", layout.layer("")):
             for name in os.listdir(folder):
-                if name.endswith(ASIDE):
-                    discard(f"{folder}/{name}")
+                path = f"{folder}/{name}"
+                if name.endswith(ASIDE) and path not in wanted:
+                    discard(path)
 
 
 def set_entry(layout: Layout, reference: Reference, entry: Mapping[str, Any] | None) -> None:

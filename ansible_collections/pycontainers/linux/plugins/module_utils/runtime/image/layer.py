@@ -12,8 +12,8 @@ import hashlib
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 from ..core import store
 from ..core.layout import Layout
@@ -38,12 +38,38 @@ LARGEST_RATIO = 250
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
-def unpack(layout: Layout, blob: str, diff_id: str, below: tuple[str, ...] = ()) -> None:
+class Bytes(Protocol):
+    """What is read of a file."""
+
+    def read(self, length: int, /) -> bytes:
+        """The next bytes, fewer than ``length`` at the end only."""
+
+    def seek(self, position: int, /) -> object:
+        """Go back to a place."""
+
+
+def unpack(layout: Layout, blob: str, diff_id: str, below: Sequence[str] = ()) -> None:
     """Unpack a blob to ``layout.layer(diff_id)``, unless that is there already. Needs the lock of the store.
 
     ``below`` are the directories of the layers under it in its image, the uppermost first.
     Raises ``ValueError`` with what is wrong with the layer, ``OSError`` with what is wrong with the disk; then
     nothing is left.
+    """
+    with open(blob, "rb") as file:
+        unpack_from(layout, file, os.fstat(file.fileno()).st_size, diff_id, below)
+
+
+def unpack_from(
+    layout: Layout,
+    file: Bytes,
+    size: int,
+    diff_id: str,
+    below: Sequence[str] = (),
+    verified: Callable[[], None] = lambda: None,
+) -> None:
+    """Unpack what is read from a blob of a size, see :func:`unpack`; the blob may still be on its way.
+
+    ``verified`` returns once it is all there and is the blob that it should be; only then the layer gets its name.
     """
     target = layout.layer(diff_id)
     if os.path.isdir(target):
@@ -54,8 +80,16 @@ def unpack(layout: Layout, blob: str, diff_id: str, below: tuple[str, ...] = ())
     os.mkdir(aside)
     try:
         os.chmod(aside, 0o755)  # whatever the umask is
-        with open(blob, "rb") as file:
-            _fill(aside, file, diff_id, below)
+        root = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            found = _unpacked(root, file, size, below)
+            if found != diff_id:
+                raise ValueError(f"unpacked it has the digest {found}, the image says {diff_id}")
+            verified()
+            # Thousands of small files at once: fsync of each takes minutes on a slow disk.
+            syscalls.syncfs(root)
+        finally:
+            os.close(root)
         os.rename(aside, target)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -63,21 +97,8 @@ def unpack(layout: Layout, blob: str, diff_id: str, below: tuple[str, ...] = ())
     store.sync(os.path.dirname(target))
 
 
-def _fill(aside: str, file: BinaryIO, diff_id: str, below: tuple[str, ...]) -> None:
-    root = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        found = _unpacked(root, file, below)
-        if found != diff_id:
-            raise ValueError(f"unpacked it has the digest {found}, the image says {diff_id}")
-        # Thousands of small files at once: fsync of each takes minutes on a slow disk.
-        syscalls.syncfs(root)
-    finally:
-        os.close(root)
-
-
-def _unpacked(root: int, file: BinaryIO, below: tuple[str, ...]) -> str:
+def _unpacked(root: int, file: Bytes, size: int, below: Sequence[str]) -> str:
     """Make the members below a directory's descriptor; the digest of the uncompressed archive."""
-    size = os.fstat(file.fileno()).st_size
     limit = max(LEAST_LIMIT, LARGEST_RATIO * size)
     hashed = hashlib.sha256()
 
@@ -114,7 +135,7 @@ def _bounded(found: Iterator[Member], limit: int) -> Iterator[Member]:
         yield member
 
 
-def decompressed(file: BinaryIO) -> Iterator[bytes]:
+def decompressed(file: Bytes) -> Iterator[bytes]:
     """A blob's content uncompressed, whatever its media type says: gzip and zstd by their magic numbers."""
     magic = file.read(4)
     file.seek(0)
@@ -127,7 +148,7 @@ def decompressed(file: BinaryIO) -> Iterator[bytes]:
             yield piece
 
 
-def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
+def _gunzipped(file: Bytes) -> Iterator[bytes]:
     """Gzip, which may be several compressed files in a row (RFC 1952, 2.2). Pieces are bounded."""
     unzip, ahead = zlib.decompressobj(wbits=31), file.read(PIECE)
     while ahead:
@@ -146,7 +167,7 @@ def _gunzipped(file: BinaryIO) -> Iterator[bytes]:
         raise ValueError("its compressed content ends too early")
 
 
-def _unzstd(file: BinaryIO) -> Iterator[bytes]:
+def _unzstd(file: Bytes) -> Iterator[bytes]:
     """Zstandard, by Python 3.14's own module or the package zstandard."""
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,10 +24,11 @@ from .content import ASIDE, StoredImage
 from .reference import Reference
 
 if TYPE_CHECKING:
-    from .manifest import Descriptor, Parts
-    from .registry import Manifest, Registry
+    from .arrival import Progress
+    from .manifest import Parts
+    from .registry import Manifest
+    from .sources import Sources
 
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,16 @@ class _Image:
 
 def resolve(layout: Layout, reference: Reference) -> Remote:
     """Ask the registry what a reference stands for. Writes nothing; refuses what could not be pulled."""
-    from .registry import Registry
+    from .sources import Sources
 
-    return _resolved(Registry(layout, reference), reference.target).remote
+    return _resolved(Sources(layout, reference), reference.target).remote
 
 
 def is_current(layout: Layout, reference: Reference, image: StoredImage) -> bool:
     """Whether the registry still has the stored image under the reference: one small request."""
-    from .registry import Registry
+    from .sources import Sources
 
-    return Registry(layout, reference).digest() == image.registry_digest
+    return Sources(layout, reference).digest() == image.registry_digest
 
 
 def pull(layout: Layout, reference: Reference, progress: Progress | None = None) -> StoredImage:
@@ -84,20 +85,17 @@ def fetch(
     layout: Layout, reference: Reference, target: str, registry_digest: str, progress: Progress | None = None
 ) -> StoredImage:
     """Bring the image of a tag or digest into the store and let the reference name it. Needs the store's lock."""
-    from .registry import Registry
+    from .arrival import Layers
+    from .sources import Sources
 
     content.entries(layout)  # a damaged index stops the pull before anything is fetched
-    content.prepare(layout)
-    registry = Registry(layout, reference)
-    image = _resolved(registry, target)
-    say = progress or (lambda line: None)
-    with _nothing_on_failure(layout, registry.operation, image):
+    sources = Sources(layout, reference)
+    image = _resolved(sources, target)
+    # What a killed pull has received of these layers is gone on with.
+    content.prepare(layout, [f"{content.blob(layout, part.digest)}{ASIDE}" for part in image.parts.layers])
+    with _nothing_on_failure(layout, sources.operation, image):
         _keep(layout, image.remote.id, image.config)
-        for number, (part, diff_id) in enumerate(zip(image.parts.layers, image.diff_ids, strict=True), 1):
-            say(f"layer {number} of {len(image.diff_ids)}: {part.digest[7:19]}, {part.size / 1e6:.1f} MB")
-            _fetch_blob(layout, registry, part)
-            below = tuple(layout.layer(each) for each in reversed(image.diff_ids[: number - 1]))
-            _unpack(layout, registry, part, diff_id, below)
+        Layers(layout, sources, image.parts.layers, image.diff_ids, progress or (lambda arrival: None)).bring()
         _keep(layout, image.manifest.digest, image.manifest.content)
         entry = {
             "mediaType": image.manifest.media_type,
@@ -108,67 +106,33 @@ def fetch(
         content.set_entry(layout, reference, entry)
     found = content.find(layout, reference)
     if found is None:
-        raise Failure(registry.operation, "a part of it vanished from the store meanwhile", "pull it again")
+        raise Failure(sources.operation, "a part of it vanished from the store meanwhile", "pull it again")
     return found
 
 
-def _resolved(registry: Registry, target: str) -> _Image:
+def _resolved(sources: Sources, target: str) -> _Image:
     from . import manifest as documents
 
     try:
-        first = found = registry.manifest(target)
+        first = found = sources.manifest(target)
         said = documents.document(found.content, found.media_type)
         if "manifests" in said:
-            found = registry.manifest(documents.of_platform(said).digest)
+            found = sources.manifest(documents.of_platform(said).digest)
             said = documents.document(found.content, found.media_type)
             if "manifests" in said:
                 raise ValueError("its index leads to another index")
         parts = documents.image_parts(said)
-        config = registry.small(parts.config.digest, parts.config.size)
+        config = sources.small(parts.config.digest, parts.config.size)
         diff_ids = content.diff_ids_of(documents.image(config, parts))
     except ValueError as error:
-        raise Failure(registry.operation, error) from error
+        raise Failure(sources.operation, error) from error
     return _Image(Remote(parts.config.digest, found.digest, first.digest), found, parts, config, diff_ids)
 
 
 def _keep(layout: Layout, digest: str, document: bytes) -> None:
     path = content.blob(layout, digest)
-    if not _has(path, len(document)):
+    if store.read(path) != document:
         store.write(path, document)
-
-
-def _has(path: str, size: int) -> bool:
-    try:
-        return os.stat(path, follow_symlinks=False).st_size == size
-    except FileNotFoundError:
-        return False
-
-
-def _fetch_blob(layout: Layout, registry: Registry, part: Descriptor) -> None:
-    """Download a blob aside, and give it its name once it is verified and synced."""
-    path = content.blob(layout, part.digest)
-    if _has(path, part.size):
-        return
-    aside = path + ASIDE
-    try:
-        with open(aside, "wb") as file:
-            registry.blob(part.digest, part.size, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(aside, path)
-    finally:
-        store.remove(aside)
-    store.sync(os.path.dirname(path))
-
-
-def _unpack(layout: Layout, registry: Registry, part: Descriptor, diff_id: str, below: tuple[str, ...]) -> None:
-    from .layer import unpack
-
-    try:
-        unpack(layout, content.blob(layout, part.digest), diff_id, below)
-    except ValueError as error:
-        fix = "nothing was kept; it was not built by an ordinary tool, or it is an attack"
-        raise Failure(registry.operation, f"its layer {part.digest} can't be unpacked: {error}", fix) from error
 
 
 @contextlib.contextmanager
@@ -177,6 +141,7 @@ def _nothing_on_failure(layout: Layout, operation: str, image: _Image) -> Iterat
     digests = [image.remote.id, image.manifest.digest, *(part.digest for part in image.parts.layers)]
     paths = [content.blob(layout, digest) for digest in digests] + [layout.layer(each) for each in image.diff_ids]
     new = [path for path in paths if not os.path.lexists(path)]
+    new += [path + ASIDE for path in new]
     try:
         yield
     except BaseException as error:

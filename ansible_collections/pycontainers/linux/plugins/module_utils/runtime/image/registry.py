@@ -13,18 +13,23 @@ import hashlib
 import http.client
 import json
 import os
-import time
+import random
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from ..core.layout import Layout
 from ..errors import Failure, NotFound
 from . import token
 from .content import INDEXES, MANIFESTS
+from .download import Download
 from .reference import Reference, is_digest
-from .transport import Again, Transport, piece_of, reach
+from .registries import reach
+from .transport import Again, Transport, piece_of
 
 T = TypeVar("T")
 
@@ -32,10 +37,18 @@ LARGEST_MANIFEST = 4 << 20
 """Bytes; what registries must take at least (spec.md, "Pushing Manifests") and the usual limit above."""
 
 LARGEST_ANSWER = 64 << 10
-PAUSES = (0.5, 2.0)
-"""Seconds before the second and the third try."""
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before the second try and those after it."""
 
-LONGEST_PAUSE = 10.0
+LONGEST_PAUSE = 30.0
+"""Seconds; a registry that asks for a longer one is asked again nevertheless."""
+
+LONGEST_WISH = 120.0
+"""Seconds; a registry that asks for more than these (RFC 9110, 10.2.3, Retry-After) will not help us today."""
+
+PROGRESS = 1 << 20
+"""Bytes after which a dropped connection is the first one again."""
+
 MOST_TAGS = 10
 """How many tags an error names."""
 
@@ -49,11 +62,23 @@ class Manifest:
     content: bytes
 
 
+class Lie(Failure):
+    """A blob that is complete and not what it should be."""
+
+
+class Stopped(Failure):
+    """What is left undone because something else went wrong."""
+
+
 class Registry:
     """One repository of one registry. Every error is a :class:`Failure` of the operation, which says the reference."""
 
-    def __init__(self, layout: Layout, reference: Reference, operation: str = "") -> None:
+    def __init__(
+        self, layout: Layout, reference: Reference, operation: str = "", stop: threading.Event | None = None
+    ) -> None:
+        """``stop`` ends what other threads wait for or receive, with a :class:`Failure`."""
         self.reference = reference
+        self._stop = stop or threading.Event()
         self.operation = operation or f"pull {reference}"
         self.host, self.plain = reach(layout, reference)
         self.base = f"{'http' if self.plain else 'https'}://{self.host}/v2/{reference.repository}"
@@ -94,34 +119,50 @@ class Registry:
         def ask() -> bytes:
             with contextlib.closing(self._open(f"blobs/{digest}", "GET")) as answer:
                 content = self._bounded(answer, size, f"the blob {digest}")
-                self._check(digest, size, len(content), hashlib.sha256(content).hexdigest())
+                self._check(digest, size, len(content), f"sha256:{hashlib.sha256(content).hexdigest()}")
                 return content
 
         return self._trying(ask)
 
-    def blob(self, digest: str, size: int, file: BinaryIO) -> None:
-        """Write a blob into an empty file, hashing it on the way. What is in the file after an error is worthless."""
+    def blob(self, download: Download, say: Callable[[int], None] = lambda received: None) -> None:
+        """Fetch what a download lacks, going on after a dropped connection where it broke off.
+
+        Each time that more has come, ``say`` is told how much has. Raises :class:`Lie` if it comes to another digest.
+        """
 
         def ask() -> None:
-            file.seek(0)
-            file.truncate()
-            hashed, received = hashlib.sha256(), 0
-            with contextlib.closing(self._open(f"blobs/{digest}", "GET")) as answer:
-                while piece := piece_of(answer):
-                    received += len(piece)
-                    if received > size:
-                        self._refuse(f"the registry sent more than the {size} bytes that blob {digest} has", _LIES)
-                    hashed.update(piece)
-                    file.write(piece)
-            self._check(digest, size, received, hashed.hexdigest())
+            at = download.received
+            if at < download.size or not at:
+                headers = {"Range": f"bytes={at}-"} if at else None
+                with contextlib.closing(self._open(f"blobs/{download.digest}", "GET", headers=headers)) as answer:
+                    self._receive(answer, download, say)
+            self._check(download.digest, download.size, download.received, download.found())
 
-        self._trying(ask)
+        self._trying(ask, lambda: download.received)
+
+    def _receive(self, answer: http.client.HTTPResponse, download: Download, say: Callable[[int], None]) -> None:
+        skip, what = _skipped(answer, download.received), f"blob {download.digest}"
+        if skip is None:
+            self._refuse(f"{self.host} sent another part of {what} than it was asked for", _LIES)
+        expected = download.size if skip else download.size - download.received
+        declared = answer.headers.get("Content-Length", "")
+        if declared.isdigit() and int(declared) > expected:
+            self._refuse(f"the registry sent more than the {download.size} bytes that {what} has", _LIES)
+        while piece := piece_of(answer):
+            if skip:
+                skip, piece = max(skip - len(piece), 0), piece[skip:]
+            if download.received + len(piece) > download.size:
+                self._refuse(f"the registry sent more than the {download.size} bytes that {what} has", _LIES)
+            if self._stop.is_set():
+                raise Stopped(self.operation, "another part of it can't be had")
+            download.write(piece)
+            say(download.received)
 
     def _check(self, digest: str, size: int, received: int, hashed: str) -> None:
         if received < size:
             raise Again(f"blob {digest} broke off after {received} of {size} bytes")
-        if digest != f"sha256:{hashed}":
-            self._refuse(f"what the registry sent as blob {digest} has the digest sha256:{hashed}", _LIES)
+        if digest != hashed:
+            raise Lie(self.operation, f"what the registry sent as blob {digest} has the digest {hashed}", _LIES)
 
     def _bounded(self, answer: http.client.HTTPResponse, limit: int, what: str) -> bytes:
         content = b""
@@ -137,22 +178,33 @@ class Registry:
     def _refuse(self, reason: str, fix: str = "") -> None:
         raise Failure(self.operation, reason, fix)
 
-    def _trying(self, ask: Callable[[], T]) -> T:
-        """Ask up to three times while the registry is busy or the connection drops."""
-        for pause in PAUSES:
+    def _trying(self, ask: Callable[[], T], received: Callable[[], int] = lambda: 0) -> T:
+        """Ask again while the registry is busy or the connection drops, and while each time more has been received."""
+        tries, mark = 0, received()
+        while True:
             try:
                 return ask()
             except Again as again:
-                time.sleep(min(max(pause, again.pause), LONGEST_PAUSE))
-        try:
-            return ask()
-        except Again as again:
-            raise Failure(self.operation, f"{again.reason}, in each of {len(PAUSES) + 1} tries", again.fix) from again
+                if received() - mark >= PROGRESS:
+                    tries, mark = 0, received()
+                if tries == len(PAUSES):
+                    reason = f"{again.reason}, in each of {len(PAUSES) + 1} tries"
+                    raise Failure(self.operation, reason, again.fix) from again
+                if again.pause > LONGEST_WISH:
+                    reason = f"{again.reason} and wants us to wait for {again.pause:.0f} seconds"
+                    raise Failure(self.operation, reason, again.fix) from again
+                # Not all of a fleet that was refused at once may come back at once.
+                wanted = max(PAUSES[tries] * random.uniform(1, 1.5), again.pause)
+                tries += 1
+                if self._stop.wait(min(wanted, LONGEST_PAUSE)):
+                    raise Stopped(self.operation, "another part of it can't be had") from again
 
-    def _open(self, path: str, method: str, accept: str = "*/*") -> http.client.HTTPResponse:
-        """Ask for something of the repository that must be there."""
-        answer = self.ask(f"{self.base}/{path}", method, accept)
-        if answer.status != 200:
+    def _open(
+        self, path: str, method: str, accept: str = "*/*", headers: Mapping[str, str] | None = None
+    ) -> http.client.HTTPResponse:
+        """Ask for something of the repository that must be there, or with headers for a part of it."""
+        answer = self.ask(f"{self.base}/{path}", method, accept, headers)
+        if answer.status != 200 and not (headers and answer.status == 206):
             with contextlib.closing(answer):
                 self._fail(answer, path)
         return answer
@@ -163,7 +215,7 @@ class Registry:
         method: str,
         accept: str = "*/*",
         headers: Mapping[str, str] | None = None,
-        body: Iterable[bytes] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> http.client.HTTPResponse:
         """The answer to one request, whatever its status, with a login if the registry wants one.
 
@@ -190,21 +242,24 @@ class Registry:
 
     def _token(self, offer: token.Challenge, known: str | None) -> str:
         """A token from the realm (distribution, "Token Authentication Specification")."""
-        try:
-            realm = urlsplit(offer.realm)
-        except ValueError:
-            realm = urlsplit("")
-        if realm.scheme not in (("http", "https") if self.plain else ("https",)):
+        realm = token.realm(offer.realm, self.base)
+        if realm is None:
             raise Failure(self.operation, f"{self.host} sends us for a token to {offer.realm!r}, which is not https")
         scope = offer.scope or f"repository:{self.reference.repository}:pull"
-        query = urlencode({key: value for key, value in (("service", offer.service), ("scope", scope)) if value})
-        url = offer.realm + ("&" if realm.query else "?") + query
-        with contextlib.closing(self._transport.ask(url, "GET", "*/*", token.basic(known) if known else "")) as answer:
+        wish = {key: value for key, value in (("service", offer.service), ("scope", scope)) if value}
+        user, _, secret = (known or "").partition(":")
+        if user == token.IDENTITY:
+            form = urlencode({**wish, **_REFRESH, "refresh_token": secret}).encode()
+            asked = self._transport.ask(offer.realm, "POST", "*/*", "", _FORM, form)
+        else:
+            url = offer.realm + ("&" if realm.query else "?") + urlencode(wish)
+            asked = self._transport.ask(url, "GET", "*/*", token.basic(known) if known else "")
+        with contextlib.closing(asked) as answer:
             where = realm.netloc
             if answer.status == 429 or answer.status >= 500:
                 raise Again(f"{where} answered {answer.status} when asked for a token")
             if answer.status != 200:
-                who = f"refuses the user {known.partition(':')[0]!r}" if known else "gives no token without a login"
+                who = f"refuses the user {user!r}" if known else "gives no token without a login"
                 raise Failure(self.operation, f"{where} {who} ({answer.status})", self._login_fix())
             try:
                 said = json.loads(self._bounded(answer, LARGEST_ANSWER, "the token"))
@@ -243,7 +298,8 @@ class Registry:
             text = f"{self.host} has had too many requests from here {said}"
             raise Again(text, "wait, or log in for a higher limit", _pause(answer.headers.get("Retry-After", "")))
         if status >= 500:
-            raise Again(f"{self.host} is in trouble {said}", "try again later, or look into the registry's log")
+            fix = "try again later, or look into the registry's log"
+            raise Again(f"{self.host} is in trouble {said}", fix, _pause(answer.headers.get("Retry-After", "")))
         return code, message, said
 
     def _fail(self, answer: http.client.HTTPResponse, path: str) -> None:
@@ -269,6 +325,8 @@ class Registry:
         raise Failure(self.operation, f"{self.host} answered {said} {message}".rstrip(), fix)
 
 
+_REFRESH = {"grant_type": "refresh_token", "client_id": "pycontainers"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LIES = "nothing was kept; look for a proxy that alters downloads, or push the image again"
 
@@ -284,5 +342,18 @@ def _error(content: bytes) -> tuple[str, str]:
         return "", text if text.isprintable() and not text.startswith("<") else ""
 
 
+def _skipped(answer: http.client.HTTPResponse, at: int) -> int | None:
+    """How many bytes of an answer are known already; None if it is no part that continues them."""
+    if answer.status != 206:
+        return at  # it knows no ranges, and begins at the beginning
+    return 0 if answer.headers.get("Content-Range", "").lower().startswith(f"bytes {at}-") else None
+
+
 def _pause(text: str) -> float:
-    return float(text) if text.isdigit() else 0.0
+    """What a Retry-After says, in seconds from now (RFC 9110, 10.2.3)."""
+    if text.isdigit() and text.isascii():
+        return float(text)
+    try:
+        return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

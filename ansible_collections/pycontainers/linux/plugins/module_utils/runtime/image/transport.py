@@ -8,7 +8,6 @@ A login goes to the host it is for and nowhere else: it does not follow a redire
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import socket
 import ssl
 import urllib.error
@@ -18,16 +17,14 @@ from email.message import Message
 from typing import IO, NoReturn
 from urllib.parse import urlsplit
 
-from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
-from .reference import DOCKER_HUB, Reference
+from .registries import is_loopback
 
 PIECE = 1 << 20
 TIMEOUT = 30.0
 """Seconds without a byte, while connecting or reading."""
 
-_DOCKER_HUB_HOST = "registry-1.docker.io"
 _PLAIN = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 
 
@@ -39,29 +36,6 @@ class Again(Exception):
         super().__init__(reason)
 
 
-def reach(layout: Layout, reference: Reference) -> tuple[str, bool]:
-    """The host of a reference's registry, and whether it is spoken to in plain HTTP.
-
-    Plain are this machine's own addresses, and the registries that ``layout.registries`` lists as insecure.
-    """
-    registry = reference.registry
-    if registry == DOCKER_HUB:
-        return _DOCKER_HUB_HOST, False
-    name = urlsplit(f"//{registry}").hostname or ""
-    known = store.read_json(layout.registries) or {}
-    insecure = known.get("insecure", [])
-    if not isinstance(insecure, list):
-        raise Failure(f"read {layout.registries}", 'its "insecure" is not a list', 'write {"insecure": ["host:port"]}')
-    return registry, registry in insecure or name in insecure or _is_loopback(name)
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
 def piece_of(answer: http.client.HTTPResponse) -> bytes:
     """The next piece of a body, empty at its end. Raises :class:`Again` if the connection drops."""
     try:
@@ -71,9 +45,13 @@ def piece_of(answer: http.client.HTTPResponse) -> bytes:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follow redirects by HTTP, but never from TLS to plain; urllib itself leaves out unredirected headers."""
+    """Follow redirects by HTTP, but never from TLS to plain; urllib itself leaves out unredirected headers.
+
+    At most five in a row, and none twice.
+    """
 
     max_redirections = 5
+    max_repeats = 1
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -87,6 +65,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             follow.add_unredirected_header("Authorization", login)
         if follow:
             follow.method = req.get_method()
+            # The proxy's login, which urllib puts among the headers: the target may be reached without the proxy.
+            follow.remove_header("Proxy-authorization")
+            fp.close()  # or urllib would read the whole of it, however long it is
         return follow
 
 
@@ -97,7 +78,7 @@ class Transport:
         self._operation = operation
         self._registries = layout.registries
         # A proxy can't reach what is this machine to us, whatever no_proxy says.
-        local = _is_loopback(urlsplit(f"//{host}").hostname or "")
+        local = is_loopback(urlsplit(f"//{host}").hostname or "")
         proxies = {} if local else urllib.request.getproxies()
         proxy = "" if urllib.request.proxy_bypass(host) else proxies.get("http" if plain else "https", "")
         self._proxy = proxy.rpartition("@")[2].rpartition("//")[2].rstrip("/")  # as errors show it: without a login
@@ -110,7 +91,7 @@ class Transport:
         accept: str,
         authorization: str,
         headers: Mapping[str, str] | None = None,
-        body: Iterable[bytes] | None = None,
+        body: bytes | Iterable[bytes] | None = None,
     ) -> http.client.HTTPResponse:
         """The answer to one request, whatever its status. Raises :class:`Failure` or :class:`Again`.
 

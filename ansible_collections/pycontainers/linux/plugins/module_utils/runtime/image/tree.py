@@ -13,7 +13,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -46,7 +46,7 @@ class Tree:
     has below it goes where the link leads; a folder in the link's place would hide all of it.
     """
 
-    def __init__(self, root: int, below: tuple[str, ...] = ()) -> None:
+    def __init__(self, root: int, below: Sequence[str] = ()) -> None:
         self._open: list[int] = [root]
         self._times: list[int] = [0]
         self._path: Parts = ()

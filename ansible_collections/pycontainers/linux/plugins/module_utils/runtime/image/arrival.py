@@ -1,0 +1,171 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layers of an image, several at once, each unpacked while it comes.
+
+A thread per layer receives its blob into a file, hashing it, and tells a process how far it is, which unpacks what
+is there. The blob gets its name when its digest is right and it is on the disk, the layer when its diff id is right
+too. So memory stays small however fast the registry is, and a kill at any time leaves what can be gone on with.
+"""
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..core import store
+from ..core.layout import Layout
+from ..errors import Failure
+from . import content
+from .content import ASIDE
+from .download import Download
+from .manifest import Descriptor
+from .registry import Lie, Registry
+from .sources import Sources
+from .unpacker import Unpacker
+
+AT_ONCE = 3
+"""Layers on their way at once, as with podman and Docker."""
+
+
+class Arrival(NamedTuple):
+    """How far a layer is: what is received of its bytes, and whether it is done. Layers are counted from 1."""
+
+    number: int
+    layers: int
+    digest: str
+    size: int
+    received: int
+    done: bool = False
+
+
+Progress = Callable[[Arrival], None]
+
+
+class Layers:
+    """All layers of one image on their way into the store, whose lock the caller holds."""
+
+    def __init__(
+        self, layout: Layout, sources: Sources, parts: Sequence[Descriptor], diff_ids: Sequence[str], tell: Progress
+    ) -> None:
+        self._layout, self._sources, self._tell = layout, sources, tell
+        self._parts, self._diff_ids = tuple(parts), tuple(diff_ids)
+        self._done = [threading.Event() for _ in self._parts]
+        self._ahead = iter(range(len(self._parts)))
+        self._mutex = threading.Lock()
+        self._unpackers: list[Unpacker] = []
+        self._errors: list[BaseException] = []
+
+    def bring(self) -> None:
+        """Fetch and unpack what is not there. Raises what went wrong first, when nothing goes on any more."""
+        missing = sum(not os.path.isdir(self._layout.layer(each)) for each in set(self._diff_ids))
+        unpackers = self._unpackers
+        threads: list[threading.Thread] = []
+        try:
+            # All forks come before the first thread: a forked process has none of them, and of their locks only the
+            # state.
+            for _ in range(min(AT_ONCE, missing)):
+                unpackers.append(Unpacker(self._layout, self._diff_ids, unpackers))
+            each_own: Sequence[Unpacker | None] = unpackers or [None] * AT_ONCE
+            for unpacker in each_own:
+                threads.append(threading.Thread(target=self._work, args=(unpacker,)))
+                threads[-1].start()
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self._sources.stop.set()
+            raise
+        finally:
+            for each in unpackers:
+                each.end()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        if self._errors:
+            raise self._errors[0]  # the others follow from it
+
+    def _work(self, unpacker: Unpacker | None) -> None:
+        while (number := self._next()) is not None and not self._sources.stop.is_set():
+            try:
+                self._bring(number, unpacker)
+            except BaseException as error:
+                self._errors.append(error)
+                self._sources.stop.set()
+                # Others may wait for a layer below that will never come.
+                for each in self._unpackers:
+                    each.kill()
+            self._done[number].set()
+
+    def _next(self) -> int | None:
+        with self._mutex:
+            return next(self._ahead, None)
+
+    def _bring(self, number: int, unpacker: Unpacker | None) -> None:
+        part, diff_id = self._parts[number], self._diff_ids[number]
+        for same in range(number):
+            # Layers may be listed twice: an empty one is in many images.
+            if part.digest == self._parts[same].digest or diff_id == self._diff_ids[same]:
+                self._done[same].wait()
+        if self._sources.stop.is_set():
+            return
+        self._say(number, 0)
+        path = content.blob(self._layout, part.digest)
+        try:
+            if not has(path, part.size):
+                self._sources.first(lambda registry: self._fetch(registry, number, path, unpacker))
+            elif unpacker is not None:
+                unpacker.begin(number, path, part.size)
+                unpacker.whole()
+        except ValueError as error:
+            fix = "nothing was kept; it was not built by an ordinary tool, or it is an attack"
+            reason = f"its layer {part.digest} can't be unpacked: {error}"
+            raise Failure(self._sources.operation, reason, fix) from error
+        self._say(number, part.size, done=True)
+
+    def _fetch(self, registry: Registry, number: int, path: str, unpacker: Unpacker | None) -> None:
+        """Fetch from one registry. If what an earlier pull has left of the blob is damaged, all of it is fetched."""
+        part, aside = self._parts[number], path + ASIDE
+        while True:
+            resumed = 0
+            try:
+                with Download(aside, part.digest, part.size) as download:
+                    resumed = download.received
+                    if unpacker is None:
+                        registry.blob(download, lambda received: self._say(number, received))
+                        download.keep(path)
+                    else:
+                        self._unpack(registry, number, download, path, unpacker)
+                    return
+            except Lie:
+                store.remove(aside)
+                if not resumed:
+                    raise
+
+    def _unpack(self, registry: Registry, number: int, download: Download, path: str, unpacker: Unpacker) -> None:
+        def say(received: int) -> None:
+            unpacker.received(received)
+            self._say(number, received)
+
+        unpacker.begin(number, download.path, download.size)
+        try:
+            say(download.received)
+            registry.blob(download, say)
+            download.keep(path)
+        except BaseException:
+            unpacker.drop()
+            raise
+        unpacker.whole()
+
+    def _say(self, number: int, received: int, done: bool = False) -> None:
+        part = self._parts[number]
+        with self._mutex:
+            self._tell(Arrival(number + 1, len(self._parts), part.digest, part.size, received, done))
+
+
+def has(path: str, size: int) -> bool:
+    """Whether a file is there and has a size."""
+    try:
+        return os.stat(path, follow_symlinks=False).st_size == size
+    except FileNotFoundError:
+        return False
