@@ -21,7 +21,7 @@ FAULTS = {
     "401": "answers 401 Unauthorized without a challenge",
     "403": "answers 403 Forbidden",
     "404": "answers 404 Not Found",
-    "429": "answers 429 Too Many Requests with Retry-After: 1",
+    "429": "answers 429 Too Many Requests with Retry-After: 1, or what `retry_after` says",
     "500": "answers 500 Internal Server Error",
     "stall": "takes the request and never answers",
     "refused": "does not listen: connect(2) gives ECONNREFUSED",
@@ -30,6 +30,10 @@ FAULTS = {
     "blob-digest": "one byte of each blob differs; gzip and JSON stay valid, so that only the digest can tell",
     "blob-truncated": "blobs end halfway, with the whole length announced",
     "blob-longer": "blobs have 1 MiB of zeros appended, with that length announced",
+    "blob-dropped": "each answer with a blob breaks off after 2 MiB, with the whole length announced",
+    "range-ignored": "whole blobs come where a range is asked for",
+    "range-wrong": "where a range is asked for, the one a byte further comes",
+    "redirect-loop": "each blob is said to be at its own address: 307, again and again",
     "redirect": "blobs are at another port: 307 to there, where a token is not asked for and should not be sent",
     "bearer": "asks for a bearer token, which its own endpoint gives (to `credentials` only, where there are any)",
     "bearer-denied": "asks for a bearer token, and its own endpoint answers 401",
@@ -45,6 +49,7 @@ class Request:
     host: str
     authorization: str | None
     status: int
+    range: str | None = None
 
 
 class Liar:
@@ -62,6 +67,8 @@ class Liar:
         times: int | None = None,
         credentials: tuple[str, str] | None = None,
         token_uses: int | None = None,
+        retry_after: str = "1",
+        identity: str | None = None,
     ) -> None:
         """Choose what it does.
 
@@ -70,6 +77,7 @@ class Liar:
         `only` limits the faults of statuses and `stall` to "manifests" or "blobs".
         `times` limits each fault but the bearer ones to that many requests, after which it behaves.
         `credentials` are the user and password for the token; `token_uses` is how many requests a token is good for.
+        `retry_after` is the header of that name; `identity` is the identity token that is exchanged for others.
         """
         faults = fault.split("+")
         unknown = set(faults) - FAULTS.keys()
@@ -85,6 +93,8 @@ class Liar:
             "times": times,
             "credentials": list(credentials) if credentials else None,
             "token_uses": token_uses,
+            "retry_after": retry_after,
+            "identity": identity,
         }
         self._child: subprocess.Popen[bytes] | None = None
         self._unheard: socket.socket | None = None

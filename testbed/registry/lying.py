@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 PIECE = 1 << 16
 EXCESS = 1 << 20
+UNTIL_DROPPED = 2 << 20
 STATUSES = {"401", "403", "404", "429", "500"}
 CODES = {401: "UNAUTHORIZED", 403: "DENIED", 404: "NOT_FOUND", 405: "UNSUPPORTED", 429: "TOOMANYREQUESTS"}
 # RFC 9110, section 7.6.1, and what BaseHTTPRequestHandler writes by itself.
@@ -33,6 +34,8 @@ class Script:
     def __init__(self, options: dict[str, Any]) -> None:
         self.upstream: str | None = options["upstream"]
         self.credentials: list[str] | None = options["credentials"]
+        self.retry_after: str = options["retry_after"]
+        self.identity: str | None = options["identity"]
         self.address = ""
         self.elsewhere = ""
         self._faults = set(options["faults"])
@@ -116,10 +119,12 @@ class Conversation(BaseHTTPRequestHandler):
             self._note(0)
             threading.Event().wait()
         elif fault is not None:
-            retry = {"Retry-After": "1"} if fault == "429" else {}
+            retry = {"Retry-After": self.script.retry_after} if fault == "429" else {}
             self._refuse(int(fault), "as told", retry)
         elif not self._is_authorised(path):
             self._challenge(path)
+        elif "/blobs/" in path and self.script.lies("redirect-loop"):
+            self._send(307, {"Location": path}, b"")
         elif "/blobs/" in path and self.script.lies("redirect"):
             target = f"http://{self.script.elsewhere}{ELSEWHERE}{path}"
             self._send(307, {"Location": target}, b"")
@@ -129,6 +134,17 @@ class Conversation(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         """Answer as for GET, without a body."""
         self.do_GET()
+
+    def do_POST(self) -> None:
+        """Exchange an identity token (distribution, "Docker Registry v2 authentication using OAuth2")."""
+        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        if urlsplit(self.path).path != "/token" or form.get("grant_type") != ["refresh_token"]:
+            self._refuse(405, "only tokens are exchanged")
+        elif form.get("refresh_token") != [self.script.identity]:
+            self._refuse(401, "unknown identity token")
+        else:
+            body = json.dumps({"access_token": self.script.issue(form["scope"][0]), "expires_in": 300}).encode()
+            self._send(200, {"Content-Type": "application/json"}, body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the base class
         """Write nothing: the record has it."""
@@ -149,7 +165,7 @@ class Conversation(BaseHTTPRequestHandler):
         self._refuse(401, "authentication required", {"WWW-Authenticate": f"Bearer {text}"})
 
     def _answer_token(self) -> None:
-        expected = None
+        expected = "Nobody" if self.script.identity else None
         if self.script.credentials is not None:
             expected = "Basic " + base64.b64encode(":".join(self.script.credentials).encode()).decode()
         if self.script.has("bearer-denied") or (expected and self.headers["Authorization"] != expected):
@@ -169,6 +185,10 @@ class Conversation(BaseHTTPRequestHandler):
         upstream = http.client.HTTPConnection(self.script.upstream, timeout=30)
         try:
             passed = {name: self.headers[name] for name in ("Accept", "Range") if self.headers[name]}
+            if "Range" in passed and self.script.lies("range-ignored"):
+                del passed["Range"]
+            if "Range" in passed and self.script.lies("range-wrong"):
+                passed["Range"] = f"bytes={int(passed['Range'][6:-1]) + 1}-"
             upstream.request(self.command, path, headers=passed)
             self._relay(upstream.getresponse(), path)
         except OSError as error:
@@ -189,6 +209,8 @@ class Conversation(BaseHTTPRequestHandler):
         elif good and "/blobs/" in path:
             more = bytes(EXCESS) if self._lies_in_body("blob-longer") else b""
             sent = length // 2 if self._lies_in_body("blob-truncated") else None
+            if length > UNTIL_DROPPED and self._lies_in_body("blob-dropped"):
+                sent = UNTIL_DROPPED
             alter = self._lies_in_body("blob-digest")
             self._stream(answer, headers, length + len(more), more=more, alter=alter, sent=sent)
         else:
@@ -240,7 +262,8 @@ class Conversation(BaseHTTPRequestHandler):
     def _note(self, status: int) -> None:
         # Before the answer: whoever has the answer finds the record.
         entry = {"method": self.command, "path": self.path, "host": self.headers["Host"] or ""}
-        self.script.record(entry | {"authorization": self.headers["Authorization"], "status": status})
+        said = {"authorization": self.headers["Authorization"], "range": self.headers["Range"], "status": status}
+        self.script.record(entry | said)
 
 
 def _scope(path: str) -> str:

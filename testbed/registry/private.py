@@ -14,14 +14,17 @@ from .images import images
 
 
 @contextmanager
-def registry(directory: Path, *, filled: bool = True) -> Iterator[server.Server]:
+def registry(
+    directory: Path, *, filled: bool = True, settings: server.Settings | None = None
+) -> Iterator[server.Server]:
     """Run a registry whose storage, configuration and log are in `directory`, for the time of the block.
 
     Filled, it has `nginx` (latest, next, the version) and `busybox` (latest, docker, multi), which the first call on a
-    machine has to build (see `images`); otherwise it is as the directory leaves it. Errors: RegistryFailure.
+    machine has to build (see `images`); otherwise it is as the directory leaves it. `settings` are further ones of its
+    configuration. Errors: RegistryFailure.
     """
     storage = directory / "storage"
     if filled and not storage.exists():
         server.fill(storage, images().storage)
-    with server.serve(directory, storage, listen="127.0.0.1:0") as running:
+    with server.serve(directory, storage, listen="127.0.0.1:0", settings=settings) as running:
         yield running

@@ -13,10 +13,11 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import packages, process
 from .errors import RegistryFailure
@@ -28,6 +29,10 @@ ANY_MANIFEST = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
+
+
+Settings = Mapping[str, Mapping[str, object]]
+"""Of docker-registry's configuration: values by their names in a section."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,10 @@ class Server:
 
 
 @contextmanager
-def serve(directory: Path, storage: Path, *, listen: str) -> Iterator[Server]:
+def serve(directory: Path, storage: Path, *, listen: str, settings: Settings | None = None) -> Iterator[Server]:
     """Run a registry for the time of the block; the kernel ends it should the caller be killed."""
-    server = start(directory, storage, listen=listen, prefix=("setpriv", "--pdeathsig", "KILL"))
+    prefix = ("setpriv", "--pdeathsig", "KILL")
+    server = start(directory, storage, listen=listen, prefix=prefix, settings=settings)
     try:
         yield server
     finally:
@@ -69,10 +75,13 @@ def serve(directory: Path, storage: Path, *, listen: str) -> Iterator[Server]:
             os.waitpid(server.pid, 0)
 
 
-def start(directory: Path, storage: Path, *, listen: str, prefix: Sequence[str] = ()) -> Server:
+def start(
+    directory: Path, storage: Path, *, listen: str, prefix: Sequence[str] = (), settings: Settings | None = None
+) -> Server:
     """Start a registry that outlives the caller. Its configuration and log are in `directory`.
 
-    `listen` is host:port, port 0 for any that is free; `prefix` is a command that execs the rest of its arguments.
+    `listen` is host:port, port 0 for any that is free; `prefix` is a command that execs the rest of its arguments;
+    `settings` are added to the sections of its configuration.
     Errors: RegistryFailure with the last line of the server's log, nothing left running.
     """
     program = packages.registry_program()
@@ -80,7 +89,10 @@ def start(directory: Path, storage: Path, *, listen: str, prefix: Sequence[str] 
         path.mkdir(parents=True, exist_ok=True)
     configuration = configuration_of(directory)
     configuration.touch(mode=0o600)
-    configuration.write_text(json.dumps(_configuration(storage, listen), indent=2), encoding="utf-8")
+    document = _configuration(storage, listen)
+    for section, values in (settings or {}).items():
+        document[section] = {**document.get(section, {}), **values}
+    configuration.write_text(json.dumps(document, indent=2), encoding="utf-8")
     log = directory / "registry.log"
     with log.open("wb") as sink:
         child = subprocess.Popen(
@@ -89,6 +101,8 @@ def start(directory: Path, storage: Path, *, listen: str, prefix: Sequence[str] 
             stdout=sink,
             stderr=sink,
             cwd="/",
+            # It takes such variables for its configuration, and clients have one that is called REGISTRY_AUTH_FILE.
+            env={name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")},
             start_new_session=True,
         )
     started = process.start_time(child.pid)
@@ -107,7 +121,7 @@ def configuration_of(directory: Path) -> Path:
     return directory / "config.json"
 
 
-def _configuration(storage: Path, listen: str) -> dict[str, object]:
+def _configuration(storage: Path, listen: str) -> dict[str, Any]:
     # JSON is YAML, which is what the server reads.
     return {
         "version": "0.1",

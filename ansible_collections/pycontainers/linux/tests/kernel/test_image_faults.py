@@ -256,9 +256,9 @@ while True:
 
 
 @contextmanager
-def over_tls(server: Server, certificate: Path) -> Iterator[int]:
+def over_tls(address: str, certificate: Path) -> Iterator[int]:
     """Put TLS before a registry; gives the port."""
-    command = [sys.executable, "-I", "-c", FORWARDER, str(certificate), server.address]
+    command = [sys.executable, "-I", "-c", FORWARDER, str(certificate), address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         try:
@@ -293,7 +293,7 @@ def test_other_machines_are_reached_by_tls_and_their_certificates_checked(
     layout: Layout, server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A certificate of an authority that the system trusts is needed; then all goes as without TLS."""
-    with over_tls(server, certificate) as port:
+    with over_tls(server.address, certificate) as port:
         reference = parse_reference(f"registry.test:{port}/busybox:latest")
         reason = f"the certificate of registry.test:{port} is not trusted .self-signed certificate.; add its CA to"
         with pytest.raises(Failure, match=reason):

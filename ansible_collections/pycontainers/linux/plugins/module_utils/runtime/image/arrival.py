@@ -40,14 +40,14 @@ class Arrival(NamedTuple):
     done: bool = False
 
 
-Progress = Callable[[Arrival], None]
+Tell = Callable[[Arrival], None]
 
 
 class Layers:
     """All layers of one image on their way into the store, whose lock the caller holds."""
 
     def __init__(
-        self, layout: Layout, sources: Sources, parts: Sequence[Descriptor], diff_ids: Sequence[str], tell: Progress
+        self, layout: Layout, sources: Sources, parts: Sequence[Descriptor], diff_ids: Sequence[str], tell: Tell
     ) -> None:
         self._layout, self._sources, self._tell = layout, sources, tell
         self._parts, self._diff_ids = tuple(parts), tuple(diff_ids)

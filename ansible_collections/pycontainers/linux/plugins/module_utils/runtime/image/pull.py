@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,15 @@ from .content import ASIDE, StoredImage
 from .reference import Reference
 
 if TYPE_CHECKING:
-    from .arrival import Progress
-    from .manifest import Parts
+    from .arrival import Tell
+    from .manifest import Descriptor, Parts
     from .registry import Manifest
     from .sources import Sources
 
+
+
+Progress = Callable[[str], None]
+"""What is told in lines how far something is."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def resolve(layout: Layout, reference: Reference) -> Remote:
     """Ask the registry what a reference stands for. Writes nothing; refuses what could not be pulled."""
     from .sources import Sources
 
-    return _resolved(Sources(layout, reference), reference.target).remote
+    return _resolved(layout, Sources(layout, reference), reference.target).remote
 
 
 def is_current(layout: Layout, reference: Reference, image: StoredImage) -> bool:
@@ -69,7 +73,7 @@ def is_current(layout: Layout, reference: Reference, image: StoredImage) -> bool
     return Sources(layout, reference).digest() == image.registry_digest
 
 
-def pull(layout: Layout, reference: Reference, progress: Progress | None = None) -> StoredImage:
+def pull(layout: Layout, reference: Reference, tell: Tell | None = None) -> StoredImage:
     """Bring an image into the store, or what the registry has newer under the reference. Takes the store's lock.
 
     Fetches only what is not there. Raises :class:`Failure`; the store is then as it was.
@@ -78,11 +82,11 @@ def pull(layout: Layout, reference: Reference, progress: Progress | None = None)
         before = content.find(layout, reference)
         if before and is_current(layout, reference, before):
             return before
-        return fetch(layout, reference, reference.target, "", progress)
+        return fetch(layout, reference, reference.target, "", tell)
 
 
 def fetch(
-    layout: Layout, reference: Reference, target: str, registry_digest: str, progress: Progress | None = None
+    layout: Layout, reference: Reference, target: str, registry_digest: str, tell: Tell | None = None
 ) -> StoredImage:
     """Bring the image of a tag or digest into the store and let the reference name it. Needs the store's lock."""
     from .arrival import Layers
@@ -90,12 +94,12 @@ def fetch(
 
     content.entries(layout)  # a damaged index stops the pull before anything is fetched
     sources = Sources(layout, reference)
-    image = _resolved(sources, target)
+    image = _resolved(layout, sources, target)
     # What a killed pull has received of these layers is gone on with.
     content.prepare(layout, [f"{content.blob(layout, part.digest)}{ASIDE}" for part in image.parts.layers])
     with _nothing_on_failure(layout, sources.operation, image):
         _keep(layout, image.remote.id, image.config)
-        Layers(layout, sources, image.parts.layers, image.diff_ids, progress or (lambda arrival: None)).bring()
+        Layers(layout, sources, image.parts.layers, image.diff_ids, tell or (lambda arrival: None)).bring()
         _keep(layout, image.manifest.digest, image.manifest.content)
         entry = {
             "mediaType": image.manifest.media_type,
@@ -110,7 +114,7 @@ def fetch(
     return found
 
 
-def _resolved(sources: Sources, target: str) -> _Image:
+def _resolved(layout: Layout, sources: Sources, target: str) -> _Image:
     from . import manifest as documents
 
     try:
@@ -122,11 +126,23 @@ def _resolved(sources: Sources, target: str) -> _Image:
             if "manifests" in said:
                 raise ValueError("its index leads to another index")
         parts = documents.image_parts(said)
-        config = sources.small(parts.config.digest, parts.config.size)
+        config = _stored(layout, parts.config) or sources.small(parts.config.digest, parts.config.size)
         diff_ids = content.diff_ids_of(documents.image(config, parts))
     except ValueError as error:
         raise Failure(sources.operation, error) from error
     return _Image(Remote(parts.config.digest, found.digest, first.digest), found, parts, config, diff_ids)
+
+
+def _stored(layout: Layout, part: Descriptor) -> bytes | None:
+    """A small blob that is in the store, and not damaged there."""
+    from hashlib import sha256
+
+    from .arrival import has
+    from .registry import LARGEST_MANIFEST
+
+    path = content.blob(layout, part.digest)
+    found = store.read(path) if part.size <= LARGEST_MANIFEST and has(path, part.size) else None
+    return found if found is not None and f"sha256:{sha256(found).hexdigest()}" == part.digest else None
 
 
 def _keep(layout: Layout, digest: str, document: bytes) -> None:

@@ -259,7 +259,8 @@ class Registry:
             if answer.status == 429 or answer.status >= 500:
                 raise Again(f"{where} answered {answer.status} when asked for a token")
             if answer.status != 200:
-                who = f"refuses the user {user!r}" if known else "gives no token without a login"
+                named = "the identity token" if user == token.IDENTITY else f"the user {user!r}"
+                who = f"refuses {named}" if known else "gives no token without a login"
                 raise Failure(self.operation, f"{where} {who} ({answer.status})", self._login_fix())
             try:
                 said = json.loads(self._bounded(answer, LARGEST_ANSWER, "the token"))

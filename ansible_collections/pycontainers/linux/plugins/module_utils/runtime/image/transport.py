@@ -57,6 +57,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
         old, new = urlsplit(req.full_url), urlsplit(newurl)
+        fp.close()  # or urllib would read the whole of it, however long it is
         if new.scheme not in (("https",) if old.scheme == "https" else ("http", "https")):
             raise urllib.error.URLError(f"it redirects from https to {new.scheme}")
         follow = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
@@ -67,7 +68,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             follow.method = req.get_method()
             # The proxy's login, which urllib puts among the headers: the target may be reached without the proxy.
             follow.remove_header("Proxy-authorization")
-            fp.close()  # or urllib would read the whole of it, however long it is
         return follow
 
 
