@@ -90,6 +90,17 @@ def test_a_damaged_file_is_written_anew(copy: Copy, content: bytes) -> None:
     assert len(copy.bundle.read_bytes()) == len(whole)
 
 
+def test_damaged_code_is_taken_from_the_source(copy: Copy) -> None:
+    """An index that is whole, with anything behind it, is no error."""
+    said = copy.call("features")
+    whole = copy.bundle.read_bytes()
+    start = 4 + int.from_bytes(whole[:4], "big")
+    copy.bundle.write_bytes(whole[:start] + b"N" * (len(whole) - start))
+    assert copy.call("features") == said
+    copy.bundle.write_bytes(whole[:start])
+    assert copy.call("features") == said
+
+
 def test_nothing_is_written_where_the_interpreter_would_not(copy: Copy) -> None:
     """With -B neither compiled files nor this one appear, and no folder for them."""
     copy.call("features", bytecode=False)

@@ -9,9 +9,12 @@ the command line ends. It lies where the interpreter keeps its compiled files, a
 """
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import sys
+
+from .contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,40 +30,65 @@ else:
 WORD = 4
 """Bytes of the index's length."""
 
+LONGEST = 1 << 20
+"""Bytes of an index."""
+
+DAMAGED = (ValueError, TypeError, EOFError, AttributeError)
+"""What comes of content that nobody has written so."""
+
 
 class _Loader(SourceFileLoader):
-    """Executes a module's code that is at hand."""
+    """Executes a module's code out of the file."""
 
-    compiled = memoryview(b"")
+    bundle: Bundle
+    place, length = 0, 0
 
     def get_code(self, fullname: str) -> object:  # type: ignore[override]
-        """The code."""
-        return marshal.loads(self.compiled)
+        """The code, from the source where the file is another one by now, or damaged."""
+        code = None
+        with suppress(OSError, *DAMAGED):
+            code = marshal.loads(self.bundle.part(self.place, self.length))
+        return code if isinstance(code, type(_stamp.__code__)) else super().get_code(fullname)
 
 
 class Bundle:
     """The file, as what finds modules; :meth:`use` puts it before all others that do.
 
-    It begins with the length of its index, and what the places in that count from is the index's end. It is read at
-    once: an open descriptor of it could be taken for one of the caller's.
+    It begins with the length of its index, and what the places in that count from is the index's end. It is opened for
+    each part that is wanted: a descriptor that stays open could be taken for one of the caller's.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.codes = memoryview(b"")
+        self.start = WORD
+        self.stamp: tuple[int, int, int] | None = None
         self.kept: Kept = {}
 
     def use(self) -> None:
         """Read the file, if it is there and whole, and find modules in it from now on."""
         try:
-            with open(self.path, "rb", buffering=0) as file:
-                content = memoryview(file.readall() or b"")
-            start = WORD + int.from_bytes(content[:WORD], "big")
-            self.kept, self.codes = dict(marshal.loads(content[WORD:start])), content[start:]
-        except (OSError, ValueError, TypeError, EOFError):
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self.stamp = _stamp(descriptor)
+                length = int.from_bytes(os.pread(descriptor, WORD, 0), "big")
+                self.kept = dict(marshal.loads(os.pread(descriptor, min(length, LONGEST), WORD)))
+                self.start = WORD + length
+            finally:
+                os.close(descriptor)
+        except (OSError, *DAMAGED):
             self.kept = {}
             return
         sys.meta_path.insert(0, self)
+
+    def part(self, place: int, length: int) -> bytes:
+        """So many bytes of it. Raises ``OSError`` where another file has taken its place since it was read."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _stamp(descriptor) != self.stamp:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), self.path)
+            return os.pread(descriptor, length, self.start + place)
+        finally:
+            os.close(descriptor)
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         """What the import system asks for (importlib.abc.MetaPathFinder)."""
@@ -68,7 +96,7 @@ class Bundle:
             return None
         file, _, _, package, place, length = self.kept[name]
         loader = _Loader(name, file)
-        loader.compiled = self.codes[place : place + length]
+        loader.bundle, loader.place, loader.length = self, place, length
         spec = ModuleSpec(name, loader, origin=file, is_package=package)
         spec.has_location = True
         if package:
@@ -108,7 +136,7 @@ class Bundle:
         for name, (*about, place, length) in self.kept.items():
             if name not in new:
                 index[name] = (*about, len(codes), length)
-                codes += self.codes[place : place + length]
+                codes += self.part(place, length)
         for name, spec in new.items():
             file = spec.origin or ""
             before, code = os.stat(file), _compiled(file)
@@ -117,6 +145,11 @@ class Bundle:
             codes += code
         table = marshal.dumps(index)
         return len(table).to_bytes(WORD, "big") + table + codes
+
+
+def _stamp(descriptor: int) -> tuple[int, int, int]:
+    now = os.fstat(descriptor)
+    return now.st_ino, now.st_mtime_ns, now.st_size
 
 
 def _compiled(file: str) -> bytes:
