@@ -70,6 +70,20 @@ def test_it_is_installed_once(readable: Layout) -> None:
     assert sorted(os.listdir(readable.runtimes)) == sorted([version, "current"])
 
 
+def test_older_runtimes_go_when_a_newer_comes(readable: Layout) -> None:
+    """Of those that were installed the one before stays, since what was started from it may still import from it."""
+    before, older, others = "0b" * 8, "0c" * 8, f"{'0d' * 8}.{os.getpid()}.new"
+    for name in (before, older, others):
+        os.makedirs(f"{readable.runtimes}/{name}/runtime")
+    os.symlink(before, f"{readable.runtimes}/current")
+    told = runtime(readable, check=True)
+    assert sorted(os.listdir(readable.runtimes)) == sorted([before, older, others, "current"])
+    done = runtime(readable)
+    assert told.actions == done.actions
+    version = service.installed(readable)
+    assert sorted(os.listdir(readable.runtimes)) == sorted([version, before, others, "current"])
+
+
 def test_it_works_by_its_link_and_for_whoever_calls(readable: Layout) -> None:
     """The link runs for root from any folder, and tells others in one sentence that they are not root."""
     runtime(readable)

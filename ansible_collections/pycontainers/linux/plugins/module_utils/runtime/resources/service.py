@@ -190,6 +190,31 @@ def install_steps(layout: Layout) -> tuple[InstallRuntime, ...]:
 
 
 @dataclass(frozen=True)
+class ForgetRuntimes:
+    """The step that removes installed runtimes but two: what started from the one before may still import from it."""
+
+    layout: Layout
+    kept: tuple[str, str]
+
+    def describe(self) -> str:
+        """From where."""
+        return f"remove older runtimes from {self.layout.runtimes}"
+
+    def do(self) -> None:
+        """Remove their folders."""
+        import shutil
+
+        for name in os.listdir(self.layout.runtimes):
+            # The names of folders that are being written have a dot, and so have locks.
+            if name.isalnum() and name not in (*self.kept, "current"):
+                shutil.rmtree(f"{self.layout.runtimes}/{name}", ignore_errors=True)
+
+    def undo(self) -> None:
+        """Nothing can bring them back, and nobody needs them."""
+        raise Failure(f"bring back runtimes in {self.layout.runtimes}", "their files are gone")
+
+
+@dataclass(frozen=True)
 class PointCommand:
     """The step that makes a link to the installed command line. ``before`` is where it points now, "" if nowhere."""
 
@@ -285,7 +310,8 @@ class RuntimeResource:
             return Plan(unlink, (RemoveRuntimes(layout),) if version else ())
         install = () if version == want.version else (InstallRuntime(layout, want.version or "", version),)
         point = () if link == want.link else (PointCommand(want.link, _command(layout), ""),)
-        return Plan((*install, *point))
+        forget = (ForgetRuntimes(layout, (want.version or "", version)),) if install and version else ()
+        return Plan((*install, *point), forget)
 
     def facts(self, layout: Layout, have: Runtime | None) -> Mapping[str, Any]:
         """Which version is installed, and how it is called."""
