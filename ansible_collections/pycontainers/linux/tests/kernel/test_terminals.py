@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.process import Process
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import store
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.process import Process, process
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
@@ -72,6 +73,21 @@ def test_a_lost_connection_leaves_the_program_alone(host: Host, number: signal.S
         assert somebody.leaves() == 128 + number
         assert termios.tcgetattr(somebody.master) == shown
     assert host.pid() == before
+
+
+def test_attach_waits_for_a_logger_that_has_no_terminal_yet(host: Host) -> None:
+    """What a logger reads before it has been given the terminal is not taken for that."""
+    container = host.run(["sh"], tty=True, interactive=True)
+    command = ["sh", "-c", "sleep 0.5; exec cat </dev/ptmx"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as late:
+        reader = process(late.pid)
+        assert reader is not None
+        store.write_json(host.layout.running(container.id or "", "logger.json"), reader._asdict())
+        with person(host, "attach", "c") as somebody:
+            wait(lambda: attached(somebody.pid))
+            links = [os.readlink(f"/proc/{somebody.pid}/fd/{each}") for each in os.listdir(f"/proc/{somebody.pid}/fd")]
+        late.kill()
+    assert any(each.endswith("/ptmx") for each in links)
 
 
 def test_attach_waits_for_no_restart(host: Host) -> None:
@@ -253,12 +269,15 @@ def test_the_end_is_told_when_the_log_is_whole(host: Host) -> None:
 
 def test_a_slow_logger_is_waited_for_before_a_restart(host: Host) -> None:
     """The next run begins when the log has all of the last one, and its logger is gone then."""
-    container = host.shell("sleep 0.3; echo words", tty=True, restart_policy="always")
+    container = host.shell("read -r x; echo got $x", tty=True, interactive=True, restart_policy="always")
     before = host.pid()
-    with slow_logger(host, container, 0.8) as reader:
-        wait(lambda: host.pid() not in (0, before))
-        assert "words" in host.log(container)
-        assert not Path(f"/proc/{reader.pid}").exists()
+    with person(host, "attach", "c") as somebody:
+        wait(lambda: attached(somebody.pid))
+        with slow_logger(host, container, 0.8) as reader:
+            somebody.type("words\n")
+            wait(lambda: host.pid() not in (0, before))
+            assert "got words" in host.log(container)
+            assert not Path(f"/proc/{reader.pid}").exists()
 
 
 def test_boot_starts_what_has_a_terminal(host: Host) -> None:
