@@ -164,6 +164,14 @@ options:
       - For a new container the default is V(private).
     type: str
     choices: [host, private]
+  pid_mode:
+    description:
+      - Whose processes the container sees, its own only (V(private)), all of the host (V(host)), or with
+        C(container:NAME) those of another container, which must run when this one starts.
+      - The processes of a container that has joined another's end with that one. O(restart_policy) starts it again,
+        and goes on trying until the other runs.
+      - For a new container the default is V(private).
+    type: str
   init:
     description:
       - Whether a small program is the container's process 1, and the command its child. It passes signals on, also to a
@@ -171,6 +179,7 @@ options:
       - It is the host's own, bound read-only at C(/sbin/docker-init). Of C(docker-init), C(tini-static), C(tini),
         C(catatonit) and C(dumb-init) the host needs one that is statically linked, as in Debian's packages C(tini) and
         C(catatonit) or Alpine's C(tini-static).
+      - It needs O(pid_mode=private).
       - For a new container the default is V(false).
     type: bool
   userns_mode:

@@ -63,6 +63,9 @@ def said(**options: Any) -> Container:
         ("labels", {"b": "2", "a": ""}, (("a", ""), ("b", "2"))),
         ("hostname", "Web-1.example", "Web-1.example"),
         ("oom_score_adj", "-5", -5),
+        ("pid_mode", "", "private"),
+        ("pid_mode", "host", "host"),
+        ("pid_mode", "container:web.1", "container:web.1"),
     ],
 )
 def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> None:
@@ -111,6 +114,10 @@ def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> N
         ("hostname", "a" * 65, "a host name is made of"),
         ("oom_score_adj", 1001, "it is not from -1000 to 1000"),
         ("ipc_mode", "shareable", "it is not one of host, private"),
+        ("pid_mode", "shared", "it is not one of private, host and container:NAME"),
+        ("pid_mode", "container:", "cannot use 'container:' as pid_mode"),
+        ("pid_mode", "container:../x", "cannot use 'container:../x' as pid_mode"),
+        ("userns_mode", "auto", "it is not one of host"),
     ],
 )
 def test_what_an_option_does_not_take(option: str, value: Any, reason: str) -> None:

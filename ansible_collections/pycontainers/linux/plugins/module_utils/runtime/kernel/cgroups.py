@@ -196,6 +196,15 @@ def _add(directory: str, found: list[str]) -> None:
                     _add(entry.path, found)
 
 
+def members(groups: Cgroups, path: str) -> tuple[int, ...]:
+    """The pids in the cgroup and those below it."""
+    found: set[int] = set()
+    for directory in tree(groups, path):
+        with suppress(OSError):
+            found.update(int(pid) for pid in read_file(f"{directory}/cgroup.procs").split())
+    return tuple(sorted(found))
+
+
 def remove(groups: Cgroups, path: str) -> None:
     """Remove the cgroup and those below it. That there is none is fine; a process in it is an error."""
     for directory in reversed(tree(groups, path)):

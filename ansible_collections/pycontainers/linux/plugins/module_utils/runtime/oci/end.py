@@ -51,13 +51,9 @@ def _signal_all(record: Record, number: int) -> int:
 
 def members(record: Record) -> tuple[int, ...]:
     """The pids in the container's cgroup and those below it."""
-    found: set[int] = set()
     if not record.cgroup:
         return (record.process.pid,) if record.process and record.process.alive else ()
-    for directory in cgroups.tree(groups(), record.cgroup):
-        with suppress(OSError):
-            found.update(int(pid) for pid in cgroups.read_file(f"{directory}/cgroup.procs").split())
-    return tuple(sorted(found))
+    return cgroups.members(groups(), record.cgroup)
 
 
 def delete(containers: Containers, identity: str, *, force: bool = False) -> tuple[str, ...]:

@@ -44,10 +44,13 @@ LOG_PATIENCE = 5.0
 """Seconds within which a logger must have written the rest of what a program has said; then nobody waits for it."""
 
 
-def start(layout: Layout, identity: str, program: tuple[Operation, ...], stdin: str) -> Process:
+def start(
+    layout: Layout, identity: str, program: tuple[Operation, ...], stdin: str, beside: Process | None = None
+) -> Process:
     """Start a container's process and return it once the program is executed. The files in its run folder are made.
 
-    ``stdin`` is what the program reads, see :mod:`.streams`.
+    ``stdin`` is what the program reads, see :mod:`.streams`. It is born into the pid namespace of the process
+    ``beside``, or else into a new one.
     The program may have ended again by then. Raises ``OSError`` or :class:`Failure` with the line that init
     reported; nothing runs then.
     """
@@ -58,7 +61,7 @@ def start(layout: Layout, identity: str, program: tuple[Operation, ...], stdin: 
     read_end, write_end = os.pipe()
     waiter = os.fork()
     if not waiter:
-        _run_waiter(layout, identity, (*program[:-1], ("ready",), program[-1]), stdin, write_end)
+        _run_waiter(layout, identity, (*program[:-1], ("ready",), program[-1]), stdin, write_end, beside)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as file:
         report = file.read()
@@ -72,11 +75,13 @@ def start(layout: Layout, identity: str, program: tuple[Operation, ...], stdin: 
     return init
 
 
-def _run_waiter(layout: Layout, identity: str, program: Any, stdin: str, report: int) -> None:
+def _run_waiter(
+    layout: Layout, identity: str, program: Any, stdin: str, report: int, beside: Process | None
+) -> None:
     """In the child: never return into the caller's code, whatever happens."""
     try:
         os.setsid()
-        resume(layout, identity, program, stdin, report)
+        resume(layout, identity, program, stdin, report, beside)
     except Exception as error:  # the caller hears of it, and raises it
         os.write(report, explain(error).encode())
     finally:
@@ -93,8 +98,10 @@ def _last_words(layout: Layout, identity: str) -> str:
     return f"its first process ended before the program was executed, and said: {words}"
 
 
-def resume(layout: Layout, identity: str, program: Any, stdin: str, report: int = -1) -> None:
-    """Become the waiter of a new run; the calling process leads its session."""
+def resume(
+    layout: Layout, identity: str, program: Any, stdin: str, report: int = -1, beside: Process | None = None
+) -> None:
+    """Become the waiter of a new run, as :func:`start` has it; the calling process leads its session."""
     from .waiter import become_waiter
 
     waiter = process(os.getpid())
@@ -110,6 +117,7 @@ def resume(layout: Layout, identity: str, program: Any, stdin: str, report: int 
         log=log(layout, identity),
         stdin=stdin,
         report=report,
+        beside=beside,
     )
 
 

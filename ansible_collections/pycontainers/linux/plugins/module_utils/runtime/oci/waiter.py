@@ -31,7 +31,9 @@ import marshal
 import os
 import sys
 
+from ..errors import Failure
 from ..kernel import cgroups, syscalls
+from ..kernel.process import Process
 from ..typed import Any, NoReturn
 from .init import BARRIER, PROGRAM, REPORT
 from .streams import arrange, streams
@@ -68,14 +70,23 @@ move comes after it, and is quick then: side by side the two hinder one another.
 
 
 def become_waiter(
-    identity: str, program: Any, *, runtime: str, layout: tuple[str, str], kept: str, log: str, stdin: str, report: int
+    identity: str,
+    program: Any,
+    *,
+    runtime: str,
+    layout: tuple[str, str],
+    kept: str,
+    log: str,
+    stdin: str,
+    report: int,
+    beside: Process | None,
 ) -> NoReturn:
     """Turn the calling process into the waiter of a new run of the container.
 
     ``runtime`` is the folder of the installed runtime, ``layout`` root and run, ``kept`` the folder for what the
     waiter writes down, ``log`` the program's output, ``stdin`` what it reads (see :mod:`.streams`), ``report`` the
-    descriptor on which init reports (the log itself, if -1). The caller leads a session of its own and has no other
-    threads.
+    descriptor on which init reports (the log itself, if -1). Init is born into the pid namespace of ``beside``, a new
+    one if that is None. The caller leads a session of its own and has no other threads.
     """
     memory = os.memfd_create("pycontainers-program")
     os.write(memory, marshal.dumps(program))
@@ -95,10 +106,25 @@ def become_waiter(
     syscalls.reset_signals()
     own = {1: output, 2: output, PROGRAM: memory, REPORT: reports, BARRIER: barrier, BARRIER + 1: shut}
     arrange(own | streams(stdin, kept, output, moves))
-    syscalls.unshare(syscalls.CLONE_NEWPID)
+    if beside:
+        _join(beside)
+    else:
+        syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
     words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, log, *moves]
     os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def _join(process: Process) -> None:
+    """Let the next fork be born into another process's pid namespace. Raises :class:`Failure` if that is gone."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        descriptor = -1
+    if descriptor < 0 or not process.alive:
+        raise Failure("join the processes of another container", "container not running", "start it first")
+    syscalls.setns(descriptor, syscalls.CLONE_NEWPID)
+    os.close(descriptor)
 
 
 def come_back() -> None:

@@ -33,13 +33,17 @@ def load(layout: Layout, identity: str) -> Container:
 
 
 def _bare(layout: Layout, identity: str) -> Container:
-    """A container by its id. Its policy is not known: while it has a waiter, it may be between two runs."""
+    """A container by its id. Its policy is not known: while it has a waiter, it may be between two runs.
+
+    Nor is its pid_mode: it may be one in which not all ends with the first process.
+    """
     return Container(
         name=_name(layout, identity),
         id=identity,
         networks=tuple(leases.held(layout, identity)),
         published_ports=endpoint.observe_ports(layout, identity),
         restart_policy="always",
+        pid_mode="host",
     )
 
 

@@ -9,7 +9,7 @@ import os
 from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
-from . import container_wishes, container_words, endpoint
+from . import container_pids, container_wishes, container_words, endpoint
 from .container_model import Container
 from .network_model import reached_on
 
@@ -20,6 +20,8 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         if not os.path.exists(each.source):
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
     container_wishes.checked(full)
+    if full.state == "started":
+        container_pids.check(layout, full)
     stored = content.find_id(layout, full.image_id or "") if full.image_id else None
     if stored:
         container_words.arguments(full, stored.config)

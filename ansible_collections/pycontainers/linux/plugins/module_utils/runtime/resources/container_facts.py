@@ -11,7 +11,7 @@ from ..core.layout import Layout
 from ..image import content
 from ..oci import lifecycle
 from . import container_state, container_words, endpoint
-from .container_kinds import SHM_SIZE
+from .container_kinds import PRIVATE, SHM_SIZE
 from .container_model import Container
 
 
@@ -103,6 +103,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "IpcMode": container.ipc_mode or "private",
         "UTSMode": "host" if container.uts == "host" else "",
         "CgroupnsMode": container.cgroupns_mode or "private",
+        "PidMode": "" if container.pid_mode == PRIVATE else container.pid_mode or "",
         "Init": bool(container.init),
         "UsernsMode": container.userns_mode or "host",
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..core.kinds import UNLIMITED, limit_size, listed, path, size, text, whole
+from ..core.kinds import NAME, UNLIMITED, limit_size, listed, path, size, text, whole
 from ..core.model import Kind
 from ..kernel.mount_options import FLAGS
 from ..kernel.process import signal_number
@@ -23,6 +23,9 @@ ULIMITS = tuple(sorted(name.removeprefix("RLIMIT_").lower() for name in RLIMITS 
 LARGEST_LIMIT = 2**63 - 1
 SHM_SIZE = 64 << 20
 """Bytes of /dev/shm unless said otherwise, as Docker has it."""
+
+PRIVATE, OTHER = "private", "container:"
+"""A namespace of its own; and what goes before the name of the container whose it is."""
 
 ACCESSES = "rwm"
 LONGEST_HOST_NAME = 64
@@ -262,6 +265,16 @@ def score(value: Any) -> int:
     return number
 
 
+def pid_mode(value: Any) -> str:
+    """``private``, ``host``, or ``container:`` with another's name or id; empty for private."""
+    said = text(value)
+    if said.startswith(OTHER):
+        return f"{OTHER}{NAME.parse(said.removeprefix(OTHER))}"
+    if said not in ("", PRIVATE, "host"):
+        raise ValueError("it is not one of private, host and container:NAME")
+    return said or PRIVATE
+
+
 def _or_empty(parse: Callable[[Any], str]) -> Callable[[Any], str]:
     return lambda value: "" if value == "" else parse(value)
 
@@ -284,4 +297,5 @@ STOP_SIGNAL = Kind("stop_signal", {"type": "str"}, stop_signal)
 HOST_NAME = Kind("host_name", {"type": "str"}, host_name)
 LABELS = Kind("labels", {"type": "dict"}, labels, dict)
 SHM_SIZE_KIND = Kind("shm_size", {"type": "str"}, shm_size)
+PID_MODE = Kind("pid_mode", {"type": "str"}, pid_mode)
 SCORE = Kind("score", {"type": "int"}, score)

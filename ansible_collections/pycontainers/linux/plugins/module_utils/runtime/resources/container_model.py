@@ -169,6 +169,7 @@ class Container(Limits):
     ipc_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     uts: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     cgroupns_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
+    pid_mode: str | None = option(kinds.PID_MODE, Effect.RECREATE, nothing=kinds.PRIVATE)
     init: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     userns_mode: str | None = option(TEXT, Effect.RECREATE, choices=("host",), nothing="host")
     tty: bool | None = option(BOOL, Effect.RECREATE, nothing=False)

@@ -17,7 +17,15 @@ from ..errors import Failure
 from ..image import content
 from ..kernel.process import signal_number
 from ..oci import lifecycle
-from . import container_bare, container_bundle, container_state, container_words, endpoint_plan, restart_policy
+from . import (
+    container_bare,
+    container_bundle,
+    container_pids,
+    container_state,
+    container_words,
+    endpoint_plan,
+    restart_policy,
+)
 from .container_model import Container
 from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
@@ -68,7 +76,8 @@ class StartProcess:
         begun = Status(wanted="running", started_at=time.time(), started_clock=restart_policy.clock())
         container_state.set_status(self.layout, identity, begun)
         try:
-            lifecycle.start(self.layout, identity, program, container_words.stdin(self.container))
+            beside = container_pids.beside(self.layout, self.container)
+            lifecycle.start(self.layout, identity, program, container_words.stdin(self.container), beside)
         except BaseException:
             container_state.set_status(self.layout, identity, before)
             raise
@@ -131,6 +140,7 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     # Kept first: a waiter that sees the end before we can record it must not start the container again.
     container_state.set_status(layout, identity, replace(before, wanted=wanted))
     code = lifecycle.stop(layout, identity, _stop_signal(layout, container), seconds)
+    container_pids.end_rest(container)
     after = replace(before, wanted=wanted, exit_code=before.exit_code if code is None else code)
     ended = after if code is None else replace(after, finished_at=time.time())
     container_state.set_status(layout, identity, ended, durable=False)
@@ -296,7 +306,8 @@ def clean_steps(layout: Layout, container: Container) -> list[Step]:
         return []
     ports = container.published_ports or () if "published ports" in remains else ()
     unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
-    return [*unpublished, *dismantle_steps(layout, container)]
+    left = [container_pids.EndRest(container)] if container_pids.shared(container) else []
+    return [*left, *unpublished, *dismantle_steps(layout, container)]
 
 
 def purge_steps(layout: Layout, container: Container) -> list[Step]:

@@ -16,7 +16,16 @@ from ..core.plan import Plan, apply, converge
 from ..errors import Failure, explain
 from ..oci import lifecycle
 from ..oci.waiter import come_back
-from . import container_bundle, container_state, container_words, endpoint, endpoint_plan, restart_policy
+from . import (
+    container_bundle,
+    container_pids,
+    container_state,
+    container_words,
+    endpoint,
+    endpoint_plan,
+    restart_policy,
+)
+from .container_kinds import OTHER
 from .container_model import Container
 from .container_steps import (
     DEFAULT_STOP_TIMEOUT,
@@ -64,6 +73,7 @@ def _exited(layout: Layout, identity: str) -> None:
         mine = lifecycle.waiter(layout, identity)
         if mine is None or mine.pid != os.getpid():
             return  # Whoever stopped it has recorded the end, and may have started another run since.
+        container_pids.end_rest(container)
         code = lifecycle.exit_status(layout, identity) or 0
         status = container_state.status(layout, identity)
         again = restart_policy.in_a_row(status, restart_policy.clock())
@@ -120,11 +130,22 @@ def _resume(layout: Layout, identity: str) -> None:
         status = container_state.status(layout, identity)
         if mine is None or mine.pid != os.getpid() or status.wanted != "running":
             return
-        begun = replace(status, started_at=time.time(), started_clock=restart_policy.clock())
-        container_state.set_status(layout, identity, begun)
-        # The lock ends with the exec: its descriptor does not survive that.
-        program = container_bundle.prepared(layout, identity)
-        lifecycle.resume(layout, identity, program, container_words.stdin(container))
+        try:
+            beside = container_pids.beside(layout, container)
+        except Failure as error:
+            # The container whose processes it joins may be between two runs itself.
+            if not restart_policy.restarts(container, status.wanted, status.restarts, 1):
+                raise
+            again = status.in_a_row + 1
+            later = replace(status, restarts=status.restarts + 1, in_a_row=again, error=explain(error))
+            container_state.set_status(layout, identity, later)
+        else:
+            begun = replace(status, started_at=time.time(), started_clock=restart_policy.clock(), error="")
+            container_state.set_status(layout, identity, begun)
+            # The lock ends with the exec: its descriptor does not survive that.
+            program = container_bundle.prepared(layout, identity)
+            lifecycle.resume(layout, identity, program, container_words.stdin(container), beside=beside)
+    _sleep_then_resume(layout, identity, restart_policy.delay(again))
 
 
 def named(layout: Layout) -> tuple[list[Container], list[str]]:
@@ -162,7 +183,8 @@ def boot(layout: Layout) -> list[str]:
         except (OSError, Failure) as error:
             failures.append(explain(error))
     containers, unreadable = named(layout)
-    for container in containers:
+    # Whose processes others join comes before them.
+    for container in sorted(containers, key=lambda each: (each.pid_mode or "").startswith(OTHER)):
         try:
             with _kept(layout, container.id or ""), container_state.lock(layout, container.name):
                 _boot(layout, container.id or "")
