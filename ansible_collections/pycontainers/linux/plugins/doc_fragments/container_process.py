@@ -103,6 +103,18 @@ options:
       - The size of C(/dev/shm), in bytes or as a number with a unit as in O(memory).
       - For a new container the default is V(64m).
     type: str
+  storage_opts:
+    description:
+      - How much the container may write to its root filesystem, as a dictionary of C(size), in bytes or as a number
+        with a unit as in O(memory), and C(inodes), a number of files. Volumes and O(tmpfs) do not count.
+      - A C(size) is rounded down to whole blocks of 4096 bytes, and is 1m at least.
+      - Where the filesystem of O(root) enforces project quotas (ext4 or xfs, mounted with C(prjquota)), these are the
+        limits of a project, and change while the container runs, to more or to less than it has written.
+      - Elsewhere its root filesystem is written to an ext4 of that C(size) in a file, which takes disk as it is written
+        to, and C(inodes) is refused. It grows while the container runs, and does not shrink. To get its first size, or
+        to have none any more, the container is made anew. Needs C(mkfs.ext4) on the host.
+      - For a new container the default is no limit.
+    type: dict
   devices:
     description:
       - Devices of the host in the container, each as C(path[:path in the container[:access]]), such as

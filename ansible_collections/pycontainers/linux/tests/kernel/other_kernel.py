@@ -20,7 +20,7 @@ NEEDED = ("fs/quota/quota_tree", "fs/quota/quota_v2", "fs/overlayfs/overlay", "d
 REPOSITORY = Path(__file__).resolve().parents[5]
 
 INIT = """#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run PYTHONDONTWRITEBYTECODE=1
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME={home} TMPDIR=/run PYTHONDONTWRITEBYTECODE=1
 # The registers that it does not keep for a process are not to be used by any.
 without=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-XSAVE,-XSAVEC
 export GLIBC_TUNABLES=glibc.cpu.hwcaps=$without
@@ -54,8 +54,8 @@ def run(folder: Path, words: list[str], seconds: int) -> tuple[int, str]:
     modules = [f"{MODULES}/{version}/kernel/{each}.ko" for each in NEEDED]
     init = folder / "init"
     command = shlex.join(words)
-    text = {"repository": REPOSITORY, "python": sys.executable, "modules": " ".join(modules), "command": command}
-    init.write_text(INIT.format(**text))
+    given = {"repository": REPOSITORY, "python": sys.executable, "modules": " ".join(modules), "command": command}
+    init.write_text(INIT.format(home=Path.home(), **given))
     init.chmod(0o755)
     kernel = [KERNEL, "mem=1G", "rootfstype=hostfs", "root=98:0", "rootflags=/", "ro", f"init={init}", "quiet"]
     ran = subprocess.run(

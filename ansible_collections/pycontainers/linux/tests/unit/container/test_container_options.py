@@ -66,6 +66,9 @@ def said(**options: Any) -> Container:
         ("pid_mode", "", "private"),
         ("pid_mode", "host", "host"),
         ("pid_mode", "container:web.1", "container:web.1"),
+        ("storage_opts", {"size": "10G", "inodes": 5}, (("inodes", 5), ("size", 10 << 30))),
+        ("storage_opts", {"size": "1048577", "inodes": "max"}, (("size", 1 << 20),)),
+        ("storage_opts", {"size": "max"}, ()),
     ],
 )
 def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> None:
@@ -113,6 +116,9 @@ def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> N
         ("hostname", "a_b", "a host name is made of"),
         ("hostname", "a" * 65, "a host name is made of"),
         ("oom_score_adj", 1001, "it is not from -1000 to 1000"),
+        ("storage_opts", ["size=1g"], "it is not a dictionary"),
+        ("storage_opts", {"dm.basesize": "1g"}, "'dm.basesize' is not known; inodes and size are"),
+        ("storage_opts", {"size": "1k"}, "it is below 1048576 bytes"),
         ("ipc_mode", "shareable", "it is not one of host, private"),
         ("pid_mode", "shared", "it is not one of private, host and container:NAME"),
         ("pid_mode", "container:", "cannot use 'container:' as pid_mode"),
@@ -137,9 +143,9 @@ def test_a_default_is_no_difference() -> None:
 
 
 def test_what_changes_cost() -> None:
-    """Labels and the stop signal are only kept; all else that is new takes another container."""
-    live = {"labels": {"a": "b"}, "stop_signal": "QUIT"}
-    changes = diff(said(**live), said(labels={}, stop_signal="TERM"))
+    """Labels and the stop signal are only kept, and a layer has another size; all else takes another container."""
+    live = {"labels": {"a": "b"}, "stop_signal": "QUIT", "storage_opts": {"size": "1g"}}
+    changes = diff(said(**live), said(labels={}, stop_signal="TERM", storage_opts={"size": "2g"}))
     assert {change.effect for change in changes} == {Effect.LIVE}
     new = [row for row in rows(Container) if "nothing" in row.facts and row.name not in live]
     assert {row.effect for row in new} == {Effect.RECREATE}

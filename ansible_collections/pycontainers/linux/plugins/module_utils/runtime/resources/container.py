@@ -20,7 +20,7 @@ from ..core.model import diff, rows
 from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
-from . import container_bare, container_facts, container_state
+from . import container_bare, container_facts, container_state, storage_opts
 from .container_model import Container
 from .container_target import Target, recreates
 from .image import IMAGE, Image
@@ -51,7 +51,7 @@ class ContainerResource:
         kept = container_state.load(layout, have.id) if have and have.id else None
         full = _filled(want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
-        full = replace(full, image_id=image, **_running(full, have))
+        full = replace(full, image_id=image, **_running(layout, full, have))
         if have is not None and kept is not None and _settled(full, have, kept):
             return _target(full, kept=kept, leftovers=leftovers, settled=True)
         from .container_check import check
@@ -107,13 +107,15 @@ def _image(layout: Layout, full: Container, asked: bool) -> tuple[str | None, tu
     return want.id, (want, have)
 
 
-def _running(full: Container, have: Container | None) -> dict[str, Any]:
+def _running(layout: Layout, full: Container, have: Container | None) -> dict[str, Any]:
     """What there is to keep, and what the kernel should show, of the container that is there."""
     if have is None:
         return {}
+    layer = storage_opts.takes_image(layout, have.id or "", full.storage_opts, bool(have.layer_image))
+    kept: dict[str, Any] = {"held": have.held, "layer_image": layer}
     if full.state == "started":
-        return {"attached": full.networks or None, "held": have.held, "wanted": have.wanted and "running"}
-    return {"remains": () if have.state == "stopped" else None, "held": have.held}
+        return kept | {"attached": full.networks or None, "wanted": have.wanted and "running"}
+    return kept | {"remains": () if have.state == "stopped" else None}
 
 
 def _settled(full: Container, have: Container, kept: Container) -> bool:

@@ -9,8 +9,9 @@ import os
 from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
-from . import container_pids, container_wishes, container_words, endpoint
+from . import container_pids, container_wishes, container_words, endpoint, storage_opts
 from .container_model import Container
+from .container_target import recreates
 from .network_model import reached_on
 
 
@@ -22,6 +23,8 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     container_wishes.checked(full)
     if full.state == "started":
         container_pids.check(layout, full)
+    kept = have.id if have and not recreates(full, have) else None
+    storage_opts.target(layout, kept or "new", full.storage_opts)
     stored = content.find_id(layout, full.image_id or "") if full.image_id else None
     if stored:
         container_words.arguments(full, stored.config)

@@ -10,7 +10,7 @@ from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..image import content
 from ..oci import lifecycle
-from . import container_state, container_words, endpoint
+from . import container_state, container_words, endpoint, rootfs_size, storage_opts
 from .container_kinds import PRIVATE, SHM_SIZE
 from .container_model import Container
 
@@ -44,6 +44,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
             "Labels": container_words.labels(container, config),
         },
         "HostConfig": _host_config(container),
+        "GraphDriver": {"Name": "overlay", "Data": _layer(layout, container)},
         "Mounts": [
             {"Type": "bind", "Source": each.source, "Destination": each.target, "RW": not each.readonly}
             for each in container.volumes or ()
@@ -92,6 +93,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "ReadonlyRootfs": bool(container.read_only),
         "Tmpfs": {each.target: ",".join(each.options) for each in container.tmpfs or ()},
         "ShmSize": container.shm_size or SHM_SIZE,
+        "StorageOpt": {name: str(limit) for name, limit in container.storage_opts or ()},
         "Devices": [
             {"PathOnHost": each.source, "PathInContainer": each.target, "CgroupPermissions": each.access}
             for each in container.devices or ()
@@ -107,6 +109,16 @@ def _host_config(container: Container) -> dict[str, Any]:
         "Init": bool(container.init),
         "UsernsMode": container.userns_mode or "host",
     }
+
+
+def _layer(layout: Layout, container: Container) -> dict[str, str]:
+    """Where a container's root filesystem is, and what holds its own layer to a size."""
+    upper, work = storage_opts.layer(layout, container.id or "")
+    if container.layer_image:
+        upper, work = rootfs_size.inside(upper)
+    by = rootfs_size.IMAGE if container.layer_image else rootfs_size.QUOTA
+    places = {"MergedDir": layout.container(container.id or "", "merged"), "UpperDir": upper, "WorkDir": work}
+    return places | ({"SizeBy": by} if container.storage_opts else {})
 
 
 def _ports(container: Container) -> dict[str, list[dict[str, str]]]:

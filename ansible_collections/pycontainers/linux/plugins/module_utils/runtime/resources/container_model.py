@@ -16,6 +16,7 @@ from ..image.reference import REFERENCE, Reference
 from . import container_kinds as kinds
 from .limits import Limits
 from .ports import PORTS, Port
+from .storage_opts import STORAGE_OPTS
 
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 VOLUME_MODES = ("ro", "rw")
@@ -128,7 +129,8 @@ class Container(Limits):
 
     ``attached`` are the networks that the kernel shows it on; ``wanted`` is whether a started one is meant to run, for
     its policy and the next boot; ``remains`` is what a stopped one still holds of the
-    kernel's, since whoever stopped it was killed; ``held`` are its addresses, by network.
+    kernel's, since whoever stopped it was killed; ``layer_image`` is whether what it writes is in
+    an image; ``held`` are its addresses, by network.
     ``console_size`` are lines and columns of the terminal of whoever starts it and looks on;
     ``auto_remove`` says that it is removed when its program has ended.
     """
@@ -164,6 +166,7 @@ class Container(Limits):
     shm_size: int | None = option(kinds.SHM_SIZE_KIND, Effect.RECREATE, nothing=kinds.SHM_SIZE)
     devices: tuple[kinds.Device, ...] | None = option(kinds.DEVICES, Effect.RECREATE, nothing=())
     ulimits: tuple[kinds.Ulimit, ...] | None = option(kinds.ULIMITS_KIND, Effect.RECREATE, nothing=())
+    storage_opts: tuple[tuple[str, int], ...] | None = option(STORAGE_OPTS, Effect.LIVE, nothing=())
     sysctls: tuple[tuple[str, str], ...] | None = option(kinds.SYSCTLS, Effect.RECREATE, nothing=())
     oom_score_adj: int | None = option(kinds.SCORE, Effect.RECREATE, nothing=0)
     ipc_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
@@ -182,5 +185,6 @@ class Container(Limits):
     attached: tuple[str, ...] | None = option(NETWORKS, Effect.LIVE, internal=True)
     wanted: str | None = option(TEXT, Effect.LIVE, internal=True)
     remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
+    layer_image: bool | None = option(BOOL, Effect.RECREATE, internal=True)
     held: tuple[tuple[str, str], ...] = ()
     console_size: tuple[int, ...] = ()

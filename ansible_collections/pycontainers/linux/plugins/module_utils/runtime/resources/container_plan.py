@@ -11,6 +11,7 @@ from ..core.plan import Plan, Step
 from ..image.pull import Prune
 from . import container_state
 from .container_model import Container
+from .container_rootfs import size_steps
 from .container_state import cgroup
 from .container_steps import (
     GiveName,
@@ -98,7 +99,9 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
         path = cgroup(have)
         live = limit_steps(path, want, container_state.limits(have))
         kept_up = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
-        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *record))
+        # Last, since a filesystem that has grown does not shrink again.
+        sized = size_steps(layout, want, have)
+        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *record, *sized))
     if want.state == "started":
         start = (*prepare_steps(layout, want), *run_steps(layout, want))
         return Plan((*clean_steps(layout, have), *want.install, *record, *start))

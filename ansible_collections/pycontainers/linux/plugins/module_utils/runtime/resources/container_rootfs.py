@@ -7,11 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.layout import Layout
+from ..core.plan import Plan, Step, apply
 from ..errors import Failure
 from ..image import content
 from ..kernel.overlay import Overlay
+from . import rootfs_size, storage_opts
 from .container_model import Container
 from .container_words import short
+from .rootfs_size import IMAGE, QUOTA, Room
+from .rootfs_size_steps import MountImage, change_steps, unmount_image
 from .rootfs_steps import MakeFolder, MountOverlay, unmount_overlay
 
 
@@ -28,22 +32,28 @@ class MountRootfs:
 
     def do(self) -> None:
         """Make the directories and mount. The image is known only now: it may have been pulled by this plan."""
-        overlay = self._overlay()
-        for folder in (overlay.wanted.upper, overlay.wanted.work, overlay.path):
+        identity = self.container.id or ""
+        upper, work = storage_opts.layer(self.layout, identity)
+        want, have = storage_opts.target(self.layout, identity, self.container.storage_opts)
+        overlay = self._overlay(*(rootfs_size.inside(upper) if want and want.by == IMAGE else (upper, work)))
+        for folder in (upper, work, overlay.path):
             MakeFolder(folder).do()
-        overlay.do()
+        above = [MountImage(upper)] if want and want.by == IMAGE else []
+        # It may have been given another size while it did not run.
+        apply(Plan((*change_steps(self.layout, upper, work, want, have), *above, overlay)))
 
     def undo(self) -> None:
         """Unmount. Whether the image is still there does not matter."""
-        unmount_overlay(self.layout, self.layout.container(self.container.id or "", "merged"))
+        identity = self.container.id or ""
+        unmount_image(storage_opts.layer(self.layout, identity)[0])
+        unmount_overlay(self.layout, self.layout.container(identity, "merged"))
 
-    def _overlay(self) -> MountOverlay:
+    def _overlay(self, upper: str, work: str) -> MountOverlay:
         image = content.find_id(self.layout, self.container.image_id or "")
         if image is None:
             reason = f"its image {self.container.image_id} is not in the store"
             raise Failure(f"mount the root filesystem of {short(self.container)}", reason, "pull the image again")
-        identity = self.container.id or ""
-        path, upper, work = (self.layout.container(identity, each) for each in ("merged", "upper", "work"))
+        path = self.layout.container(self.container.id or "", "merged")
         return MountOverlay(self.layout, path, Overlay(image.layers, upper, work))
 
 
@@ -64,3 +74,11 @@ class UnmountRootfs:
     def undo(self) -> None:
         """Mount it again."""
         self.mount.do()
+
+
+def size_steps(layout: Layout, want: Container, have: Container) -> list[Step]:
+    """Let a container that runs write more or less to its layer."""
+    by = IMAGE if have.layer_image else QUOTA
+    before = storage_opts.to_room(have.storage_opts, by)
+    after = storage_opts.to_room(want.storage_opts, by) or (Room(by) if before else None)
+    return change_steps(layout, *storage_opts.layer(layout, have.id or ""), after, before)

@@ -20,7 +20,7 @@ from ..kernel import namespaces
 from ..kernel.cgroups import cgroups, exists
 from ..kernel.mounts import mounted
 from ..oci import lifecycle
-from . import endpoint, leases, restart_policy
+from . import endpoint, leases, restart_policy, rootfs_size, storage_opts
 from .container_model import Container
 from .limits import LIMIT_ROWS, observe_limits
 
@@ -36,7 +36,7 @@ DEFAULTS |= {row.name: row.facts["nothing"] for row in rows(Container) if "nothi
 WANTED, UNKNOWN = ("running", "stopped"), "unknown"
 """What can be wanted of a container; and what is where that can't be read."""
 
-OBSERVED = ("state", "attached", "wanted", "remains")
+OBSERVED = ("state", "attached", "wanted", "remains", "layer_image")
 """Rows that tell what is, and are no part of the record."""
 
 
@@ -189,7 +189,8 @@ def observed(layout: Layout, container: Container) -> Container:
     Between two runs it counts as started.
     """
     identity = container.id or ""
-    container = replace(container, held=tuple(leases.held(layout, identity).items()))
+    image = storage_opts.has_image(layout, identity)
+    container = replace(container, held=tuple(leases.held(layout, identity).items()), layer_image=image)
     if not lifecycle.running(layout, identity) and not _restarting(layout, container):
         return replace(container, state="stopped", remains=_remains(layout, container))
     groups = cgroups()
@@ -200,6 +201,9 @@ def observed(layout: Layout, container: Container) -> Container:
         readings["attached"] = tuple(name for name in container.networks if name in there and there[name].present)
     if container.published_ports:
         readings["published_ports"] = endpoint.observe_ports(layout, identity)
+    if container.storage_opts:
+        upper = storage_opts.layer(layout, identity)[0]
+        readings["storage_opts"] = storage_opts.of_room(rootfs_size.observe(upper))
     return replace(container, state="started", wanted=status(layout, identity).wanted, **readings)
 
 
@@ -220,7 +224,8 @@ def _remains(layout: Layout, container: Container) -> tuple[str, ...]:
     identity, groups = container.id or "", cgroups()
     found = {
         "cgroup": any(map(os.path.isdir, groups.directories(cgroup(container)))),
-        "root filesystem": mounted(layout.container(identity, "merged")) is not None,
+        "root filesystem": mounted(layout.container(identity, "merged")) is not None
+        or rootfs_size.is_mounted(layout.container(identity, "upper")),
         "network namespace": namespaces.pinned(layout.netns(identity)),
         "published ports": bool(container.published_ports and endpoint.observe_ports(layout, identity)),
     }

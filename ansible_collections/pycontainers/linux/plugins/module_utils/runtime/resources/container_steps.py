@@ -32,6 +32,7 @@ from .container_state import Status, cgroup
 from .container_wishes import device_access
 from .container_words import short
 from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps
+from .rootfs_size_steps import forget_quota
 
 DEFAULT_STOP_TIMEOUT = 10
 """Seconds between the stop signal and SIGKILL, as Docker has it."""
@@ -238,6 +239,7 @@ class RemoveFolder:
         folder, running = self.layout.container(identity), self.layout.running(identity)
         if os.path.isdir(running):
             shutil.rmtree(running)
+        forget_quota(self.layout.container(identity, "upper"))
         for name in sorted(_listed(folder), key=lambda name: name == "container.json"):
             path = os.path.join(folder, name)
             shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)

@@ -105,7 +105,7 @@ def target(upper: str, limit: int | None, inodes: int | None, have: Room | None)
     asked = [each for each in (limit, inodes) if each is not None]
     if have is None and (not asked or set(asked) == {UNLIMITED}):
         return None
-    by = have.by if have else _means(upper)
+    by = have.by if have else means(upper)
     before = have or Room(by)
     wanted = Room(by, before.size if limit is None else limit, before.inodes if inodes is None else inodes)
     if by == IMAGE:
@@ -113,7 +113,8 @@ def target(upper: str, limit: int | None, inodes: int | None, have: Room | None)
     return wanted
 
 
-def _means(upper: str) -> str:
+def means(upper: str) -> str:
+    """By which means a layer that has no limit yet is held to one."""
     folder = upper
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)

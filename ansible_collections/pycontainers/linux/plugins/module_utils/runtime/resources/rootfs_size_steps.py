@@ -16,7 +16,7 @@ from ..errors import Failure, failing
 from ..kernel import loop, quota, syscalls
 from ..kernel.mounts import mounted
 from . import rootfs_size
-from .rootfs_size import IMAGE, PLACES, Room
+from .rootfs_size import IMAGE, PLACES, QUOTA, Room
 
 FIRST_PROJECT, LAST_PROJECT = 1 << 20, (1 << 31) - 1
 """Projects that are given out: far from the small numbers that people choose."""
@@ -203,7 +203,7 @@ class UnmountImage:
 def unmount_image(upper: str) -> None:
     """Unmount the filesystem of a layer; that it is not mounted is fine."""
     with failing(f"unmount {upper}"):
-        while loop.image_mount(rootfs_size.image(upper), upper):
+        while rootfs_size.is_mounted(upper):
             syscalls.umount(upper, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
 
 
@@ -246,6 +246,13 @@ class RemoveImage:
     def undo(self) -> None:
         """Nothing can bring it back."""
         raise Failure(f"bring back {rootfs_size.image(self.upper)}", "what was in it is gone")
+
+
+def forget_quota(upper: str) -> None:
+    """Let a layer that is to be removed leave no limit of a project; that it has none is fine."""
+    have = rootfs_size.observe(upper)
+    if have is not None and have.by == QUOTA:
+        SetQuota(upper, Room(QUOTA), have).do()
 
 
 def hold_steps(layout: Layout, upper: str, work: str, want: Room | None, have: Room | None) -> list[Step]:
