@@ -21,6 +21,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.mo
     rows,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.cgroup_limit import CgroupLimit
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_commit import (
+    ContainerCommit,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image import Image
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_export import ImageExport
@@ -31,7 +34,19 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import OverlayRootfs
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import Runtime
 
-MODELS = (CgroupLimit, Container, Image, ImageExport, ImageInfo, ImageLoad, Network, OverlayRootfs, Prune, Runtime)
+MODELS = (
+    CgroupLimit,
+    Container,
+    ContainerCommit,
+    Image,
+    ImageExport,
+    ImageInfo,
+    ImageLoad,
+    Network,
+    OverlayRootfs,
+    Prune,
+    Runtime,
+)
 ROWS = [pytest.param(row, id=f"{model.__name__}.{row.name}") for model in MODELS for row in rows(model)]
 
 texts = some.text(some.characters(codec="utf-8", exclude_characters="\0"))
@@ -172,7 +187,7 @@ def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> Non
     assert diff(again, first) == ()
 
 
-ACTING = (ImageExport, ImageInfo, ImageLoad, Prune)
+ACTING = (ContainerCommit, ImageExport, ImageInfo, ImageLoad, Prune)
 """The models that declare no thing but act on what is there."""
 
 
@@ -187,7 +202,7 @@ def test_every_model_has_a_key(model: type) -> None:
     """What is declared has to be named, unless a host has only one."""
     by_name = {row.name: row for row in rows(model)}
     required = [row.name for row in by_name.values() if row.required]
-    assert required in (["name"], ["path"], [])
+    assert required in (["name"], ["path"], ["container"], [])
     assert len(argument_spec(model)) == sum(not row.internal for row in by_name.values())
 
 

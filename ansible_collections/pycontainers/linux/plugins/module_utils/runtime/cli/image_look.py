@@ -55,23 +55,13 @@ def show_history(layout: Layout, chosen: argparse.Namespace) -> int:
     """Print the steps of an image, the last first. A step that made no layer has no size."""
     image = names.image(layout, chosen.image)
     sizes = [content.size_of([layout.layer(each)]) for each in image.diff_ids]
-    lines: list[dict[str, Any]] = []
-    for step in described(layout, image)["History"]:
-        size = sizes.pop(0) if sizes and not step.get("empty_layer") else 0
-        lines.append(
-            {
-                "Id": "<missing>",
-                "Created": str(step.get("created") or ""),
-                "CreatedBy": str(step.get("created_by") or ""),
-                "Size": size,
-                "Comment": str(step.get("comment") or ""),
-            }
-        )
+    lines = []
+    for step in reversed(described(layout, image)["History"]):
+        lines.append(_step(step, sizes.pop() if sizes and not step.get("empty_layer") else 0))
     # An image says of its layers what it likes: those that it does not tell of are shown too.
-    lines += [{"Id": "<missing>", "Created": "", "CreatedBy": "", "Size": size, "Comment": ""} for size in sizes]
+    lines += [_step({}, size) for size in reversed(sizes)]
     if lines:
-        lines[-1]["Id"] = image.id
-    lines.reverse()
+        lines[0]["Id"] = image.id
     if chosen.json:
         table.show_json(lines)
         return 0
@@ -90,6 +80,16 @@ def show_history(layout: Layout, chosen: argparse.Namespace) -> int:
     ]
     table.show(("IMAGE", "CREATED", "CREATED BY", "SIZE", "COMMENT"), cells)
     return 0
+
+
+def _step(said: dict[str, Any], size: int) -> dict[str, Any]:
+    return {
+        "Id": "<missing>",
+        "Created": str(said.get("created") or ""),
+        "CreatedBy": str(said.get("created_by") or ""),
+        "Size": size,
+        "Comment": str(said.get("comment") or ""),
+    }
 
 
 def _short(identity: str, whole: bool) -> str:

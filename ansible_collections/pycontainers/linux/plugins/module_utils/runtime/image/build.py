@@ -50,11 +50,12 @@ def recipe_of_tree(path: str, config: Mapping[str, Any], comment: str = "") -> R
 
 
 def recipe_of_changes(
-    upper: str, base: Mapping[str, Any], config: Mapping[str, Any], created: str, by: str, comment: str, author: str
+    upper: str, base: Mapping[str, Any], config: Mapping[str, Any], by: str, comment: str, author: str
 ) -> Recipe:
     """The image of an overlay's upper directory on top of an image's configuration. Raises :class:`Failure`."""
-    diff_id = _digest(Packing(upper, overlay=True), upper)
-    return _recipe(base, diff_id, config, created, by, comment, author)
+    packing = Packing(upper, overlay=True)
+    diff_id = _digest(packing, upper)
+    return _recipe(base, diff_id, config, _time(packing.newest), by, comment, author)
 
 
 def _recipe(

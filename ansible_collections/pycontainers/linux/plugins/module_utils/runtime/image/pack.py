@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from .names import OPAQUE, WHITEOUT
-from .overlay import is_opaque
+from .overlay import is_opaque, is_whiteout
 from .tar import BLOCK, BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK
 
 PIECE = 1 << 20
@@ -60,7 +60,7 @@ class Packing:
             yield self._empty(path + OPAQUE.encode())
         for name in sorted(os.fsencode(each) for each in os.listdir(folder)):
             there = os.stat(name, dir_fd=folder, follow_symlinks=False)
-            if self._overlay and stat.S_ISCHR(there.st_mode) and there.st_rdev == 0:
+            if self._overlay and is_whiteout(there):
                 yield self._empty(path + WHITEOUT.encode() + name)
             elif name.startswith(WHITEOUT.encode()):
                 raise ValueError(f"{os.fsdecode(path + name)!r} would be taken for a whiteout")
@@ -182,7 +182,6 @@ def _block(
     )
     block = b"".join(fields)
     return block[:148] + b"%06o\0 " % sum(block) + block[156:]
-
 
 
 def _xattrs(descriptor: int, path: bytes = b"") -> dict[str, bytes]:
