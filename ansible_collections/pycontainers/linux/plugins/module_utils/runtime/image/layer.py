@@ -142,7 +142,10 @@ def decompressed(file: Bytes) -> Iterator[bytes]:
     if magic.startswith(_GZIP):
         yield from _gunzipped(file)
     elif magic == _ZSTD:
-        yield from _unzstd(file)
+        # Few layers need it, and it loads ctypes' library.
+        from . import zstd
+
+        yield from zstd.decompressed(file.read)
     else:
         while piece := file.read(PIECE):
             yield piece
@@ -165,25 +168,3 @@ def _gunzipped(file: Bytes) -> Iterator[bytes]:
         yield piece
     if not unzip.eof:
         raise ValueError("its compressed content ends too early")
-
-
-def _unzstd(file: Bytes) -> Iterator[bytes]:
-    """Zstandard, by Python 3.14's own module or the package zstandard."""
-    try:
-        from compression import zstd  # type: ignore[import-not-found,unused-ignore]
-
-        stream, broken = zstd.open(file), zstd.ZstdError
-    except ImportError:
-        try:
-            import zstandard  # type: ignore[import-not-found,unused-ignore]
-        except ImportError:
-            raise ValueError(
-                "it is compressed with zstd, which needs Python 3.14 or the Python package zstandard on this host"
-            ) from None
-        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-        broken = zstandard.ZstdError
-    try:
-        while piece := stream.read(PIECE):
-            yield piece
-    except (broken, EOFError) as error:
-        raise ValueError(f"it can't be uncompressed ({error})") from error
