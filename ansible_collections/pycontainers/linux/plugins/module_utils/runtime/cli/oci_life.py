@@ -11,43 +11,49 @@ from ..kernel.process import Process
 from ..lean import signal, socket
 from ..lean.contextlib import suppress
 from ..oci import create as creation
-from ..oci.container import Record
-from ..oci.create import Wish
-from . import oci_console
+from ..oci.create import Created, Wish
 from .oci_call import Call
 
 
 def create(call: Call) -> int:
     """Create a container and leave its first process to whoever is the caller's reaper."""
     (identity,) = call.chosen.only(1, "a container id")
-    _create(call, identity, -1)
+    _create(call, identity)
     return 0
 
 
-def _create(call: Call, identity: str, console: int) -> Record:
-    made = creation.create(call.containers, identity, _wish(call, console))
+def _create(call: Call, identity: str, screen: bool = False) -> Created:
+    made = creation.create(call.containers, identity, _wish(call, screen))
     for each in made.warnings:
         call.warn(each)
-    return made.record
+    return made
 
 
-def _wish(call: Call, console: int) -> Wish:
+def _wish(call: Call, screen: bool) -> Wish:
     chosen = call.chosen
     manager = call.globals.text("cgroup-manager")
     return Wish(
         bundle=os.path.abspath(chosen.text("bundle", ".")),
         config_file=chosen.text("config"),
         pid_file=chosen.text("pid-file"),
-        console=console,
         console_socket=chosen.text("console-socket"),
+        screen=screen,
         # Who is not root can't write to the host's interpreter, nor has the right to shield it.
         anew=not os.geteuid(),
-        preserved=oci_console.preserved(chosen),
+        preserved=_preserved(call),
         pivot=not chosen.flag("no-pivot"),
         keyring=not chosen.flag("no-new-keyring"),
         systemd=call.globals.flag("systemd-cgroup") or manager == "systemd",
         cgroup_manager=manager,
     )
+
+
+def _preserved(call: Call) -> int:
+    if not call.chosen.text("preserve-fds"):
+        return 0
+    from .oci_console import preserved
+
+    return preserved(call.chosen)
 
 
 def start(call: Call) -> int:
@@ -62,11 +68,8 @@ def run(call: Call) -> int:
     """Create and start; in the foreground wait for the end, pass signals on, and delete."""
     (identity,) = call.chosen.only(1, "a container id")
     chosen = call.chosen
-    path, detach = chosen.text("console-socket"), chosen.flag("detach")
-    master, theirs = _screen(call) if not path and not detach else (None, -1)
-    record = _create(call, identity, theirs)
-    if theirs >= 0:
-        os.close(theirs)
+    detach = chosen.flag("detach")
+    record, _, master = _create(call, identity, screen=not detach and not chosen.text("console-socket"))
     try:
         if not detach:
             _pass_on(record.init)
@@ -88,20 +91,6 @@ def run(call: Call) -> int:
             for each in end.delete(call.containers, identity, force=True):
                 call.warn(each)
     return status
-
-
-def _screen(call: Call) -> tuple[socket.socket | None, int]:
-    """A pair over which the terminal's master comes, if the configuration asks for a terminal."""
-    from ..core import store
-
-    chosen = call.chosen
-    bundle = os.path.abspath(chosen.text("bundle", "."))
-    document = store.read_json(chosen.text("config") or f"{bundle}/config.json") or {}
-    process = document.get("process")
-    if not isinstance(process, dict) or process.get("terminal") is not True:
-        return None, -1
-    ours, theirs = socket.socketpair()
-    return ours, theirs.detach()
 
 
 _KEPT = (

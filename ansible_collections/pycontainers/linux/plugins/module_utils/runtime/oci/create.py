@@ -39,8 +39,9 @@ class Wish(NamedTuple):
     """How a container is to be created.
 
     ``console`` is a connected socket that gets the terminal's master, or -1; ``console_socket`` is the path of one
-    that is to be connected to. ``anew`` says that the whole process may be executed once more to be shielded from the
-    container (:mod:`.guard`): who has more to do than this one thing answers for that itself.
+    that is to be connected to; ``screen`` asks for the master itself, if there is to be a terminal. ``anew`` says that
+    the whole process may be executed once more to be shielded from the container (:mod:`.guard`): who has more to do
+    than this one thing answers for that itself.
     """
 
     bundle: str
@@ -48,6 +49,7 @@ class Wish(NamedTuple):
     pid_file: str = ""
     console: int = -1
     console_socket: str = ""
+    screen: bool = False
     anew: bool = False
     preserved: int = 0
     pivot: bool = True
@@ -57,10 +59,14 @@ class Wish(NamedTuple):
 
 
 class Created(NamedTuple):
-    """A container whose first process waits to be started, and what the runtime has left out or read otherwise."""
+    """A container whose first process waits to be started, and what the runtime has left out or read otherwise.
+
+    ``master`` is the socket over which the terminal's master comes, if one was asked for.
+    """
 
     record: Record
     warnings: tuple[str, ...]
+    master: socket.socket | None = None
 
 
 def create(containers: Containers, identity: str, wish: Wish) -> Created:
@@ -97,10 +103,11 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
     if wish.anew and not guarded:
         shield_interpreter(come_back=True)
     containers.make(identity)
-    with containers.locked(identity) as folder, _console(wish) as console:
+    terminal = _program(config).terminal
+    with containers.locked(identity) as folder, _console(wish, terminal) as (console, master):
         try:
             made = _create(containers, record, config, content, wish._replace(console=console), cgroup, folder, guarded)
-            return Created(made, warnings)
+            return Created(made, warnings, master)
         except BaseException:
             from .end import destroy
 
@@ -110,18 +117,22 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
 
 
 @contextmanager
-def _console(wish: Wish) -> Iterator[int]:
-    """The socket that gets the terminal's master; -1 for none."""
-    if not wish.console_socket:
-        yield wish.console
-        return
-    from .console_socket import connected
+def _console(wish: Wish, terminal: bool) -> Iterator[tuple[int, socket.socket | None]]:
+    """The socket that gets the terminal's master, -1 for none, and the one that it comes out of, if that is ours."""
+    if wish.console_socket:
+        from .console_socket import connected
 
-    descriptor = connected(wish.console_socket)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        descriptor = connected(wish.console_socket)
+        try:
+            yield descriptor, None
+        finally:
+            os.close(descriptor)
+    elif wish.screen and terminal:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            yield theirs.fileno(), ours
+    else:
+        yield wish.console, None
 
 
 def _written(containers: Containers, record: Record) -> bool:
@@ -154,7 +165,7 @@ def _check(config: Config, host_groups: Cgroups | None, wish: Wish) -> tuple[str
             with failing(f"mount mounts[{index}] on {mount.destination}"):
                 os.stat(mount.source)
     console = wish.console >= 0 or wish.console_socket
-    if process.terminal and not console:
+    if process.terminal and not (console or wish.screen):
         raise Failure("make the terminal", "process.terminal is set and there is no console socket", "--console-socket")
     if not process.terminal and console:
         raise Failure("use the console socket", "process.terminal is not set, so there is no terminal to be sent")
