@@ -240,3 +240,20 @@ def test_booting_those_that_join_others(host: Host) -> None:
     supervise.shutdown(host.layout)
     assert supervise.boot(host.layout) == []
     assert (spaces(host, "a"), spaces(host, "b")) == (spaces(host, "web"), spaces(host, "db"))
+
+
+def test_the_options_of_run(host: Host, tini: str) -> None:
+    """``run`` has them in Docker's words, and what it removes at its end leaves none of the host's processes."""
+    host.run(name="web")
+    host.ok("run", "-d", "--name", "c", "--pid", "container:web", "--userns", "host", host.busybox, *SLEEP)
+    assert spaces(host) == spaces(host, "web")
+    host.ok("rm", "-f", "c")
+    host.ok("run", "-d", "--name", "c", "--init", host.busybox, *SLEEP)
+    assert Path(f"/proc/{host.pid()}/cmdline").read_bytes().startswith(b"/sbin/docker-init\0")
+    assert "it would not be process 1" in host.failure("run", "--init", "--pid", "host", host.busybox, "true", code=125)
+    script = "sleep 2000 & exec sleep 0.2"
+    identity = host.ok("run", "-d", "--rm", "--pid", "host", host.busybox, "sh", "-c", script).strip()
+    inside = members(identity)
+    assert inside
+    wait(lambda: identity not in container_state.identities(host.layout))
+    assert not any(running(each) for each in inside)

@@ -16,6 +16,7 @@ FLAGS = (
     (("-i", "--interactive"), "interactive", "keep stdin open"),
     (("-t", "--tty"), "tty", "give it a terminal"),
     (("--privileged",), "privileged", "confine it hardly at all"),
+    (("--init",), "init", "with a program as process 1 that reaps zombies and passes signals on"),
     (("--read-only",), "read_only", "with a root filesystem that is read-only"),
 )
 """Options that are true when they are given, the rows they stand for, and what they ask for."""
@@ -35,6 +36,8 @@ VALUES = (
     (("--ipc",), "ipc_mode", "MODE"),
     (("--uts",), "uts", "MODE"),
     (("--cgroupns",), "cgroupns_mode", "MODE"),
+    (("--pid",), "pid_mode", "MODE"),
+    (("--userns",), "userns_mode", "MODE"),
     (("--pull",), "pull", "WHEN"),
 )
 """Options with one value, and the rows that take it as it is."""
