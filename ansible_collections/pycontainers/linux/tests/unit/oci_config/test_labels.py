@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import config, labels, operations
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import config, join, labels, operations
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.config_process import Process
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.program import Operation
 from ansible_collections.pycontainers.linux.tests.unit.oci_config.samples import RUNC_SPEC, with_value
@@ -76,6 +76,20 @@ def test_another_process_of_the_container() -> None:
     names = [each[0] for each in operations.compile_process(process, None, (), 5, 0, "")]
     assert names.index("attribute") < names.index("enter")
     assert names.count("attribute") == 2
+
+
+def test_what_exec_runs_is_confined_as_the_container() -> None:
+    """It has the container's profile and label, each unless it has one of its own."""
+    document = with_value(RUNC_SPEC, ("process", "apparmorProfile"), "some-profile")
+    container = config.parse(with_value(document, ("process", "selinuxLabel"), LABEL), "/bundle")
+    asked: tuple[dict[str, str], ...] = ({}, {"apparmorProfile": "p"}, {"selinuxLabel": "a:b:c"})
+    found = [join.labelled(given(**values), container) for values in asked]
+    assert [(each.apparmor_profile, each.selinux_label) for each in found] == [
+        ("some-profile", LABEL),
+        ("p", LABEL),
+        ("some-profile", "a:b:c"),
+    ]
+    assert join.labelled(given(), config.parse(RUNC_SPEC, "/bundle")) == given()
 
 
 def test_new_filesystems_are_labelled() -> None:

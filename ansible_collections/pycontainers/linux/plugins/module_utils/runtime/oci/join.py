@@ -55,7 +55,12 @@ def execute(
         if status not in (CREATED, RUNNING, PAUSED):
             raise Failure(operation, "container not running")
         init, config = first_process(record), containers.config(record)
-        process = _labelled(process, config)
+        process = labelled(process, config)
+        if process.apparmor_profile or process.selinux_label:
+            from .config_supported import supported_labels
+            from .host import facts
+
+            supported_labels(process, facts(None))
         if process.terminal and console < 0:
             raise Failure(operation, "the process has a terminal and there is no console socket", "--console-socket")
         target = _pinned(operation, init.pid)
@@ -92,20 +97,15 @@ def execute(
     return pid
 
 
-def _labelled(process: Process, config: Config) -> Process:
-    """The process with the profile and label of the container where it has none. Raises :class:`InvalidValue`."""
+def labelled(process: Process, config: Config) -> Process:
+    """The process with the profile and label of the container where it has none of its own."""
     own = config.process
-    if own:
-        process = process._replace(
-            apparmor_profile=process.apparmor_profile or own.apparmor_profile,
-            selinux_label=process.selinux_label or own.selinux_label,
-        )
-    if process.apparmor_profile or process.selinux_label:
-        from .config_supported import supported_labels
-        from .host import facts
-
-        supported_labels(process, facts(None))
-    return process
+    if own is None:
+        return process
+    return process._replace(
+        apparmor_profile=process.apparmor_profile or own.apparmor_profile,
+        selinux_label=process.selinux_label or own.selinux_label,
+    )
 
 
 def _group(path: str, pid: int) -> tuple[str, ...]:
