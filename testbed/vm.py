@@ -22,7 +22,7 @@ DISK_BYTES = 1 << 30
 # The initrd must load what the root file system is on; without mitigations emulated code runs faster.
 _KERNEL_LINE = (
     "root=/dev/vda rootfstype=ext4 rootflags=rw modules=virtio_blk,virtio_net,virtio_pci,ext4 "
-    "console=ttyS0 mitigations=off quiet"
+    "console=ttyS0 mitigations=off quiet security=apparmor"
 )
 
 

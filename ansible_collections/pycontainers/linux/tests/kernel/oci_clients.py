@@ -33,6 +33,7 @@ PACKAGES = {
     "qemu-x86_64": ("qemu-user",),
     "umoci": ("umoci",),
     "tini-static": ("tini",),
+    "apparmor_parser": ("apparmor",),
     "newuidmap": ("uidmap",),
 }
 """What is unpacked for a program, named by the program."""
@@ -63,7 +64,7 @@ def unpacked(name: str) -> Path:
 def client(name: str) -> dict[str, str]:
     """The environment in which a client can be called by name. The test is skipped where it can't be had."""
     root = unpacked(name)
-    environment = {"PATH": f"{root}/usr/sbin:{root}/usr/bin:{os.environ['PATH']}", "HOME": str(CACHE)}
+    environment = {"PATH": f"{root}/usr/sbin:{root}/usr/bin:{root}/sbin:{os.environ['PATH']}", "HOME": str(CACHE)}
     if not _runs(name, environment) and name in LIBRARIES:
         _apt(["install", "-y", "--no-install-recommends", *LIBRARIES[name]], CACHE)
     if not _runs(name, environment):
