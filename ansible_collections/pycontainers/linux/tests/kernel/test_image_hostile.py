@@ -4,13 +4,15 @@
 """Layers that mean harm: nothing outside changes, no memory and no disk is taken, and the reason is said."""
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import re
 import resource
 import stat
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, layer
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.tests.kernel.hostile_layers import CASES, LIMIT, MEMBERS, NEIGHBOUR, Case
+from ansible_collections.pycontainers.linux.tests.unit.image.archives import extension, header, octal, padded
 
+MANY = int(os.environ.get("PYCONTAINERS_MEMBERS", "3000"))
 MEMORY = 48 << 10
 """Kilobytes that unpacking may take beyond what the test process has."""
 
@@ -59,30 +63,82 @@ def canary(layout: Layout, tmp_path: Path) -> Iterator[Path]:
     syscalls.umount(layout.root)
 
 
+CROWDS = {
+    "files of one folder": lambda number: header(b"d/%d" % number),
+    "folders": lambda number: header(b"d/%d" % number, tarfile.DIRTYPE),
+    "opaque folders": lambda number: header(b"%d/.wh..wh..opq" % number),
+    "deep": lambda number: extension(b"%d/" % number + b"d/" * 200 + b"\0", b"L") + header(kind=tarfile.DIRTYPE),
+    "files in turns": lambda number: header(b"%d/a/b/c/d/e/f/%d" % (number % 2, number)),
+    "one file": lambda number: header(b"f", size=octal(1)) + padded(b"x"),
+    "hard links": lambda number: header(b"%d" % number, tarfile.LNKTYPE if number else tarfile.REGTYPE, target=b"0"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def room(layout: Layout) -> Iterator[Layout]:
+    """A store in memory, if so many files have room there."""
+    os.makedirs(layout.root)
+    if MANY <= 100_000:
+        syscalls.mount("tmpfs", layout.root, "tmpfs")
+    content.prepare(layout)
+    yield layout
+    if MANY <= 100_000:
+        syscalls.umount(layout.root)
+
+
+@pytest.mark.parametrize("made", CROWDS.values(), ids=CROWDS)
+def test_a_crowd_of_members_takes_no_memory(room: Layout, made: Callable[[int], bytes]) -> None:
+    """One more member than is allowed, whatever they are: it ends at the limit, or before it at one of Linux's.
+
+    ``./dev soak`` tries a million.
+    """
+    blob = Path(room.root) / "blob"
+    with gzip.open(blob, "wb", 1) as file:
+        for number in range(MANY + 1):
+            file.write(made(number))
+    answer = judged(room, str(blob), "sha256:" + "0" * 64, limits=(1 << 30, MANY))
+    assert (answer["kind"], answer["descriptors"]) == ("ValueError", 0), answer
+    assert re.search(f"it has more than {MANY} members|Too many links", answer["said"]), answer
+    assert answer["kilobytes"] < 16 << 10, answer
+    assert os.listdir(room.layer("")) == []
+
+
 def unpacked(layout: Layout, archive: bytes, case: Case, below: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
     """Unpack a layer in a process of its own: its directory, and what was said and taken."""
     diff_id = "sha256:" + hashlib.sha256(archive).hexdigest()
     blob = Path(layout.root).parent / "blob"
     blob.write_bytes(case.pack(archive))
+    answer = judged(layout, str(blob), diff_id, below)
+    blob.unlink()
+    return layout.layer(diff_id), answer
+
+
+def judged(
+    layout: Layout, blob: str, diff_id: str, below: tuple[str, ...] = (), limits: tuple[int, int] = (LIMIT, MEMBERS)
+) -> dict[str, Any]:
+    """Unpack a layer in a process of its own, with limits of bytes and members: what was said and taken."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         os.close(reader)
         try:
-            os.write(writer, json.dumps(_unpack(layout, str(blob), diff_id, below)).encode())
+            os.write(writer, json.dumps(_unpack(layout, blob, diff_id, below, limits)).encode())
         finally:
             os._exit(0)
     os.close(writer)
     with open(reader, encoding="utf-8") as said:
         answer = said.read()
     assert os.waitpid(child, 0)[1] == 0
-    blob.unlink()
-    return layout.layer(diff_id), json.loads(answer)
+    found: dict[str, Any] = json.loads(answer)
+    return found
 
 
-def _unpack(layout: Layout, blob: str, diff_id: str, below: tuple[str, ...]) -> dict[str, Any]:
-    layer.LEAST_LIMIT, layer.MOST_MEMBERS = LIMIT, MEMBERS
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+def _unpack(
+    layout: Layout, blob: str, diff_id: str, below: tuple[str, ...], limits: tuple[int, int]
+) -> dict[str, Any]:
+    layer.LEAST_LIMIT, layer.MOST_MEMBERS = limits
+    seconds = SECONDS + limits[1] // 1000
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
     before, kind, said = _memory(), "", ""
     descriptors = len(os.listdir("/proc/self/fd"))

@@ -379,7 +379,7 @@ def remove(layout: Layout, reference: Reference) -> bool:
 
 def discard(path: str) -> None:
     """Remove a file or a whole directory; a directory never stands half removed under its own name."""
-    import shutil
+    from .erase import erase
 
     if os.path.islink(path) or not os.path.isdir(path):
         store.remove(path)
@@ -387,4 +387,4 @@ def discard(path: str) -> None:
     aside = path if path.endswith(ASIDE) else f"{path}.gone{ASIDE}"
     if aside != path:
         os.rename(path, aside)
-    shutil.rmtree(aside)
+    erase(aside)

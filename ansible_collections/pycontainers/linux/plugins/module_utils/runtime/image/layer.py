@@ -8,9 +8,9 @@ the hash is the diff id, so a layer under its name is whole and is what the imag
 """
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
@@ -19,11 +19,12 @@ from ..core import store
 from ..core.layout import Layout
 from ..kernel import syscalls
 from .content import ASIDE
+from .erase import erase
 from .tar import Member, Source, members, shown
 from .tree import Tree
 
 PIECE = 1 << 20
-MOST_MEMBERS = 2_000_000
+MOST_MEMBERS = 1_000_000
 """Files, and folders that are there only by the paths of files."""
 
 MOST_FRAGMENTS = 1_000_000
@@ -76,7 +77,7 @@ def unpack_from(
         return
     aside = target + ASIDE
     if os.path.lexists(aside):
-        shutil.rmtree(aside)
+        erase(aside)
     os.mkdir(aside)
     try:
         os.chmod(aside, 0o755)  # whatever the umask is
@@ -92,7 +93,8 @@ def unpack_from(
             os.close(root)
         os.rename(aside, target)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            erase(aside)
         raise
     store.sync(os.path.dirname(target))
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import TypeVar
 
 from . import inode, overlay, tar
 from .below import FOLDER, Below
+from .erase import erase
 from .names import DEEPEST, META, WHITEOUT, Parts, hidden_by, is_of_aufs, parts_of
 from .tar import Member, shown
 
@@ -220,7 +220,7 @@ class Tree:
             return make()
         except FileExistsError:
             if stat.S_ISDIR(os.stat(last, dir_fd=folder, follow_symlinks=False).st_mode):
-                shutil.rmtree(last, dir_fd=folder)
+                erase(last, folder)
             else:
                 os.unlink(last, dir_fd=folder)
             return make()
