@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, layer
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.below import MARK
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.erase import erase
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.tests.kernel.hostile_layers import LIMIT, MEMBERS
@@ -201,7 +202,8 @@ class Place:
     def judge(self, root: str) -> None:
         """See that a layer has no attribute and no file that no layer may have."""
         for folder, _, files, within in os.fwalk(root):
-            assert set(os.listxattr(within)) <= {"trusted.overlay.opaque", "user.a", "user.b", "security.capability"}
+            assert set(os.listxattr(within)) <= {"trusted.overlay.opaque", "user.a", "user.b", MARK}
+            assert folder == root or MARK not in os.listxattr(within)
             for name in files:
                 there = os.stat(name, dir_fd=within, follow_symlinks=False)
                 assert there.st_size <= LIMIT or stat.S_ISLNK(there.st_mode), (folder, name)

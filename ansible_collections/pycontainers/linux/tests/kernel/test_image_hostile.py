@@ -20,6 +20,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, layer
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.below import MARK
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.tests.kernel.hostile_layers import CASES, LIMIT, MEMBERS, NEIGHBOUR, Case
 from ansible_collections.pycontainers.linux.tests.unit.image.archives import extension, header, octal, padded
@@ -185,5 +186,6 @@ def test_a_hostile_layer_does_no_harm(layout: Layout, canary: Path, case: Case) 
     assert {name: (Path(target) / name).read_bytes() for name in case.outcome} == case.outcome
     for path in mine:
         attributes = os.listxattr(path, follow_symlinks=False)
-        assert set(attributes) <= {"trusted.overlay.opaque"}
+        assert set(attributes) <= {"trusted.overlay.opaque", MARK}
+        assert path == target or MARK not in attributes
         assert not os.lstat(path).st_mode & stat.S_ISUID

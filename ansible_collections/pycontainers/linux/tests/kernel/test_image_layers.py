@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 import tarfile
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, layer, tree
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.erase import erase
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.tests.unit.image.archives import with_pax
 
@@ -213,6 +215,21 @@ def test_sparse_files_of_too_many_parts_are_refused(layout: Layout, monkeypatch:
     assert (unpack(layout, file * 3) / "f").read_bytes() == b"x" * 256 + bytes(256) + b"x" * 256
     with pytest.raises(ValueError, match="its sparse files have more than 7 parts"):
         unpack(layout, file * 4)
+
+
+def test_a_folder_of_many_names_is_removed_in_little_memory(tmp_path: Path) -> None:
+    """Neither its names nor those of folders in it are listed all at once, and links are not followed."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/f").touch()
+    (tmp_path / "d/e").mkdir(parents=True)
+    for number in range(5000):
+        (tmp_path / f"d/e/{number}").symlink_to(tmp_path / "kept")
+    tracemalloc.start()
+    erase(str(tmp_path / "d"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400_000
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "f"]
 
 
 BAD_BLOBS = {

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, names
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import overlay as overlays
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
@@ -87,8 +88,10 @@ def test_links_that_never_end_are_refused(layout: Layout) -> None:
     """The kernel's limit for one path holds here, too."""
     with pytest.raises(ValueError, match="'a' leads through more than 40 links of the layers below"):
         stacked(layout, member("a", SYM, "b") + member("b", SYM, "a"), member("a/f"))
-    long = member("l0", DIR) + b"".join(member(f"l{number}", SYM, f"l{number - 1}") for number in range(1, 41))
+    long = member("l0", DIR) + b"".join(member(f"l{number}", SYM, f"l{number - 1}") for number in range(1, 42))
     assert (stacked(layout, long, member("l40/f"))[1] / "l0/f").is_file()
+    with pytest.raises(ValueError, match="'l41' leads through more than 40 links of the layers below"):
+        stacked(layout, long, member("l41/f"))
 
 
 def test_implied_folders_have_the_attributes_of_those_below(layout: Layout) -> None:
@@ -103,6 +106,7 @@ def test_implied_folders_have_the_attributes_of_those_below(layout: Layout) -> N
 HIDDEN = {
     "by a whiteout": [member("d", DIR, mode=0o777), member(".wh.d"), member("d/f")],
     "by an opaque folder": [member("a/d", DIR, mode=0o777), member("a/.wh..wh..opq"), member("a/d/f")],
+    "by an opaque root": [member("d", DIR, mode=0o777), member(".wh..wh..opq"), member("d/f")],
     "by a whiteout of the same layer": [member("d", DIR, mode=0o777), member(".wh.d") + member("d/f")],
     "by an opaque folder of the same layer": [
         member("a/d", DIR, mode=0o777), member("a/.wh..wh..opq") + member("a/d/f"),
@@ -162,6 +166,49 @@ def test_a_file_of_nothing_but_holes_counts_for_what_it_says(layout: Layout, mon
     half = with_pax(("GNU.sparse.map", "0,512"), ("GNU.sparse.size", 700 << 20))
     with pytest.raises(ValueError, match="'f' says it has 734003200 bytes, more than 1073741824"):
         unpack(layout, half + half)
+
+
+SHARED = {
+    "a mode": (member("d", DIR, mode=0o777), member("d", DIR, mode=0o7), "/d is 0007 of 0:0 where it was 0777 of 0:0"),
+    "an owner": (member("d", DIR, mode=0o755, uid=7), b"", "/d is 0755 of 0:0 where it was 0755 of 7:0"),
+    "a link": (member("d", SYM, "x"), member("d", SYM, "y"), "/d is a link to y where it was a link to x"),
+    "a link that is none": (member("d", SYM, "x"), member("d", DIR), "/d is 0644 of 0:0 where it was a link to x"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "second", "differs"), SHARED.values(), ids=SHARED)
+def test_a_layer_is_not_shared_where_it_would_be_another(
+    layout: Layout, first: bytes, second: bytes, differs: str
+) -> None:
+    """What an image gives the folders of a layer, by the layers below it, is not what another image gets of it."""
+    upper = member("d/f", text=b"f")
+    stacked(layout, first, upper)
+    stacked(layout, first, upper)
+    with pytest.raises(Failure, match=f"cannot unpack layer sha256:.*here {differs}; remove the images that have it"):
+        stacked(layout, second, upper)
+
+
+def test_a_layer_is_shared_where_only_times_and_the_root_differ(layout: Layout) -> None:
+    """Another version of the layer below has new times, and the root that shows is the container's own."""
+    for number in (1, 2):
+        lower = member(".", DIR, mode=0o700 + number) + member("d", DIR, mode=0o700, mtime=number)
+        for upper in (member("d/f"), member("d", DIR), b""):
+            stacked(layout, lower, upper)
+
+
+def test_a_layer_may_come_twice_in_an_image(layout: Layout) -> None:
+    """On itself it need not be compared: it is mounted once."""
+    upper = member("a/b/c") + member("a") + member("a", DIR, mode=0o700)
+    assert len(set(stacked(layout, member("a", DIR, mode=0o755), upper, upper, upper))) == 2
+
+
+def test_a_layer_that_depends_on_much_is_shared_by_the_same_layers(layout: Layout) -> None:
+    """More than an attribute has room for is not compared one by one."""
+    upper = b"".join(member(f"{'n' * 100}{number}/f") for number in range(50))
+    stacked(layout, member("a"), upper)
+    assert len(stacked(layout, member("a"), upper)) == 2
+    with pytest.raises(Failure, match="here these are not the same layers"):
+        stacked(layout, member("b"), upper)
 
 
 LONG = "/".join(["n" * 255] * 15)

@@ -17,7 +17,9 @@ from typing import Protocol
 
 from ..core import store
 from ..core.layout import Layout
+from ..errors import Failure
 from ..kernel import syscalls
+from .below import MARK, Below
 from .content import ASIDE
 from .erase import erase
 from .tar import Member, Source, members, shown
@@ -54,7 +56,7 @@ def unpack(layout: Layout, blob: str, diff_id: str, below: Sequence[str] = ()) -
 
     ``below`` are the directories of the layers under it in its image, the uppermost first.
     Raises ``ValueError`` with what is wrong with the layer, ``OSError`` with what is wrong with the disk; then
-    nothing is left.
+    nothing is left. Raises :class:`Failure` if it is there and would be another one on these layers.
     """
     with open(blob, "rb") as file:
         unpack_from(layout, file, os.fstat(file.fileno()).st_size, diff_id, below)
@@ -74,6 +76,8 @@ def unpack_from(
     """
     target = layout.layer(diff_id)
     if os.path.isdir(target):
+        if target not in below:
+            _compare(target, diff_id, below)
         return
     aside = target + ASIDE
     if os.path.lexists(aside):
@@ -99,6 +103,17 @@ def unpack_from(
     store.sync(os.path.dirname(target))
 
 
+def _compare(target: str, diff_id: str, below: Sequence[str]) -> None:
+    try:
+        mark = os.getxattr(target, MARK)
+    except OSError:
+        return  # it depends on nothing
+    differs = Below(below).differs(mark)
+    if differs:
+        reason = f"it is in the store as it lies on other layers, and here {differs}"
+        raise Failure(f"unpack layer {diff_id}", reason, "remove the images that have it, then pull again")
+
+
 def _unpacked(root: int, file: Bytes, size: int, below: Sequence[str]) -> str:
     """Make the members below a directory's descriptor; the digest of the uncompressed archive."""
     limit = max(LEAST_LIMIT, LARGEST_RATIO * size)
@@ -121,6 +136,9 @@ def _unpacked(root: int, file: Bytes, size: int, below: Sequence[str]) -> str:
             tree.add(member, source.content(member.size))
             source.pad(member.size)
         tree.finish()
+        mark = tree.below.mark()
+        if mark:
+            os.setxattr(root, MARK, mark)
     return f"sha256:{hashed.hexdigest()}"
 
 

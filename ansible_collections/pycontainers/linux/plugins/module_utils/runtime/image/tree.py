@@ -52,7 +52,7 @@ class Tree:
         self._path: Parts = ()
         self._asked: Parts | None = None
         self._recent: tuple[str, Parts] = ("", ())
-        self._below = Below(below)
+        self.below = Below(below)
         self._hides = False
         self._steps = 0
         self.implied = 0
@@ -206,7 +206,7 @@ class Tree:
 
     def _imitate(self) -> None:
         """Give the innermost folder what the layers below say of it."""
-        there = self._below.folder(self._path)
+        there = self.below.folder(self._path)
         if there is None:
             return
         os.fchown(self._open[-1], there.uid, there.gid)
@@ -269,7 +269,7 @@ class Tree:
         except FileNotFoundError:
             folder = self._own_folder(place)
         hidden = _has(folder, name) or any(map(overlay.is_opaque, self._open))
-        target = None if hidden else self._below.link(path)
+        target = None if hidden else self.below.link(path)
         if target is None:
             if not make:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
