@@ -30,7 +30,7 @@ _MAJOR, _MINOR = 1 << 12, 1 << 20
 """What a device's numbers are below (linux/kdev_t.h)."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Member:
     """A header with its extended headers laid over it. ``mtime`` is in nanoseconds.
 
@@ -78,6 +78,9 @@ class Source:
     def pad(self, size: int) -> None:
         """Pass over what fills a member's last block; the last member may lack it (umoci-insert(1) writes so)."""
         missing = -size % BLOCK
+        if len(self._piece) >= missing:
+            self._piece = self._piece[missing:]
+            return
         while missing and not self.at_end():
             missing -= len(self.take(min(missing, len(self._piece))))
 
@@ -153,7 +156,7 @@ def _member(block: bytes, kind: str, extended: Extended, source: Source) -> Memb
         gid=_number(gid),
         size=_number(size),
         mtime=_number(mtime) * 10**9,
-        target=os.fsdecode(_string(target)),
+        target=os.fsdecode(_string(target)) if target[0] else "",
         device=(_number(major), _number(minor)) if kind in (CHARACTER, BLOCK_DEVICE) else (0, 0),
     )
     if extended:

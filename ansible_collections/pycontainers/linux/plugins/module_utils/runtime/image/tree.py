@@ -147,9 +147,8 @@ class Tree:
         except FileNotFoundError:
             raise ValueError(missing) from None
         try:
-            path, there = (*self._path, target[-1]), os.stat(target[-1], dir_fd=source, follow_symlinks=False)
-            folder = self._folder(above)
-            if stat.S_ISDIR(there.st_mode) or overlay.is_whiteout(there) or path == (*self._path, last):
+            there, folder = os.stat(target[-1], dir_fd=source, follow_symlinks=False), self._folder(above)
+            if stat.S_ISDIR(there.st_mode) or overlay.is_whiteout(there):
                 raise ValueError(missing)
 
             def link() -> None:
