@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, names
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, names, tree
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import overlay as overlays
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
@@ -166,6 +166,15 @@ def test_a_file_of_nothing_but_holes_counts_for_what_it_says(layout: Layout, mon
     half = with_pax(("GNU.sparse.map", "0,512"), ("GNU.sparse.size", 700 << 20))
     with pytest.raises(ValueError, match="'f' says it has 734003200 bytes, more than 1073741824"):
         unpack(layout, half + half)
+
+
+def test_looking_up_folders_below_is_limited(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each folder that an archive implies is looked for in all layers below: that takes time as entering it does."""
+    monkeypatch.setattr(tree, "MOST_STEPS", 150)
+    lower = [member("a/" * 6 + f"{number}/x") for number in range(4)]
+    assert stacked(layout, *lower, member("a/" * 6 + "0/f"))
+    with pytest.raises(ValueError, match="its members lead in and out of more than 150 folders"):
+        stacked(layout, *lower, b"".join(member("a/" * 6 + f"{number}/f") for number in range(6)))
 
 
 SHARED = {

@@ -46,6 +46,8 @@ class Below:
         self._roots = roots
         self._said: dict[str, str] = {}
         self._noted = 0
+        self.steps = 0
+        """Folders that were opened so far."""
 
     def link(self, parts: Parts) -> str | None:
         """The target of the symbolic link at a path, or None where there is none."""
@@ -96,6 +98,7 @@ class Below:
                     above, descriptor = descriptor, os.open(parts[depth], FOLDER, dir_fd=descriptor)
                     os.close(above)
                     depth += 1
+                    self.steps += 1
                     hides = hides or (depth < len(parts) and overlay.is_opaque(descriptor))
                 return _folder(descriptor)
             except OSError as error:

@@ -289,7 +289,7 @@ class Tree:
             common += 1
         self._leave(common)
         self._steps += len(parts) - common
-        if self._steps > MOST_STEPS:
+        if self._steps + self.below.steps > MOST_STEPS:
             raise ValueError(f"its members lead in and out of more than {MOST_STEPS} folders")
         for depth in range(common, len(parts)):
             folder = self._enter(parts, depth)
