@@ -218,14 +218,46 @@ def test_a_group_above_with_processes(guest: Guest) -> None:
     """It hands no controllers down: without limits a container is made, and a limit is refused with the reason."""
     said = guest.run(
         """
-        mkdir -p /sys/fs/cgroup/oci-test/busy
+        mkdir -p /sys/fs/cgroup/oci-test/busy; sed s,/oci-test/busy/free,/oci-test, config.json > taken.json
         (echo 0 > /sys/fs/cgroup/oci-test/busy/cgroup.procs; exec sleep 1000) < /dev/null > /dev/null 2>&1 &
         create create free; ! oci update --memory 64m free 2> error
-        oci delete --force free; kill $!; cat error
+        oci delete --force free; kill $!; ! create create --config taken.json taken 2>> error; cat error
         """,
         configuration("/oci-test/busy/free"),
     )
+    assert "cannot take the cgroup oci-test: it hands " in said
     assert "lacks the controller memory, since the group /oci-test/busy above it has processes of its own" in said
+
+
+def test_a_user_with_a_group(guest: Guest) -> None:
+    """Who was handed a group makes its containers' groups there, with limits, and keeps the others' out of reach."""
+    document = writable(configuration("/oci-test/user/own", "cat", "/sys/fs/cgroup/pids.max", pids={"limit": 9}))
+    mapping = [{"containerID": 0, "hostID": FIRST, "size": 1}]
+    document["linux"] |= {"uidMappings": mapping, "gidMappings": mapping}
+    document["linux"]["namespaces"].append({"type": "user"})
+    for mount in document["mounts"]:
+        mount["options"] = [word for word in mount["options"] if not word.startswith("gid=")]
+    program = f"""
+import os
+open("/sys/fs/cgroup/oci-test/user/shell/cgroup.procs", "w").write("0")
+os.setgroups([])
+os.setgid({FIRST})
+os.setuid({FIRST})
+os.environ["XDG_RUNTIME_DIR"] = "/root/oci"
+command = "/root/oci/runtime/pycontainers-oci"
+os.execv(command, [command, "run", "mine"])
+"""
+    said = guest.run(
+        f"""
+        cp -rL /var/lib/pycontainers/runtime/current runtime; chown -R {FIRST} .
+        mkdir -p /sys/fs/cgroup/oci-test/user/shell; cd /sys/fs/cgroup/oci-test
+        chown {FIRST} user user/shell user/cgroup.* user/shell/cgroup.*
+        echo +pids > cgroup.subtree_control; echo +pids > user/cgroup.subtree_control; cd /root/oci
+        python3 -c '{program}' < /dev/null; chown -R 0 .
+        """,
+        document,
+    )
+    assert said == "9"
 
 
 def test_a_path_of_systemd(guest: Guest) -> None:

@@ -148,6 +148,22 @@ def test_weight_of_block_devices(oci: Oci) -> None:
     assert "300" in known(oci, *WEIGHT) or known(oci, "blkio/blkio.weight", "io.weight") not in ("", old)
 
 
+def test_a_refused_limit_leaves_no_group_above(oci: Oci) -> None:
+    """The groups that were made for the container's to be below are removed with it, those that were there stay."""
+    groups, top = limits.groups(), f"pycontainers-tops-{os.getpid()}"
+    groups.create(top)
+
+    def change(document: dict[str, Any]) -> None:
+        document["linux"]["cgroupsPath"] = f"/{top}/deep/deeper"
+        document["linux"]["resources"]["cpu"] = {"cpus": "4095"}
+
+    try:
+        assert "cpuset.cpus" in oci.refused(change)
+        assert [os.path.exists(f"{folder}/deep") for folder in groups.directories(top)].count(True) == 0
+    finally:
+        cgroups.remove(groups, top)
+
+
 def test_a_frozen_group_is_not_taken(oci: Oci) -> None:
     """A process that joined it would stop there, and the runtime would wait for ever."""
     groups, path = limits.groups(), f"pycontainers-frozen-{os.getpid()}"

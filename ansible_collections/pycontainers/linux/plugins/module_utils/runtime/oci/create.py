@@ -102,6 +102,7 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
     guarded = guard.by_trampoline(config)
     if wish.anew and not guarded:
         shield_interpreter(come_back=True)
+    above = _missing_above(*cgroup) if cgroup else []
     containers.make(identity)
     terminal = _program(config).terminal
     with containers.locked(identity) as folder, _console(wish, terminal) as (console, master):
@@ -113,6 +114,9 @@ def create(containers: Containers, identity: str, wish: Wish) -> Created:
 
             with suppress(Failure, OSError):
                 destroy(containers, containers.load(identity) if _written(containers, record) else record)
+            for directory in above:
+                with suppress(OSError):  # another container may be there by now
+                    os.rmdir(directory)
             raise
 
 
@@ -133,6 +137,16 @@ def _console(wish: Wish, terminal: bool) -> Iterator[tuple[int, socket.socket | 
             yield theirs.fileno(), ours
     else:
         yield wish.console, None
+
+
+def _missing_above(groups: Cgroups, path: str) -> list[str]:
+    """The directories that have to be made for those of a group to be made in, innermost first."""
+    found = []
+    for directory in groups.directories(path):
+        for _ in range(path.count("/")):
+            directory = os.path.dirname(directory)
+            found += [directory] if not os.path.isdir(directory) else []
+    return found
 
 
 def _written(containers: Containers, record: Record) -> bool:
@@ -212,11 +226,16 @@ def _create(
 def _make_cgroup(config: Config, groups: Cgroups, path: str) -> None:
     groups.create(path)
     apply(groups, path, config.resources)
-    owner = mappings.cgroup_owner(config)
-    if groups.version == 2 and owner > 0:
-        from .unified import hand_over
+    if groups.version == 2:
+        from .unified import hand_over, takes_processes
 
-        hand_over(groups.directories(path)[0], owner)
+        takes_processes(groups, path)
+        owner = mappings.cgroup_owner(config)
+        if owner > 0:
+            hand_over(groups.directories(path)[0], owner)
+    if os.geteuid():
+        # Only root sets device rules, and no rule keeps a user from more than the nodes' owners do.
+        return
     rules = config.resources.devices
     everything = bool(rules) and rules[-1].whole and rules[-1].allow
     set_rules(groups, path, rules if everything else (*rules, *DEFAULT_RULES))

@@ -24,6 +24,9 @@ Text = tuple[str, str]
 _DELEGATED: tuple[str, ...] = ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control")
 """The files that belong to whom a group is handed over to, by kernels that do not list them."""
 
+_OF_THREADS = {"cpu", "cpuset", "perf_event", "pids"}
+"""The controllers that a group may hand down while it has processes itself."""
+
 
 class Unified(V2):
     """The hierarchy with all its controllers, as many of them as each group can hand down."""
@@ -176,6 +179,18 @@ def _io(group: Group, block: BlockIO) -> Iterator[Text]:
 
 def _most(value: int) -> str:
     return "max" if value == UNLIMITED else str(value)
+
+
+def takes_processes(groups: Cgroups, path: str) -> None:
+    """Raise :class:`Failure` for a group that the kernel lets no process join (cgroup-v2.rst, "Threads")."""
+    group = Group(groups, path)
+    kind = group.text("cgroup.type")
+    enabled = set(group.text("cgroup.subtree_control").split()) - _OF_THREADS
+    if enabled:
+        reason = f"it hands {', '.join(sorted(enabled))} down to groups below it, so that it takes no processes itself"
+        raise Failure(f"take the cgroup {path}", reason, "take one below it")
+    if kind in ("threaded", "domain invalid"):
+        raise Failure(f"take the cgroup {path}", f"it is {kind}: a group above it is shared by threads of a process")
 
 
 def hand_over(directory: str, owner: int) -> None:
