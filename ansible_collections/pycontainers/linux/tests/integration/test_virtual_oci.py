@@ -238,8 +238,8 @@ def test_a_user_with_a_group(guest: Guest) -> None:
     for mount in document["mounts"]:
         mount["options"] = [word for word in mount["options"] if not word.startswith("gid=")]
     program = f"""
-import os
-open("/sys/fs/cgroup/oci-test/user/shell/cgroup.procs", "w").write("0")
+import os, sys
+open("/sys/fs/cgroup/oci-test/" + sys.argv[1] + "/cgroup.procs", "w").write("0")
 os.setgroups([])
 os.setgid({FIRST})
 os.setuid({FIRST})
@@ -250,14 +250,17 @@ os.execv(command, [command, "run", "mine"])
     said = guest.run(
         f"""
         cp -rL /var/lib/pycontainers/runtime/current runtime; chown -R {FIRST} .
-        mkdir -p /sys/fs/cgroup/oci-test/user/shell; cd /sys/fs/cgroup/oci-test
+        mkdir -p /sys/fs/cgroup/oci-test/user/shell /sys/fs/cgroup/oci-test/other; cd /sys/fs/cgroup/oci-test
         chown {FIRST} user user/shell user/cgroup.* user/shell/cgroup.*
         echo +pids > cgroup.subtree_control; echo +pids > user/cgroup.subtree_control; cd /root/oci
-        python3 -c '{program}' < /dev/null; chown -R 0 .
+        python3 -c '{program}' user/shell < /dev/null
+        ! python3 -c '{program}' other < /dev/null 2>&1; chown -R 0 .
         """,
         document,
     )
-    assert said == "9"
+    limit, refused = said.splitlines()
+    assert limit == "9"
+    assert "this user may make no cgroup" in refused
 
 
 def test_a_path_of_systemd(guest: Guest) -> None:

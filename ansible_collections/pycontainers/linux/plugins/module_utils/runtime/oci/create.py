@@ -231,7 +231,7 @@ def _make_cgroup(config: Config, groups: Cgroups, path: str) -> None:
 
         takes_processes(groups, path)
         owner = mappings.cgroup_owner(config)
-        if owner > 0:
+        if owner > 0 and not os.geteuid():
             hand_over(groups.directories(path)[0], owner)
     if os.geteuid():
         # Only root sets device rules, and no rule keeps a user from more than the nodes' owners do.

@@ -43,7 +43,7 @@ def _signal_all(record: Record, number: int) -> int:
     found = [each for each in map(process, members(record)) if each]
     if number == signal.SIGKILL and record.cgroup and groups().version == 2:
         # All at once: nothing can fork meanwhile. Before Linux 5.14 there is no such file.
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             cgroups.write_file(groups().file(record.cgroup, "cgroup.kill"), "1")
             return sum(each.alive for each in found)
     return sum(each.signal(number) for each in found)

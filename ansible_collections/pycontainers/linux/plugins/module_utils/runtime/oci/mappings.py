@@ -75,7 +75,7 @@ def usable(groups: Cgroups, path: str, config: Config) -> tuple[Cgroups | None, 
 
     A user may where a group above has been handed over.
     """
-    if not os.geteuid() or all(_writable(directory) for directory in groups.directories(path)):
+    if not os.geteuid() or _makes(groups, path):
         return groups, ()
     nothing = resources(Field("resources", {}, []), fresh=True)
     if config.resources._replace(devices=()) != nothing._replace(devices=()):
@@ -84,11 +84,12 @@ def usable(groups: Cgroups, path: str, config: Config) -> tuple[Cgroups | None, 
     return None, ("the container gets no cgroup, since this user may make none",)
 
 
-def _writable(directory: str) -> bool:
-    """Whether the folder can be made, or is there and takes processes."""
-    while not os.path.isdir(directory):
-        directory = os.path.dirname(directory)
-    return os.access(directory, os.W_OK) and os.access(f"{directory}/cgroup.procs", os.W_OK)
+def _makes(groups: Cgroups, path: str) -> bool:
+    if groups.version == 1:
+        return all(os.access(top, os.W_OK) for top in groups.directories(""))
+    from .unified import within_reach
+
+    return within_reach(groups, path)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Unified(V2):
         could hand down some, but its children would only take threads of these processes then.
         """
         missing = idle_controllers(directory)
-        if not missing or (os.path.exists(f"{directory}/cgroup.type") and read_file(f"{directory}/cgroup.procs")):
+        if not missing or (os.path.exists(f"{directory}/cgroup.type") and read_file(f"{directory}/cgroup.threads")):
             return
         control = f"{directory}/cgroup.subtree_control"
         try:
@@ -55,7 +55,7 @@ class Unified(V2):
         for name in path.split("/"):
             if controller in idle_controllers(above):
                 place = above.removeprefix(self.root) or "/"
-                busy = read_file(f"{above}/cgroup.procs")
+                busy = read_file(f"{above}/cgroup.threads")
                 reason = "has processes of its own" if busy else "does not hand it down"
                 return f"it lacks the controller {controller}, since the group {place} above it {reason}"
             above = f"{above}/{name}"
@@ -191,6 +191,23 @@ def takes_processes(groups: Cgroups, path: str) -> None:
         raise Failure(f"take the cgroup {path}", reason, "take one below it")
     if kind in ("threaded", "domain invalid"):
         raise Failure(f"take the cgroup {path}", f"it is {kind}: a group above it is shared by threads of a process")
+
+
+def within_reach(groups: Cgroups, path: str) -> bool:
+    """Whether the caller may make a group and move a process of its own there (cgroup-v2.rst, "Delegation").
+
+    It needs to write to the group above both that and where it is now.
+    """
+    above = groups.directories("")[0].rstrip("/")
+    own = read_file("/proc/self/cgroup").rpartition("0::/")[2].split("/")
+    for mine, wanted in zip(own, path.split("/"), strict=False):
+        if mine != wanted:
+            break
+        above = f"{above}/{mine}"
+    place = groups.directories(path)[0]
+    while not os.path.isdir(place):
+        place = os.path.dirname(place)
+    return all(os.access(each, os.W_OK) for each in (place, f"{place}/cgroup.procs", f"{above}/cgroup.procs"))
 
 
 def hand_over(directory: str, owner: int) -> None:
