@@ -30,7 +30,7 @@ FAULTS = {
     "blob-digest": "one byte of each blob differs; gzip and JSON stay valid, so that only the digest can tell",
     "blob-truncated": "blobs end halfway, with the whole length announced",
     "blob-longer": "blobs have 1 MiB of zeros appended, with that length announced",
-    "blob-dropped": "each answer with a blob breaks off after 2 MiB, with the whole length announced",
+    "blob-dropped": "each answer with more than 2 MiB of a blob breaks off there, with the whole length announced",
     "range-ignored": "whole blobs come where a range is asked for",
     "range-wrong": "where a range is asked for, the one a byte further comes",
     "redirect-loop": "each blob is said to be at its own address: 307, again and again",

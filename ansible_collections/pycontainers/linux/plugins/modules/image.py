@@ -19,7 +19,8 @@ description:
   - Images come from registries that speak the OCI distribution protocol. All that is received is verified by its digest
     before it is used. Only layers that the host lacks are transferred.
   - Registries are spoken to over HTTPS. Those that speak plain HTTP must be listed in C(registries.json) below O(root),
-    see O(pycontainers.linux.host#role:main:host_insecure_registries).
+    see O(pycontainers.linux.host#role:main:host_insecure_registries). Mirrors are listed there, too.
+  - Logins are those of podman and Docker on the host, from C(auth.json) and C(config.json), also by credential helpers.
   - A M(pycontainers.linux.container) pulls its image by itself. This module is for having it there before, for example
     fleet-wide ahead of a change, and for removing it.
 extends_documentation_fragment:

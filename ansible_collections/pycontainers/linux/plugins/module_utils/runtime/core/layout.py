@@ -37,7 +37,7 @@ class Layout:
 
     @property
     def registries(self) -> str:
-        """How registries are reached: JSON, ``{"insecure": ["host:port", …]}``."""
+        """How registries are reached: JSON, ``{"insecure": ["host:port", …], "mirrors": {"registry": ["host"]}}``."""
         return f"{self.root}/registries.json"
 
     @property

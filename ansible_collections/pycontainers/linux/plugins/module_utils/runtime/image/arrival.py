@@ -4,8 +4,8 @@
 """The layers of an image, several at once, each unpacked while it comes.
 
 A thread per layer receives its blob into a file, hashing it, and tells a process how far it is, which unpacks what
-is there. The blob gets its name when its digest is right and it is on the disk, the layer when its diff id is right
-too. So memory stays small however fast the registry is, and a kill at any time leaves what can be gone on with.
+is there; so memory stays small however fast the registry is. When all digests and diff ids are right, all is brought
+to the disk at once, and then blobs and layers get their names. What a kill leaves aside of a blob is gone on with.
 """
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from ..errors import Failure
 from . import content
 from .content import ASIDE
 from .download import Download
+from .layer import sync_all
 from .manifest import Descriptor
 from .registry import Lie, Registry
 from .sources import Sources
-from .unpacker import Unpacker
+from .unpacker import WHOLE, Unpacker
 
 AT_ONCE = 3
 """Layers on their way at once, as with podman and Docker."""
@@ -84,6 +85,20 @@ class Layers:
                     thread.join()
         if self._errors:
             raise self._errors[0]  # the others follow from it
+        self._name()
+
+    def _name(self) -> None:
+        """Give all that is new its name, once it is on the disk."""
+        new = {layer + WHOLE: layer for layer in map(self._layout.layer, self._diff_ids)}
+        new |= {path + ASIDE: path for path in (content.blob(self._layout, part.digest) for part in self._parts)}
+        folders = [self._layout.layer(""), f"{self._layout.images}/blobs/sha256"]
+        for folder in folders if os.stat(folders[0]).st_dev != os.stat(folders[1]).st_dev else folders[:1]:
+            sync_all(folder)
+        for aside, path in new.items():
+            if os.path.lexists(aside):
+                os.rename(aside, path)
+        for folder in folders:
+            store.sync(folder)
 
     def _work(self, unpacker: Unpacker | None) -> None:
         while (number := self._next()) is not None and not self._sources.stop.is_set():
@@ -110,12 +125,12 @@ class Layers:
         if self._sources.stop.is_set():
             return
         self._say(number, 0)
-        path = content.blob(self._layout, part.digest)
+        path = self._whole_blob(number)
         try:
-            if not has(path, part.size):
-                self._sources.first(lambda registry: self._fetch(registry, number, path, unpacker))
+            if path is None:
+                self._sources.first(lambda registry: self._fetch(registry, number, unpacker))
             elif unpacker is not None:
-                unpacker.begin(number, path, part.size)
+                unpacker.begin(number, part.size, path)
                 unpacker.whole()
         except ValueError as error:
             fix = "nothing was kept; it was not built by an ordinary tool, or it is an attack"
@@ -123,9 +138,19 @@ class Layers:
             raise Failure(self._sources.operation, reason, fix) from error
         self._say(number, part.size, done=True)
 
-    def _fetch(self, registry: Registry, number: int, path: str, unpacker: Unpacker | None) -> None:
+    def _whole_blob(self, number: int) -> str | None:
+        """Where a layer's blob is, if it is there already; from this pull if the layer is listed twice."""
+        part = self._parts[number]
+        path = content.blob(self._layout, part.digest)
+        if has(path, part.size):
+            return path
+        earlier = any(part.digest == each.digest for each in self._parts[:number])
+        return path + ASIDE if earlier else None
+
+    def _fetch(self, registry: Registry, number: int, unpacker: Unpacker | None) -> None:
         """Fetch from one registry. If what an earlier pull has left of the blob is damaged, all of it is fetched."""
-        part, aside = self._parts[number], path + ASIDE
+        part = self._parts[number]
+        aside = content.blob(self._layout, part.digest) + ASIDE
         while True:
             resumed = 0
             try:
@@ -133,25 +158,23 @@ class Layers:
                     resumed = download.received
                     if unpacker is None:
                         registry.blob(download, lambda received: self._say(number, received))
-                        download.keep(path)
                     else:
-                        self._unpack(registry, number, download, path, unpacker)
+                        self._unpack(registry, number, download, unpacker)
                     return
             except Lie:
                 store.remove(aside)
                 if not resumed:
                     raise
 
-    def _unpack(self, registry: Registry, number: int, download: Download, path: str, unpacker: Unpacker) -> None:
+    def _unpack(self, registry: Registry, number: int, download: Download, unpacker: Unpacker) -> None:
         def say(received: int) -> None:
             unpacker.received(received)
             self._say(number, received)
 
-        unpacker.begin(number, download.path, download.size)
+        unpacker.begin(number, download.size, download.path)
         try:
             say(download.received)
             registry.blob(download, say)
-            download.keep(path)
         except BaseException:
             unpacker.drop()
             raise

@@ -8,8 +8,6 @@ import hashlib
 import os
 from types import TracebackType
 
-from ..core import store
-
 PIECE = 1 << 20
 
 
@@ -51,9 +49,3 @@ class Download:
     def found(self) -> str:
         """The digest of what has been received."""
         return f"sha256:{self._hashed.hexdigest()}"
-
-    def keep(self, path: str) -> None:
-        """Give the file its name, once it is on the disk."""
-        os.fsync(self._file)
-        os.rename(self.path, path)
-        store.sync(os.path.dirname(path))

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from ..core import store
@@ -58,43 +58,16 @@ def unpack(layout: Layout, blob: str, diff_id: str, below: Sequence[str] = ()) -
     Raises ``ValueError`` with what is wrong with the layer, ``OSError`` with what is wrong with the disk; then
     nothing is left. Raises :class:`Failure` if it is there and would be another one on these layers.
     """
-    with open(blob, "rb") as file:
-        unpack_from(layout, file, os.fstat(file.fileno()).st_size, diff_id, below)
-
-
-def unpack_from(
-    layout: Layout,
-    file: Bytes,
-    size: int,
-    diff_id: str,
-    below: Sequence[str] = (),
-    verified: Callable[[], None] = lambda: None,
-) -> None:
-    """Unpack what is read from a blob of a size, see :func:`unpack`; the blob may still be on its way.
-
-    ``verified`` returns once it is all there and is the blob that it should be; only then the layer gets its name.
-    """
     target = layout.layer(diff_id)
     if os.path.isdir(target):
         if target not in below:
-            _compare(target, diff_id, below)
+            compare(target, diff_id, below)
         return
     aside = target + ASIDE
-    if os.path.lexists(aside):
-        erase(aside)
-    os.mkdir(aside)
+    with open(blob, "rb") as file:
+        fill(aside, file, os.fstat(file.fileno()).st_size, diff_id, below)
     try:
-        os.chmod(aside, 0o755)  # whatever the umask is
-        root = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            found = _unpacked(root, file, size, below)
-            if found != diff_id:
-                raise ValueError(f"unpacked it has the digest {found}, the image says {diff_id}")
-            verified()
-            # Thousands of small files at once: fsync of each takes minutes on a slow disk.
-            syscalls.syncfs(root)
-        finally:
-            os.close(root)
+        sync_all(aside)
         os.rename(aside, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -103,7 +76,8 @@ def unpack_from(
     store.sync(os.path.dirname(target))
 
 
-def _compare(target: str, diff_id: str, below: Sequence[str]) -> None:
+def compare(target: str, diff_id: str, below: Sequence[str]) -> None:
+    """Refuse a layer that is there and would be another one on these layers. Raises :class:`Failure`."""
     try:
         mark = os.getxattr(target, MARK)
     except OSError:
@@ -112,6 +86,35 @@ def _compare(target: str, diff_id: str, below: Sequence[str]) -> None:
     if differs:
         reason = f"it is in the store as it lies on other layers, and here {differs}"
         raise Failure(f"unpack layer {diff_id}", reason, "remove the images that have it, then pull again")
+
+
+def fill(folder: str, file: Bytes, size: int, diff_id: str, below: Sequence[str] = ()) -> None:
+    """Unpack what is read from a blob of a size to a new folder, see :func:`unpack`. It is not on the disk yet."""
+    if os.path.lexists(folder):
+        erase(folder)
+    os.mkdir(folder)
+    try:
+        os.chmod(folder, 0o755)  # whatever the umask is
+        root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            found = _unpacked(root, file, size, below)
+        finally:
+            os.close(root)
+        if found != diff_id:
+            raise ValueError(f"unpacked it has the digest {found}, the image says {diff_id}")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            erase(folder)
+        raise
+
+
+def sync_all(folder: str) -> None:
+    """Have all of a folder's file system on the disk: fsync of thousands of small files takes minutes on a slow one."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        syscalls.syncfs(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unpacked(root: int, file: Bytes, size: int, below: Sequence[str]) -> str:

@@ -154,10 +154,12 @@ def _keep(layout: Layout, digest: str, document: bytes) -> None:
 @contextlib.contextmanager
 def _nothing_on_failure(layout: Layout, operation: str, image: _Image) -> Iterator[None]:
     """Take away what was added to the store when the block fails. After a kill the next pull or removal does."""
+    from .unpacker import WHOLE
+
     digests = [image.remote.id, image.manifest.digest, *(part.digest for part in image.parts.layers)]
     paths = [content.blob(layout, digest) for digest in digests] + [layout.layer(each) for each in image.diff_ids]
     new = [path for path in paths if not os.path.lexists(path)]
-    new += [path + ASIDE for path in new]
+    new += [path + ending for path in new for ending in (ASIDE, WHOLE)]
     try:
         yield
     except BaseException as error:

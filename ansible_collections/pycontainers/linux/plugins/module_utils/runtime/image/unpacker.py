@@ -7,14 +7,14 @@ Thousands of files are thousands of system calls, and Python's threads would han
 every one. So the pulling process forks some of these before it has threads, and tells them how far blobs are:
 
 ```
-pulling process                         unpacking process
-unpack NUMBER SIZE PATH  ------------->   opens the blob's file, reads what has been received
-received BYTES           ------------->   … goes on
-                         <-------------   failed …            at any time; else
-whole                    ------------->   the blob has its name; if the diff id is right, the layer gets its own
-                         <-------------   done
-drop                     ------------->   instead of whole: gives the layer up
-                         <-------------   dropped
+pulling process                           unpacking process
+unpack NUMBER SIZE PATH   ------------>   opens the blob's file
+received BYTES            ------------>   reads and unpacks so far
+                          <------------   errno … or wrong …, at any time; else
+whole                     ------------>   the blob is right; if the diff id is, too, the layer is called WHOLE
+                          <------------   done
+drop                      ------------>   instead of whole: gives the layer up
+                          <------------   dropped
 ```
 
 The kernel ends it with the pulling process, whose lock on the store it shares.
@@ -34,7 +34,11 @@ from typing import NoReturn
 from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import syscalls
-from .layer import unpack_from
+from .content import ASIDE
+from .layer import fill
+
+WHOLE = f".whole{ASIDE}"
+"""The ending of a layer that is complete, but not on the disk yet."""
 
 LOOK_AGAIN = 0.02
 """Seconds between looks for the folder of a layer below, in the rare case that it matters and is not there yet."""
@@ -57,7 +61,7 @@ class Unpacker:
         self._said = self._socket.makefile("rb")
         self._answer: dict[str, object] | None = None
 
-    def begin(self, number: int, path: str, size: int) -> None:
+    def begin(self, number: int, size: int, path: str) -> None:
         """Let it unpack a layer, counted from 0, from the file of a blob of which nothing counts as received yet."""
         self._answer = None
         self._tell("unpack", number, size, path)
@@ -137,8 +141,11 @@ def _serve(layout: Layout, diff_ids: Sequence[str], server: socket.socket) -> No
 
 def _unpack(layout: Layout, diff_ids: Sequence[str], number: int, coming: _Coming) -> dict[str, object]:
     try:
-        below = _Below([layout.layer(each) for each in diff_ids[:number]])
-        unpack_from(layout, coming, coming.size, diff_ids[number], below, coming.wait_until_whole)
+        layer, below = layout.layer(diff_ids[number]), _Below([layout.layer(each) for each in diff_ids[:number]])
+        if not any(map(os.path.isdir, (layer, layer + WHOLE))):
+            fill(layer + ASIDE, coming, coming.size, diff_ids[number], below)
+            coming.wait_until_whole()
+            os.rename(layer + ASIDE, layer + WHOLE)
         coming.wait_until_whole()
     except Dropped:
         return {"dropped": True}
@@ -206,6 +213,8 @@ class _Below(Sequence[str]):
         folder = self._folders[len(self._folders) - 1 - index] if index < len(self._folders) else None
         if folder is None:
             raise IndexError(index)
-        while not os.path.isdir(folder):
+        while True:
+            for each in (folder, folder + WHOLE):
+                if os.path.isdir(each):
+                    return each
             time.sleep(LOOK_AGAIN)
-        return folder
