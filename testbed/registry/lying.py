@@ -189,10 +189,16 @@ class Conversation(BaseHTTPRequestHandler):
                 del passed["Range"]
             if "Range" in passed and self.script.lies("range-wrong"):
                 passed["Range"] = f"bytes={int(passed['Range'][6:-1]) + 1}-"
-            upstream.request(self.command, path, headers=passed)
-            self._relay(upstream.getresponse(), path)
-        except OSError as error:
-            self._refuse(502, f"the real registry: {error}")
+            try:
+                upstream.request(self.command, path, headers=passed)
+                answer = upstream.getresponse()
+            except OSError as error:
+                self._refuse(502, f"the real registry: {error}")
+                return
+            self._relay(answer, path)
+        except ConnectionError:
+            # The client has left: nothing more to say, and nothing more for the record.
+            self.close_connection = True
         finally:
             upstream.close()
 
