@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import io
 import urllib.error
 import urllib.request
@@ -21,12 +22,12 @@ TARGETS = {
 }
 
 
-def redirected(start: str, target: str) -> urllib.request.Request | None:
+def redirected(start: str, target: str, answer: io.BytesIO | None = None) -> urllib.request.Request | None:
     """Follow one redirect of a request that has a login for the registry and one for the proxy."""
     request = urllib.request.Request(start)
     request.add_unredirected_header("Authorization", "Basic x")
     request.add_header("Proxy-authorization", "Basic y")
-    return _Redirects().redirect_request(request, io.BytesIO(), 307, "", Message(), target)
+    return _Redirects().redirect_request(request, answer or io.BytesIO(), 307, "", Message(), target)
 
 
 @pytest.mark.parametrize(("start", "target", "same"), TARGETS.values(), ids=TARGETS)
@@ -43,3 +44,12 @@ def test_tls_is_not_left(target: str) -> None:
     """What was asked for by TLS comes by TLS."""
     with pytest.raises(urllib.error.URLError, match="redirects from https to"):
         redirected("https://r.e/v2/a", target)
+
+
+@pytest.mark.parametrize("target", ["https://r.e/b", "http://r.e/b"])
+def test_a_redirects_body_is_not_read(target: str) -> None:
+    """It may be endless; it is closed, also where the redirect is refused."""
+    answer = io.BytesIO(b"endless")
+    with contextlib.suppress(urllib.error.URLError):
+        redirected("https://r.e/v2/a", target, answer)
+    assert answer.closed
