@@ -36,6 +36,16 @@ GOOD = {
     "nginx:" + "t" * 128: "docker.io/library/nginx:" + "t" * 128,
     f"nginx@{DIGEST}": f"docker.io/library/nginx@{DIGEST}",
     f"nginx:1@{DIGEST}": f"docker.io/library/nginx:1@{DIGEST}",
+    f"docker.io/library/nginx:1.27@{DIGEST}": f"docker.io/library/nginx:1.27@{DIGEST}",
+    f"localhost:5000/a/b:t@{DIGEST}": f"localhost:5000/a/b:t@{DIGEST}",
+    f"r.e:5000/a@{DIGEST}": f"r.e:5000/a@{DIGEST}",
+    "a.b:65535/c": "a.b:65535/c:latest",
+    "a.b:1/c": "a.b:1/c:latest",
+    "[2001:db8::1]/a": "[2001:db8::1]/a:latest",
+    "INDEX.docker.io/a/b": "docker.io/a/b:latest",
+    "a/b:1.0": "docker.io/a/b:1.0",
+    "localhost": "docker.io/library/localhost:latest",
+    "a:5000": "docker.io/library/a:5000",
 }
 
 BAD = {
@@ -74,6 +84,21 @@ BAD = {
     "0" * 64: "bare digest",
     "a.b:port/c": "neither a registry",
     "-.x/c": "neither a registry",
+    "a.b:0/c": "port that is not 1 to 65535",
+    "a.b:65536/c": "port that is not 1 to 65535",
+    "[::1]:99999/c": "port that is not 1 to 65535",
+    "a.b:/c": "neither a registry",
+    "a..b/c": "neither a registry",
+    "a.b./c": "neither a registry",
+    "[::1/c": "neither a registry",
+    "::1/c": "neither a registry",
+    "user@a.b/c": "digest",
+    "user:pass@a.b/c": "digest",
+    "a.b/c?x": "no part",
+    "a.b/c%2fd": "no part",
+    "a.b/c\\d": "no part",
+    "a:1:2": "no part",
+    "a.b/c:5/d": "no part",
     "a.b/" + "c" * 252: "more than 255",
 }
 
@@ -109,8 +134,8 @@ def test_the_digest_decides_where_there_is_one() -> None:
 NAMES = st.from_regex(r"[a-z0-9]{1,8}(([._-]|__)[a-z0-9]{1,4}){0,2}", fullmatch=True)
 REGISTRIES = st.one_of(
     st.just("localhost"),
-    st.from_regex(r"[a-z0-9]{1,8}\.[a-z]{2,4}(:[0-9]{1,5})?", fullmatch=True),
-    st.from_regex(r"[a-z]{1,8}:[0-9]{1,5}", fullmatch=True),
+    st.from_regex(r"[a-z0-9]{1,8}\.[a-z]{2,4}(:[1-9][0-9]{0,3})?", fullmatch=True),
+    st.from_regex(r"[a-z]{1,8}:[1-9][0-9]{0,3}", fullmatch=True),
 )
 TAGS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True)
 DIGESTS = st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True)

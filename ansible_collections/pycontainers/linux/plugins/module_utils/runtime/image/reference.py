@@ -99,6 +99,9 @@ def _split_registry(text: str) -> tuple[str, str]:
         registry, repository = DOCKER_HUB, text
     if not _REGISTRY.fullmatch(registry):
         raise ValueError(f"{first!r} is neither a registry (host or host:port) nor a part of a repository")
+    port = registry.rpartition("]")[2].partition(":")[2]
+    if port and not 0 < int(port) < 1 << 16:
+        raise ValueError(f"the registry {first!r} has a port that is not 1 to 65535")
     if registry == "index.docker.io":
         registry = DOCKER_HUB
     for part in repository.split("/"):
