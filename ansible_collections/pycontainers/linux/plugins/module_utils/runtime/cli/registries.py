@@ -12,9 +12,12 @@ from typing import Any
 from ..core.layout import Layout
 from ..core.model import parse
 from ..core.plan import converge
+from ..errors import Failure
+from ..image import content
+from ..image.reference import Reference, parse_reference
 from ..resources.image_push import ImagePush, ImagePushResource
 from ..resources.image_search import IMAGE_SEARCH, ImageSearch
-from . import table
+from . import names, table
 
 WIDTH = 45
 """Characters of a description in a listing, as Docker cuts them."""
@@ -42,7 +45,8 @@ def add(verbs: Any) -> None:
 
 def push_image(layout: Layout, chosen: argparse.Namespace) -> int:
     """Push an image; what goes on is told on stderr, name and digest at the end on stdout."""
-    want = parse(ImagePush, {"name": chosen.image, "destination": chosen.destination})
+    name = _named(layout, chosen.image, chosen.destination)
+    want = parse(ImagePush, {"name": name, "destination": chosen.destination})
     resource = ImagePushResource(lambda line: print(line, file=sys.stderr))
     outcome = converge(resource, layout, want, check=False)
     pushed = outcome.facts["image_push"]
@@ -51,6 +55,20 @@ def push_image(layout: Layout, chosen: argparse.Namespace) -> int:
     else:
         print(f"{pushed['destination']} {pushed['digest']}")
     return 0
+
+
+def _named(layout: Layout, said: str, destination: str | None) -> Reference:
+    """A reference of the store, or a name of the image that an id begins with; that needs a name to be pushed to."""
+    try:
+        name = parse_reference(said)
+    except ValueError:
+        name = None
+    if name and any(content.entry_name(each) == str(name) for each in content.entries(layout)):
+        return name
+    image = names.image(layout, said)
+    if destination is None:
+        raise Failure(f"push image {said}", "an id is no name at a registry", "give the name there as DESTINATION")
+    return names.reference(image.references[0])
 
 
 def list_repositories(layout: Layout, chosen: argparse.Namespace) -> int:
