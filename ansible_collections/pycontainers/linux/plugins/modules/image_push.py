@@ -18,7 +18,8 @@ description:
   - The registry is asked what it has. Nothing is done if the name leads to the image already, and only what the
     registry lacks is transferred. What another repository of the same registry has is taken from there.
   - Layers are pushed as they were pulled, byte for byte, so the image has the same digest at every registry. An image
-    that was pulled by an index is the one for this host's platform.
+    that was pulled by an index is the one for this host's platform; a name that leads to that index leads to it
+    already.
   - A transfer that breaks off is gone on with where the registry can do that. The name is written last; a task that
     fails leaves it as it was.
   - Logins are those of C(podman login) or C(docker login), in the files that these write.
@@ -38,7 +39,7 @@ options:
   digest:
     description:
       - The digest that the image must have, for example the one that was tested. Fails if the store has another one as
-        O(name).
+        O(name). The destination then leads to exactly this, and to no index with it.
     type: str
 seealso:
   - module: pycontainers.linux.image

@@ -15,11 +15,17 @@ from typing import Any
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.cli.main import main
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import model
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, NotFound
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_push import (
+    IMAGE_PUSH,
+    ImagePush,
+)
 from ansible_collections.pycontainers.linux.tests.kernel.flaky import flaky
 from ansible_collections.pycontainers.linux.tests.kernel.push_bench import (
     be_quick,
@@ -88,6 +94,18 @@ def test_a_moved_tag_is_told_as_old_and_new_digest(layout: Layout, empty: Server
     assert len([each for each in done.actions if each.startswith("bring blob")]) < 2 + min(
         len(each.diff_ids) for each in shared if "nginx" in each.references[0]
     )
+
+
+@pytest.mark.parametrize("name", ["multi"], indirect=True)
+def test_a_name_that_leads_to_the_images_index_is_left(layout: Layout, images_server: Server, name: str) -> None:
+    """The other platforms of a name are not lost by a push of what was pulled by it, unless the digest is asked for."""
+    index_digest, image = images_server.digest("busybox", "multi"), content.find(layout, parse_reference(name))
+    assert image is not None
+    done = push(layout, name, name)
+    assert (done.actions, done.changes, done.facts["image_push"]["digest"]) == ((), (), index_digest)
+    exact = model.parse(ImagePush, {"name": name, "digest": image.manifest_digest})
+    (change,) = converge(IMAGE_PUSH, layout, exact, check=True).changes
+    assert (change.before, change.after) == (index_digest, image.manifest_digest)
 
 
 def test_blobs_of_the_same_registry_are_mounted(layout: Layout, images_server: Server, name: str) -> None:

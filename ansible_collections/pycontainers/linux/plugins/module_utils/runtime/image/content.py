@@ -164,9 +164,9 @@ def _described(
     return StoredImage(
         id=identity,
         manifest_digest=entry["digest"],
-        registry_digest=_registry_digest(entry),
+        registry_digest=registry_digest(entry),
         references=tuple(sorted(str(reference) for reference, _ in named)),
-        digests=tuple(sorted({f"{reference.name}@{_registry_digest(each)}" for reference, each in named})),
+        digests=tuple(sorted({f"{reference.name}@{registry_digest(each)}" for reference, each in named})),
         config=image.get("config") or {},
         architecture=_text(image, "architecture"),
         os=_text(image, "os"),
@@ -187,7 +187,8 @@ def _reference(entry: Mapping[str, Any]) -> Reference | None:
     return found if str(found) == entry_name(entry) else None
 
 
-def _registry_digest(entry: Mapping[str, Any]) -> str:
+def registry_digest(entry: Mapping[str, Any]) -> str:
+    """What a registry calls the image of a descriptor: its digest, or that of the index that it came out of."""
     return _text(entry.get("annotations"), REGISTRY_DIGEST) or _text(entry, "digest")
 
 

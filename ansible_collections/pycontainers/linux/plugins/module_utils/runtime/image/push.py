@@ -43,12 +43,14 @@ class Parcel:
     """All that a reference of the store leads to, in the order in which a registry takes it.
 
     ``blobs`` are configurations and layers, none twice. ``documents`` are manifests, those of an index before it: the
-    last is what the tag names. ``elsewhere`` are digests of an index's manifests that the store has not.
+    last is what the tag names. ``elsewhere`` are digests of an index's manifests that the store has not. ``pulled`` is
+    what the registry called it that it came from: the digest of an index, if it was pulled by one.
     """
 
     blobs: tuple[Descriptor, ...]
     documents: tuple[Document, ...]
     elsewhere: tuple[str, ...]
+    pulled: str
 
     @property
     def digest(self) -> str:
@@ -72,7 +74,12 @@ def parcel(layout: Layout, reference: Reference, operation: str) -> Parcel | Non
     top = entry["digest"]
     if top not in found.documents:
         raise Failure(operation, f"the store lacks its manifest {top}", _FIX)
-    return Parcel(tuple(found.blobs.values()), tuple(found.documents.values()), tuple(found.elsewhere))
+    return Parcel(
+        tuple(found.blobs.values()),
+        tuple(found.documents.values()),
+        tuple(found.elsewhere),
+        content.registry_digest(entry),
+    )
 
 
 class _Gathering:

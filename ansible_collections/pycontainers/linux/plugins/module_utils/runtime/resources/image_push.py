@@ -84,13 +84,16 @@ class ImagePushResource:
         return replace(want, destination=to, digest=way.destination.named() or None, way=way)
 
     def resolve(self, layout: Layout, want: ImagePush, have: ImagePush | None) -> ImagePush:
-        """Ask the registry what it lacks of the image, if it is not there already; refuse what the store lacks too."""
+        """Ask the registry what it lacks of the image, if it is not there already; refuse what the store lacks too.
+
+        An index that the image was pulled by leads to it: no push takes the other platforms away from a name.
+        """
         if have is None or have.way is None:
             return want
         parts, to = have.way.parcel, have.way.destination
+        if have.digest == parts.digest or (have.digest == parts.pulled and want.digest is None):
+            return replace(want, destination=have.destination, digest=have.digest, way=have.way)
         want = replace(want, destination=have.destination, digest=parts.digest, way=have.way)
-        if have.digest == want.digest:
-            return want
         from ..image.push import check_blob, neighbours
 
         for digest in parts.elsewhere:
