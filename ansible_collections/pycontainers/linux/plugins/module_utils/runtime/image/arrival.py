@@ -20,7 +20,7 @@ from ..errors import Failure
 from . import content
 from .content import ASIDE
 from .download import Download
-from .layer import sync_all
+from .layer import compare, sync_all
 from .manifest import Descriptor
 from .registry import Lie, Registry
 from .sources import Sources
@@ -60,7 +60,8 @@ class Layers:
 
     def bring(self) -> None:
         """Fetch and unpack what is not there. Raises what went wrong first, when nothing goes on any more."""
-        missing = sum(not os.path.isdir(self._layout.layer(each)) for each in set(self._diff_ids))
+        there = {each for each in self._diff_ids if os.path.isdir(self._layout.layer(each))}
+        missing = len(set(self._diff_ids) - there)
         unpackers = self._unpackers
         threads: list[threading.Thread] = []
         try:
@@ -85,7 +86,16 @@ class Layers:
                     thread.join()
         if self._errors:
             raise self._errors[0]  # the others follow from it
+        self._compare(there)
         self._name()
+
+    def _compare(self, there: set[str]) -> None:
+        """See that layers which were in the store for other images lie on layers here that make the same of them."""
+        folders = [self._layout.layer(each) for each in self._diff_ids]
+        folders = [each if os.path.isdir(each) else each + WHOLE for each in folders]
+        for number, diff_id in enumerate(self._diff_ids):
+            if diff_id in there and diff_id not in self._diff_ids[:number]:
+                compare(folders[number], diff_id, folders[:number][::-1])
 
     def _name(self) -> None:
         """Give all that is new its name, once it is on the disk."""

@@ -85,7 +85,8 @@ class Below:
             self._noted += sum(map(len, parts)) + 1
 
     def _names(self) -> bytes:
-        names = "\n".join(map(os.path.basename, self._roots))
+        # A layer that is being pulled has an ending yet.
+        names = "\n".join(os.path.basename(root).partition(".")[0] for root in self._roots)
         return hashlib.sha256(names.encode()).hexdigest().encode()
 
     def _at(self, parts: Parts) -> str | Folder | None:
