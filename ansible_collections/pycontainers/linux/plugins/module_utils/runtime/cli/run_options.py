@@ -1,83 +1,75 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A container told in Docker's options: which rows of a container they stand for."""
+"""A container told in Docker's options: the rows of a container, as the command line spells them."""
 from __future__ import annotations
 
 import argparse
 import os
 import secrets
 
-from ..core.model import parse
+from ..core.model import Row, parse, rows
 from ..resources.container_model import Container
 from ..typed import Any
 
-FLAGS = (
-    (("-i", "--interactive"), "interactive", "keep stdin open"),
-    (("-t", "--tty"), "tty", "give it a terminal"),
-    (("--privileged",), "privileged", "confine it hardly at all"),
-    (("--init",), "init", "with a program as process 1 that reaps zombies and passes signals on"),
-    (("--read-only",), "read_only", "with a root filesystem that is read-only"),
-)
-"""Options that are true when they are given, the rows they stand for, and what they ask for."""
+SPELLED = {
+    "cgroupns_mode": ("--cgroupns",),
+    "devices": ("--device",),
+    "env": ("-e", "--env"),
+    "groups": ("--group-add",),
+    "hostname": ("-h", "--hostname"),
+    "interactive": ("-i", "--interactive"),
+    "ipc_mode": ("--ipc",),
+    "labels": ("-l", "--label"),
+    "memory": ("-m", "--memory"),
+    "networks": ("--network", "--net"),
+    "pid_mode": ("--pid",),
+    "published_ports": ("-p", "--publish"),
+    "security_opts": ("--security-opt",),
+    "sysctls": ("--sysctl",),
+    "tty": ("-t", "--tty"),
+    "ulimits": ("--ulimit",),
+    "user": ("-u", "--user"),
+    "userns_mode": ("--userns",),
+    "volumes": ("-v", "--volume"),
+    "working_dir": ("-w", "--workdir"),
+}
+"""How Docker spells rows; others are spelt as they are called."""
 
-VALUES = (
-    (("-m", "--memory"), "memory", "BYTES"),
-    (("--cpus",), "cpus", "NUMBER"),
-    (("--pids-limit",), "pids_limit", "NUMBER"),
-    (("-u", "--user"), "user", "USER[:GROUP]"),
-    (("-w", "--workdir"), "working_dir", "DIR"),
-    (("-h", "--hostname"), "hostname", "NAME"),
-    (("--domainname",), "domainname", "NAME"),
-    (("--stop-signal",), "stop_signal", "SIGNAL"),
-    (("--stop-timeout",), "stop_timeout", "SECONDS"),
-    (("--shm-size",), "shm_size", "BYTES"),
-    (("--oom-score-adj",), "oom_score_adj", "NUMBER"),
-    (("--ipc",), "ipc_mode", "MODE"),
-    (("--uts",), "uts", "MODE"),
-    (("--cgroupns",), "cgroupns_mode", "MODE"),
-    (("--pid",), "pid_mode", "MODE"),
-    (("--userns",), "userns_mode", "MODE"),
-    (("--pull",), "pull", "WHEN"),
-)
-"""Options with one value, and the rows that take it as it is."""
+SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate")
+"""Rows that words, the verb itself, or an option with a grammar of its own stand for."""
 
-LISTS = (
-    (("-p", "--publish"), "published_ports", "PORTS"),
-    (("-v", "--volume"), "volumes", "SOURCE:TARGET"),
-    (("--network", "--net"), "networks", "NETWORK"),
-    (("--cap-add",), "cap_add", "CAPABILITY"),
-    (("--cap-drop",), "cap_drop", "CAPABILITY"),
-    (("--security-opt",), "security_opts", "OPTION"),
-    (("--tmpfs",), "tmpfs", "PATH"),
-    (("--device",), "devices", "PATH"),
-    (("--ulimit",), "ulimits", "NAME=SOFT[:HARD]"),
-    (("--group-add",), "groups", "GROUP"),
-)
-"""Options that can be given several times, and the rows that take all of them."""
+FLAG, LIST, PAIRS = "bool", "list", "dict"
+"""Types of rows whose options take no value, or can be given several times: for values, or for names with values."""
 
-PAIRS = (
-    (("-e", "--env"), "env", "NAME=VALUE"),
-    (("-l", "--label"), "labels", "NAME=VALUE"),
-    (("--sysctl",), "sysctls", "NAME=VALUE"),
-)
-"""Options that can be given several times, each a name and its value."""
+
+def options() -> dict[str, Row]:
+    """The rows that have an option, by the option's last spelling."""
+    found = (row for row in rows(Container) if not row.internal and row.name not in SAID_OTHERWISE)
+    return {_spellings(row)[-1]: row for row in found}
+
+
+def _spellings(row: Row) -> tuple[str, ...]:
+    return SPELLED.get(row.name) or (f"--{row.name.replace('_', '-')}",)
 
 
 def parser(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
     """A verb with the options that say what a container is to be."""
     # -h is the host name, as with Docker.
-    verb: argparse.ArgumentParser = verbs.add_parser(name, help=words, add_help=False)
+    more = "Other options are those of the module container, where they are explained (ansible-doc)."
+    verb: argparse.ArgumentParser = verbs.add_parser(name, help=words, epilog=more, add_help=False)
     verb.add_argument("--help", action="help", help="show this help message and exit")
     verb.add_argument("--name", default="", help="its name")
     verb.add_argument("--restart", default="", metavar="POLICY[:RETRIES]", help="when it is started again")
     verb.add_argument("--entrypoint", metavar="PROGRAM", help="what is started in place of the image's")
-    for flags, row, said in FLAGS:
-        verb.add_argument(*flags, dest=row, action="store_true", help=said)
-    for flags, row, said in VALUES:
-        verb.add_argument(*flags, dest=row, metavar=said)
-    for flags, row, said in (*LISTS, *PAIRS):
-        verb.add_argument(*flags, dest=row, action="append", metavar=said)
+    for row in options().values():
+        kind = row.kind.spec["type"]
+        if kind == FLAG:
+            verb.add_argument(*_spellings(row), dest=row.name, action="store_true", default=None)
+        else:
+            act = "append" if kind in (LIST, PAIRS) else "store"
+            metavar = "NAME=VALUE" if kind == PAIRS else "VALUE"
+            verb.add_argument(*_spellings(row), dest=row.name, action=act, metavar=metavar)
     return verb
 
 
@@ -89,9 +81,10 @@ def add_words(verb: argparse.ArgumentParser) -> None:
 
 def wanted(chosen: argparse.Namespace) -> Container:
     """The container that is asked for. Raises :class:`..errors.InvalidValue`."""
-    given = {row: getattr(chosen, row) for _, row, _ in (*VALUES, *LISTS)}
-    given |= {row: getattr(chosen, row) or None for _, row, _ in FLAGS}
-    given |= {row: _pairs(getattr(chosen, row), row) for _, row, _ in PAIRS if getattr(chosen, row)}
+    given = {row.name: getattr(chosen, row.name) for row in options().values()}
+    for row in options().values():
+        if row.kind.spec["type"] == PAIRS and given[row.name]:
+            given[row.name] = _pairs(given[row.name], row.name)
     if given["networks"]:
         given["networks"] = [{"name": each} for each in given["networks"] if each != "none"]
     if chosen.restart:

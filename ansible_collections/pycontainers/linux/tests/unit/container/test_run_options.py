@@ -1,0 +1,100 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container told in the options of ``pycontainers run``."""
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.cli import run, run_options
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse, record
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+
+DOCKER = """
+--cap-add --cap-drop --cgroupns --cpus --device --domainname --env --group-add --hostname --init --interactive --ipc
+--label --memory --net --oom-score-adj --pids-limit --privileged --publish --pull --read-only --security-opt --shm-size
+--stop-signal --stop-timeout --sysctl --tmpfs --tty --ulimit --user --userns --uts --volume --workdir
+""".split()
+"""Options of docker run that containers have rows for."""
+
+
+def chosen(*words: str) -> argparse.Namespace:
+    """What the parser makes of the words after ``run``."""
+    parser = argparse.ArgumentParser()
+    run.add(parser.add_subparsers())
+    return parser.parse_args(["run", *words])
+
+
+def wanted(*words: str) -> dict[str, Any]:
+    """The container that the words after ``run`` ask for, as a record has it."""
+    return record(run_options.wanted(chosen("--name", "c", *words)))
+
+
+def test_options_are_spelt_as_docker_spells_them() -> None:
+    """What docker run has an option for is called by that name."""
+    assert set(DOCKER) <= set(run_options.options())
+
+
+def test_nothing_is_asked_for_that_is_not_said() -> None:
+    """An image alone leaves all else as it is by default."""
+    assert wanted("busybox") == record(parse(Container, {"name": "c", "image": "busybox"}))
+
+
+@pytest.mark.parametrize(("word", "asked"), [("-it", 2), ("-ti", 2), ("-t", 1), ("-dit", 2), ("-tid", 2)])
+def test_short_flags_can_be_one_word(word: str, asked: int) -> None:
+    """Flags of one letter are put together in any order."""
+    found = wanted(word, "busybox")
+    assert [found.get("tty"), found.get("interactive")].count(True) == asked
+    assert chosen(word, "busybox").detach == ("d" in word)
+
+
+def test_what_follows_the_image_is_the_command() -> None:
+    """Options after the image are the program's."""
+    found = wanted("-t", "busybox", "sh", "-c", "ls -l", "-i", "--rm")
+    assert found["command"] == ["sh", "-c", "ls -l", "-i", "--rm"]
+    assert "interactive" not in found
+    assert wanted("busybox", "-i")["command"] == ["-i"]
+
+
+@pytest.mark.parametrize(
+    ("words", "row", "value"),
+    [
+        (["--restart", "on-failure:3"], "restart_retries", 3),
+        (["--restart", "always"], "restart_policy", "always"),
+        (["--entrypoint", "/bin/sh -c"], "entrypoint", ["/bin/sh -c"]),
+        (["--entrypoint", ""], "entrypoint", []),
+        (["--network", "none"], "networks", []),
+        (["--net", "a", "--network=b"], "networks", [{"name": "a"}, {"name": "b"}]),
+        (["-e", "B=1=2", "-e", "A="], "env", {"A": "", "B": "1=2"}),
+        (["-l", "empty"], "labels", {"empty": ""}),
+        (["--ulimit", "nofile=9:10"], "ulimits", ["nofile:9:10"]),
+    ],
+)
+def test_values(words: list[str], row: str, value: Any) -> None:
+    """Values mean what they mean to Docker."""
+    assert wanted(*words, "busybox")[row] == value
+
+
+def test_a_variable_without_a_value_has_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare name takes the caller's variable, and nothing if that has none."""
+    monkeypatch.setenv("HERE", "x")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert wanted("-e", "HERE", "-e", "NOWHERE", "busybox")["env"] == {"HERE": "x"}
+
+
+@pytest.mark.parametrize(("words", "row"), [(["-m", "much"], "memory"), (["--restart", "often"], "restart_policy")])
+def test_bad_values_are_refused(words: list[str], row: str) -> None:
+    """What a row does not take is refused by its name."""
+    with pytest.raises(InvalidValue, match=row):
+        wanted(*words, "busybox")
+
+
+def test_a_container_without_a_name_gets_one_of_its_image() -> None:
+    """The name tells the image, is one that containers can have, and is another each time."""
+    names = {run_options.wanted(chosen("10.0.0.1:5000/team/web:1.2")).name for _ in range(20)}
+    assert len(names) == 20
+    assert all(name.startswith("web-") for name in names)
