@@ -8,7 +8,7 @@ import argparse
 import os
 import time
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.layout import Layout
 from ..errors import Failure
@@ -22,6 +22,15 @@ PATIENCE = 10.0
 
 KILLED = 137
 """The exit status of a program that was removed while it ran."""
+
+
+class Run(NamedTuple):
+    """A run of a container's program: its process, where in the log it begins, when another had ended before it."""
+
+    container: Container
+    init: Process
+    position: int
+    before: float
 
 
 def add(verbs: Any) -> None:
@@ -43,6 +52,7 @@ def options(verb: argparse.ArgumentParser) -> None:
 def attach_to(layout: Layout, chosen: argparse.Namespace) -> int:
     """Attach to a container, and return its exit status, or 0 for who has left it running."""
     container = container_state.find(layout, chosen.container)
+    before = container_state.status(layout, container.id or "").finished_at
     init = lifecycle.running(layout, container.id or "")
     if init is None:
         operation = f"attach to container {container.name}"
@@ -50,7 +60,8 @@ def attach_to(layout: Layout, chosen: argparse.Namespace) -> int:
             raise Failure(operation, "its program has ended, and is about to be started again", "try again")
         raise Failure(operation, "container not running", "start it first")
     position = log_end(layout, container)
-    return follow(layout, container, init, chosen, position=position, stdin=not chosen.no_stdin, redraw=True)
+    run = Run(container, init, position, before)
+    return follow(layout, run, chosen, stdin=not chosen.no_stdin, redraw=True)
 
 
 def log_end(layout: Layout, container: Container) -> int:
@@ -71,26 +82,25 @@ def check_terminal(container: Container, stdin: bool) -> None:
         raise Failure(f"attach to container {container.name}", "the input device is not a TTY", fix)
 
 
+def begun(layout: Layout, container: Container, position: int) -> Run:
+    """The run of a container that has just begun. Its lock is held, so nobody has recorded an end of it yet."""
+    identity = container.id or ""
+    before = container_state.status(layout, identity).finished_at
+    return Run(container, lifecycle.started(layout, identity), position, before)
+
+
 def follow(
-    layout: Layout,
-    container: Container,
-    init: Process,
-    chosen: argparse.Namespace,
-    *,
-    position: int,
-    stdin: bool,
-    once: bool = False,
-    redraw: bool = False,
+    layout: Layout, run: Run, chosen: argparse.Namespace, *, stdin: bool, once: bool = False, redraw: bool = False
 ) -> int:
     """Be attached to a run of a container until that ends or the keys to leave it are pressed.
 
-    ``position`` is where in the log to begin. With ``once`` the end of our input is that of the program's.
+    With ``once`` the end of our input is that of the program's.
     """
+    container, init = run.container, run.init
     check_terminal(container, stdin)
     identity, reading = container.id or "", stdin and bool(container.interactive)
     keys = detach_keys.Keys(detach_keys.parse(chosen.detach_keys))
-    before = container_state.status(layout, identity).finished_at
-    session = attach.Session(layout, identity, init, position)
+    session = attach.Session(layout, identity, init, run.position)
     screen: Any = nullcontext()
     try:
         if reading and container.tty:
@@ -106,7 +116,7 @@ def follow(
             ended = session.go_on(reading, once)
     finally:
         session.close()
-    return exit_status(layout, identity, before) if ended else 0
+    return exit_status(layout, identity, run.before) if ended else 0
 
 
 def exit_status(layout: Layout, identity: str, before: float) -> int:

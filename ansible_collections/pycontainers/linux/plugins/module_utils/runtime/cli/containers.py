@@ -83,8 +83,8 @@ def start_some(layout: Layout, chosen: argparse.Namespace) -> int:
         container = container_state.observed(layout, container_state.find(layout, found.id or ""))
         position = attach.log_end(layout, container)
         start(layout, replace(container, console_size=attach.window(container)), chosen)
-        init = lifecycle.started(layout, container.id or "")
-    return attach.follow(layout, container, init, chosen, position=position, stdin=chosen.interactive)
+        run = attach.begun(layout, container, position)
+    return attach.follow(layout, run, chosen, stdin=chosen.interactive)
 
 
 def start(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..core.layout import Layout
 from ..core.plan import apply
 from ..errors import Failure, InvalidValue, NotFound
-from ..oci import enter, lifecycle
+from ..oci import enter
 from ..resources import container_state, supervise
 from ..resources.container import CONTAINER
 from ..resources.container_model import Container
@@ -34,7 +34,9 @@ def add(verbs: Any) -> None:
 
 def create(layout: Layout, chosen: argparse.Namespace) -> int:
     """Make a container, and print its id."""
-    print(_made(layout, replace(run_options.wanted(chosen), state="stopped"), chosen).id)
+    want = replace(run_options.wanted(chosen), state="stopped")
+    with CONTAINER.lock(layout, want):
+        print(_made(layout, want, chosen).id)
     return 0
 
 
@@ -44,32 +46,32 @@ def run(layout: Layout, chosen: argparse.Namespace) -> int:
     if chosen.rm and want.restart_policy not in (None, "no"):
         raise InvalidValue("--restart", chosen.restart, "with --rm there is nothing left to restart")
     if chosen.detach:
-        print(_made(layout, replace(want, auto_remove=chosen.rm or None), chosen).id)
+        with CONTAINER.lock(layout, want):
+            print(_made(layout, replace(want, auto_remove=chosen.rm or None), chosen).id)
         return 0
     attach.check_terminal(want, True)
-    container = _made(layout, replace(want, console_size=attach.window(want)), chosen)
+    with CONTAINER.lock(layout, want):
+        container = _made(layout, replace(want, console_size=attach.window(want)), chosen)
+        begun = attach.begun(layout, container, 0)
     try:
-        init = lifecycle.started(layout, container.id or "")
-        once = bool(container.interactive and not container.tty)
-        return attach.follow(layout, container, init, chosen, position=0, stdin=True, once=once)
+        return attach.follow(layout, begun, chosen, stdin=True, once=bool(want.interactive and not want.tty))
     finally:
         if chosen.rm:
             _remove(layout, container)
 
 
 def _made(layout: Layout, want: Container, chosen: argparse.Namespace) -> Container:
-    """Make what is wanted, which must be new."""
-    with CONTAINER.lock(layout, want):
-        have = container_state.identity_of(layout, want.name)
-        if have:
-            reason = f"container {have[:12]} has this name"
-            raise Failure(f"make container {want.name}", reason, "remove that, or give another name")
-        target = CONTAINER.resolve(layout, want, None)
-        try:
-            apply(CONTAINER.plan(layout, target, None))
-        except Failure as error:
-            chosen.failed = _exit_status(error.reason)
-            raise
+    """Make what is wanted, which must be new. Its lock is held."""
+    have = container_state.identity_of(layout, want.name)
+    if have:
+        reason = f"container {have[:12]} has this name"
+        raise Failure(f"make container {want.name}", reason, "remove that, or give another name")
+    target = CONTAINER.resolve(layout, want, None)
+    try:
+        apply(CONTAINER.plan(layout, target, None))
+    except Failure as error:
+        chosen.failed = _exit_status(error.reason)
+        raise
     return target
 
 
