@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,11 +26,13 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci imp
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import Oci
-from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import Place, sized_place
+from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import Place, held_files, mount_disk, sized_place
 from testbed.registry import Server, registry
 
 SIOCSIFFLAGS = 0x8914
 IFF_UP_LOOPBACK = 0x49
+LENT = "PYCONTAINERS_STORED"
+"""The variable that names the root and the image of tests around these, in whose kernel no registry runs."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -131,6 +134,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layout, str]:
     """A layout that has the image busybox and an installed runtime, for hosts to begin with, and the image's name."""
     folder = tmp_path_factory.mktemp("stored")
     made = Layout(str(folder / "root"), str(folder / "run"))
+    lent, _, name = os.environ.get(LENT, "").partition(" ")
+    if lent:
+        subprocess.run(["cp", "-a", lent, made.root], check=True)
+        return made, name
     with registry(folder / "registry") as running:
         name = f"{running.address}/busybox:latest"
         pull(made, parse_reference(name))
@@ -173,3 +180,22 @@ def sized(layout: Layout, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
 def quotas(layout: Layout, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     """Give a place on a filesystem with project quotas."""
     yield from sized_place(layout, tmp_path, request.param)
+
+
+@pytest.fixture(params=["image", "ext4", "xfs"])
+def sized_host(
+    layout: Layout, stored: tuple[Layout, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Host]:
+    """Give a host whose containers are on a filesystem with project quotas, and one where they are on none."""
+    disk = tmp_path / "disk"
+    mount_disk(request.param, disk) if request.param != "image" else disk.mkdir()
+    # On the same filesystem, since a host has its images as links to those that are stored.
+    subprocess.run(["cp", "-a", stored[0].root, disk / "stored"], check=True)
+    host = Host(Layout(str(disk / "root"), layout.run), Layout(str(disk / "stored")), stored[1])
+    try:
+        yield host
+        host.close()
+    finally:
+        if request.param != "image":
+            subprocess.run(["umount", disk], check=True)
+    assert [each for each in held_files() if each.startswith(str(tmp_path))] == []

@@ -4,6 +4,7 @@
 """A folder for tests of root filesystems: lower directories, and ways to declare overlays of them."""
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from collections.abc import Iterator
@@ -116,3 +117,17 @@ def may_grow(image: bool) -> None:
     effective = next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff"))
     if image and not effective >> SYS_RESOURCE & 1:
         pytest.skip("this machine withholds CAP_SYS_RESOURCE")
+
+
+def fill(file: int, most: int) -> int:
+    """Write until there is no room, or enough; how much went in."""
+    written = 0
+    while written < most:
+        try:
+            written += os.write(file, bytes(MIB))
+            os.fsync(file)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            break
+    return written

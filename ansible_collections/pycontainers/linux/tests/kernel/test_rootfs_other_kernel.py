@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.tests.kernel import other_kernel
+from ansible_collections.pycontainers.linux.tests.kernel.conftest import LENT
 
-CASES = ("test_rootfs_size.py", "test_rootfs_faults.py", "test_rootfs_layers.py")
+CASES = tuple(f"test_rootfs_{each}.py" for each in ("size", "faults", "layers", "storage"))
 
 
-def test_all_holds_in_a_kernel_with_quotas(tmp_path: Path) -> None:
+def test_all_holds_in_a_kernel_with_quotas(stored: tuple[Layout, str], tmp_path: Path) -> None:
     """Every case of sizes passes there, by quotas of ext4 and xfs and by images that grow: none is skipped."""
     lacks = other_kernel.missing()
     if lacks:
         pytest.skip(lacks)
     here = Path(__file__).parent
     options = ["-q", "--color=no", "-p", "no:cacheprovider", "--basetemp=/run/tests"]
-    words = [sys.executable, "-m", "pytest", *options]
-    status, said = other_kernel.run(tmp_path, [*words, *(str(here / case) for case in CASES)], 120)
+    words = ["env", f"{LENT}={stored[0].root} {stored[1]}", sys.executable, "-m", "pytest", *options]
+    status, said = other_kernel.run(tmp_path, [*words, *(str(here / case) for case in CASES)], 240)
     assert status == 0, said
     assert re.search(r"^\d+ passed in", said, re.MULTILINE), said

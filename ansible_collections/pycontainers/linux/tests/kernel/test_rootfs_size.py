@@ -4,7 +4,6 @@
 """What the writable layer of an overlay may take: by quota on ext4 and xfs, by an image where there is none."""
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 from contextlib import suppress
@@ -18,21 +17,14 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import quota
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import rootfs_size, rootfs_size_steps
-from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import MIB, Place, by_image, held_files, may_grow
-
-
-def fill(file: int, most: int) -> int:
-    """Write until there is no room, or enough; how much went in."""
-    written = 0
-    while written < most:
-        try:
-            written += os.write(file, bytes(MIB))
-            os.fsync(file)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            break
-    return written
+from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import (
+    MIB,
+    Place,
+    by_image,
+    fill,
+    held_files,
+    may_grow,
+)
 
 
 def have(place: Place) -> rootfs_size.Room | None:
