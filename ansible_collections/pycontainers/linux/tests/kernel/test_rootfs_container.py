@@ -157,6 +157,30 @@ def test_a_removed_container_leaves_no_limit(sized_host: Host) -> None:
     assert written(host, 1) == MIB
 
 
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_what_it_has_written_is_shown_and_committed(sized_host: Host, state: str) -> None:
+    """The verbs diff and commit find its files wherever its layer is, also while it is stopped."""
+    host = sized_host
+    host.run(storage_opts={"size": "32m"})
+    written(host, 1, "made")
+    host.converge(state=state)
+    assert host.ok("diff", "c").splitlines()[-1] == "A /made"
+    host.ok("commit", "c", "registry.test/committed")
+    assert (mounted(upper(host)) is None) == (state == "stopped" or not by_image(host))
+    host.converge("other", image="registry.test/committed", command=["stat", "-c", "%s", "/made"])
+    host.ended(host.observed("other"))
+    assert host.log(host.observed("other")) == f"{MIB}\n"
+
+
+def test_run_takes_a_size(sized_host: Host) -> None:
+    """The command line has Docker's option."""
+    host = sized_host
+    host.ok("run", "-d", "--name", "c", "--storage-opt", "size=32m", host.busybox, "sleep", "1000")
+    assert host.observed().storage_opts == (("size", 32 * MIB),)
+    assert 16 * MIB <= written(host, 64) <= 32 * MIB
+    host.converge(state="absent", stop_timeout=0)
+
+
 @pytest.mark.parametrize("task", ["create", "stop", "remove"])
 def test_one_that_is_killed_at_any_step_comes_to_the_same(sized_host: Host, task: str) -> None:
     """Whatever of mounts, loop devices and projects a killed run has left, the next run goes on from there."""

@@ -36,13 +36,15 @@ def add(verbs: Any) -> None:
 def show_differences(layout: Layout, chosen: argparse.Namespace) -> int:
     """Print a line for each file that differs from the image."""
     from ..image.differences import differences
+    from ..resources.container_rootfs import written
 
     container = container_state.find(layout, chosen.container)
     image = content.find_id(layout, container.image_id or "") if container.image_id else None
     if image is None:
         reason = f"its image {container.image_id} is not in the store"
         raise Failure(f"compare container {container.name}", reason, "pull or load the image again")
-    found = list(differences(layout.container(container.id or "", "upper"), image.layers))
+    with written(layout, container) as upper:
+        found = list(differences(upper, image.layers))
     if chosen.json:
         table.show_json([{"Kind": kind, "Path": path} for kind, path in found])
         return 0

@@ -26,6 +26,7 @@ SPELLED = {
     "pid_mode": ("--pid",),
     "published_ports": ("-p", "--publish"),
     "security_opts": ("--security-opt",),
+    "storage_opts": ("--storage-opt",),
     "sysctls": ("--sysctl",),
     "tty": ("-t", "--tty"),
     "ulimits": ("--ulimit",),

@@ -25,6 +25,7 @@ from ..kernel import freezer
 from ..kernel.cgroups import cgroups, exists
 from . import container_state, container_words
 from .container_model import Container
+from .container_rootfs import written
 from .image_facts import inspect
 from .image_kinds import INSTRUCTIONS
 
@@ -63,8 +64,9 @@ class Commit:
         container = _source(self.want)
         with _still(container) if self.want.pause else nullcontext():
             made = recipe(self.layout, self.want)
-            packing = Packing(_upper(self.layout, container), overlay=True)
-            build.build(self.layout, made, packing, _base(self.layout, container), (self.name,))
+            with _upper(self.layout, container) as upper:
+                packing = Packing(upper, overlay=True)
+                build.build(self.layout, made, packing, _base(self.layout, container), (self.name,))
 
     def undo(self) -> None:
         """Let the name stand for what it stood for, and remove what nothing uses."""
@@ -93,12 +95,13 @@ def _source(want: ContainerCommit) -> Container:
     return want.source
 
 
-def _upper(layout: Layout, container: Container) -> str:
+@contextmanager
+def _upper(layout: Layout, container: Container) -> Iterator[str]:
     """Where a container writes. Raises :class:`Failure` if it has never been started."""
-    path = layout.container(container.id or "", "upper")
-    if not os.path.isdir(path):
+    if not os.path.isdir(layout.container(container.id or "", "upper")):
         raise Failure(f"commit container {container.name}", "it has never been started", "start it first")
-    return path
+    with written(layout, container) as upper:
+        yield upper
 
 
 def _base(layout: Layout, container: Container) -> StoredImage:
@@ -116,10 +119,10 @@ def recipe(layout: Layout, want: ContainerCommit) -> Recipe:
     """
     container = _source(want)
     base = _base(layout, container)
-    upper = _upper(layout, container)
     config = applied(_config(container, base.config), want.changes or ())
     by = " ".join(container_words.arguments(container, base.config))
-    return build.recipe_of_changes(upper, build.base_config(layout, base), config, by, want.comment, want.author)
+    with _upper(layout, container) as upper:
+        return build.recipe_of_changes(upper, build.base_config(layout, base), config, by, want.comment, want.author)
 
 
 def _config(container: Container, image: Mapping[str, Any]) -> dict[str, Any]:

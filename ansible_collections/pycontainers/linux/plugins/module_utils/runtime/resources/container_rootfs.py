@@ -4,6 +4,8 @@
 """The steps that mount a container's root filesystem and take it away."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..core.layout import Layout
@@ -82,3 +84,24 @@ def size_steps(layout: Layout, want: Container, have: Container) -> list[Step]:
     before = storage_opts.to_room(have.storage_opts, by)
     after = storage_opts.to_room(want.storage_opts, by) or (Room(by) if before else None)
     return change_steps(layout, *storage_opts.layer(layout, have.id or ""), after, before)
+
+
+@contextmanager
+def written(layout: Layout, container: Container) -> Iterator[str]:
+    """The directory with what a container has written, to be read.
+
+    One in an image that is not mounted, since the container is stopped, is mounted meanwhile. Should it start just
+    then, its overlay keeps the filesystem.
+    """
+    upper = storage_opts.layer(layout, container.id or "")[0]
+    if not storage_opts.has_image(layout, container.id or ""):
+        yield upper
+        return
+    mount = None if rootfs_size.is_mounted(upper) else MountImage(upper)
+    if mount:
+        mount.do()
+    try:
+        yield rootfs_size.inside(upper)[0]
+    finally:
+        if mount:
+            mount.undo()
