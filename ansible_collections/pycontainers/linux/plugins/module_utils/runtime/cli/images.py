@@ -20,7 +20,7 @@ from ..image.reference import Reference, parse_reference
 from ..resources.image import IMAGE, Image
 from ..resources.image_facts import inspect
 from ..resources.prune_filters import moment
-from . import archives, changes, image_look, image_make, prune, table
+from . import archives, changes, copying, image_look, image_make, prune, table
 from .complaint import complain
 from .names import image as image_of
 from .names import reference as named
@@ -49,7 +49,7 @@ def add(verbs: Any) -> None:
     checked = group.add_parser("check", help="see whether all images are whole, by their digests")
     checked.add_argument("--json", action="store_true", help="for programs")
     checked.set_defaults(verb=check_store)
-    for subject in (prune, archives, changes, image_look, image_make):
+    for subject in (prune, archives, changes, copying, image_look, image_make):
         subject.add(verbs)
 
 

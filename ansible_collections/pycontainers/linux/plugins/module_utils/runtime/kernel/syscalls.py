@@ -39,6 +39,9 @@ RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RE
 PROC_SUPER_MAGIC, PROC_ROOT_INO = 0x9FA0, 1
 """What tells a procfs, and its topmost folder (linux/magic.h, linux/proc_fs.h)."""
 
+KERNEL_FILESYSTEMS = (PROC_SUPER_MAGIC, 0x62656572, 0x27E0EB, 0x63677270, 0x64626720, 0x74726163, 0x73636673)
+"""Those whose files are the kernel's knobs: proc, sysfs, cgroup, cgroup2, debugfs, tracefs, securityfs."""
+
 AT_FDCWD = -100
 _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "armv7l": 218, "ppc64le": 203, "s390x": 217}
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_CLOSE_RANGE, _SYS_OPENAT2, _SYS_MOUNT_SETATTR = 428, 429, 436, 437, 442
@@ -241,11 +244,16 @@ def fsmount(descriptor: int, attributes: int = 0) -> int:
 
 
 def on_proc(descriptor: int) -> bool:
-    """Whether the file or folder behind the descriptor is on a procfs, as fstatfs(2) tells."""
+    """Whether the file or folder behind the descriptor is on a procfs."""
+    return filesystem(descriptor) == PROC_SUPER_MAGIC
+
+
+def filesystem(descriptor: int) -> int:
+    """The magic number of the filesystem that the file or folder behind the descriptor is on, by fstatfs(2)."""
     found = (c_long * 32)()
     if libc.fstatfs(descriptor, ctypes.byref(found)) < 0:
         _raise()
-    return found[0] == PROC_SUPER_MAGIC
+    return found[0]
 
 
 def fork_sibling() -> int:
