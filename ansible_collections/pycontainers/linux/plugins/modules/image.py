@@ -54,6 +54,13 @@ options:
   path:
     description: The archive or the directory on the host; an absolute path. Only for O(source=archive), O(source=tree).
     type: str
+  remote_src:
+    description:
+      - Whether O(path) is on the host. If not, it is an archive on the controller, where it is looked for as the
+        C(src) of M(ansible.builtin.copy) is, for example in the C(files) of a role.
+      - Of an archive on the controller only those layers are transferred that the host lacks, and in check mode none.
+    type: bool
+    default: true
   changes:
     description:
       - What the image's configuration says, as instructions of a Dockerfile. C(CMD), C(ENTRYPOINT), C(ENV), C(EXPOSE),
@@ -110,6 +117,13 @@ EXAMPLES = r"""
     path: /srv/images/web.tar
     tags:
       - example.com/web:current
+
+- name: Have an image from an archive on the controller
+  pycontainers.linux.image:
+    name: example.com/web:1.0
+    source: archive
+    path: /srv/builds/web.tar
+    remote_src: false
 
 - name: Have an image of a directory
   pycontainers.linux.image:

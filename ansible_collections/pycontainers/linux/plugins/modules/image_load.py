@@ -14,7 +14,8 @@ version_added: 0.2.0
 author:
   - The pycontainers authors (!UNKNOWN)
 description:
-  - Brings the images of an archive on the host into its store, under the names that they have in the archive.
+  - Brings the images of an archive, on the host or on the controller, into the host's store, under the names that they
+    have in the archive.
   - An archive is an OCI image layout, as a directory or packed with tar, or what C(docker save) writes; packed ones may
     be compressed with gzip. Its form is seen by its content.
   - All content is verified by its digest before it is used. Images are compared by their ids, so an archive is
@@ -23,7 +24,7 @@ extends_documentation_fragment:
   - pycontainers.linux.common
 options:
   path:
-    description: The archive; an absolute path.
+    description: The archive; on the host an absolute path.
     type: str
     required: true
   name:
@@ -32,6 +33,13 @@ options:
         the only one of the archive, which then gets this name.
       - Left out, all images of the archive are loaded, and each needs a name there.
     type: str
+  remote_src:
+    description:
+      - Whether O(path) is on the host. If not, it is an archive on the controller, where it is looked for as the
+        C(src) of M(ansible.builtin.copy) is, for example in the C(files) of a role.
+      - Of an archive on the controller only those layers are transferred that the host lacks, and in check mode none.
+    type: bool
+    default: true
 seealso:
   - module: pycontainers.linux.image
   - module: pycontainers.linux.image_export
@@ -46,6 +54,11 @@ EXAMPLES = r"""
   pycontainers.linux.image_load:
     path: /srv/images/web
     name: example.com/web:1.0
+
+- name: Load the images of an archive on the controller
+  pycontainers.linux.image_load:
+    path: /srv/builds/web.tar
+    remote_src: false
 """
 
 RETURN = r"""

@@ -25,7 +25,7 @@ from ..errors import Failure
 from . import content
 from . import manifest as documents
 from .content import MANIFESTS
-from .keep import PIECE, keeping, layer_type, manifest_of
+from .keep import PIECE, Keeper, keeping, layer_type, manifest_of
 from .layer import decompressed
 from .manifest import Parts
 from .reference import Reference, parse_reference
@@ -34,6 +34,14 @@ CONTAINERD_NAME = "io.containerd.image.name"
 LARGEST_DOCUMENT = 8 << 20
 MOST_FILES = 100_000
 _UNUSABLE = (tarfile.TarError, zlib.error, EOFError, UnicodeError, RecursionError)
+
+
+class Lacking(Failure):
+    """Layers that neither an archive nor the store has. ``facts`` tells a program of them, by the archive's names."""
+
+    def __init__(self, operation: str, names: list[str]) -> None:
+        self.facts = {"missing": names}
+        super().__init__(operation, f"the archive lacks {', '.join(names)}", "save it anew")
 
 
 @dataclass(frozen=True)
@@ -305,17 +313,33 @@ def keep(layout: Layout, archive: Archive, image: PackedImage, names: tuple[Refe
     """
     operation = f"load {names[0] if names else image.id} from {archive.path}"
     with keeping(layout, operation) as keeper:
+        wanted = [each.digest for each in image.parts.layers] if image.parts else list(image.diff_ids)
+        there = [_there(keeper, archive, image, number) for number in range(len(wanted))]
+        lacking = [
+            name for name, size in zip(image.layers, there, strict=True) if size is None and archive.size(name) is None
+        ]
+        if lacking:
+            raise Lacking(operation, lacking)
         keeper.document(image.config)
         described = []
         for number, (name, diff_id) in enumerate(zip(image.layers, image.diff_ids, strict=True)):
-            wanted = image.parts.layers[number] if image.parts else None
-            if wanted and keeper.has(wanted.digest, wanted.size):
-                digest, size = wanted.digest, wanted.size
-            else:
-                digest, size = keeper.blob(archive.pieces(name), wanted.digest if wanted else "")
+            digest, size = wanted[number], there[number]
+            if size is None:
+                digest, size = keeper.blob(archive.pieces(name), digest if image.parts else "")
             keeper.layer(digest, diff_id, image.diff_ids[:number])
             described.append((layer_type(layout, digest), digest, size))
         keeper.name(names, image.manifest or manifest_of(image.config, described), image.media_type)
+
+
+def _there(keeper: Keeper, archive: Archive, image: PackedImage, number: int) -> int | None:
+    """The size of a layer's blob that the store has, None if it has to come from the archive.
+
+    Docker's archives have no digests of blobs: of those a layer is in the store only if it has come so before.
+    """
+    if image.parts:
+        wanted = image.parts.layers[number]
+        return wanted.size if keeper.size(wanted.digest) == wanted.size else None
+    return keeper.size(image.diff_ids[number]) if archive.size(image.layers[number]) is None else None
 
 
 def chosen(archive: Archive, found: list[PackedImage], wanted: str = "") -> PackedImage:

@@ -38,17 +38,17 @@ class Keeper:
         """Keep a small blob; its digest."""
         digest = f"sha256:{hashlib.sha256(said).hexdigest()}"
         path = content.blob(self.layout, digest)
-        if not self.has(digest, len(said)):
+        if self.size(digest) != len(said):
             self._note(path)
             store.write(path, said)
         return digest
 
-    def has(self, digest: str, size: int) -> bool:
-        """Whether the store has a blob of this digest and size."""
+    def size(self, digest: str) -> int | None:
+        """The size of a blob that the store has, or None."""
         try:
-            return os.stat(content.blob(self.layout, digest), follow_symlinks=False).st_size == size
+            return os.stat(content.blob(self.layout, digest), follow_symlinks=False).st_size
         except FileNotFoundError:
-            return False
+            return None
 
     def blob(self, pieces: Iterable[bytes], digest: str = "") -> tuple[str, int]:
         """Keep a large blob; its digest and size. Raises :class:`Failure` if it has not the digest that is wanted."""

@@ -39,6 +39,7 @@ class Image:
     state: str = option(TEXT, default="present", choices=("absent", "present"))
     source: str = option(TEXT, default="pull", choices=SOURCES, request=True)
     path: str | None = option(PATH, request=True)
+    remote_src: bool = option(BOOL, default=True, request=True)
     changes: tuple[str, ...] | None = option(INSTRUCTIONS, request=True)
     pull: str = option(TEXT, default="missing", choices=POLICIES, request=True)
     tags: tuple[Reference, ...] | None = option(NAMES)
@@ -92,6 +93,9 @@ class ImageResource:
                 value = getattr(want, given)
                 raise InvalidValue(given, value, "an image that is pulled has none", "set source, or leave it out")
             want = _pulled(layout, want, have)
+        if want.source != "archive" and not want.remote_src:
+            reason = "only an archive comes from the controller"
+            raise InvalidValue("remote_src", False, reason, "set source to archive")
         if want.source == "pull" and not _moved(want):
             return want
         from .image_sources import resolve

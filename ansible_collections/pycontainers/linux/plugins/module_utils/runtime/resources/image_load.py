@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.kinds import PATH, TEXTS
+from ..core.kinds import BOOL, PATH, TEXTS
 from ..core.layout import Layout
 from ..core.model import Effect, option
 from ..core.plan import Plan
@@ -28,6 +28,7 @@ class ImageLoad:
 
     path: str = option(PATH, required=True)
     name: Reference | None = option(REFERENCE, request=True)
+    remote_src: bool = option(BOOL, default=True, request=True)
     images: tuple[str, ...] | None = option(TEXTS, Effect.RECREATE, internal=True)
     state: str = "present"
     packed: Named = ()
