@@ -37,7 +37,7 @@ show() { cd "/sys/fs/cgroup/$1"; shift; for name; do echo "$name $(cat $name)"; 
 CLEANUP = """
 for name in $(oci list -q); do oci delete --force $name; done
 for top in oci-test system.slice; do
-	[ ! -d /sys/fs/cgroup/$top ] || find /sys/fs/cgroup/$top -depth -type d -exec rmdir {} +
+    [ ! -d /sys/fs/cgroup/$top ] || find /sys/fs/cgroup/$top -depth -type d -exec rmdir {} +
 done
 rm -rf /root/oci /run/oci-test
 """

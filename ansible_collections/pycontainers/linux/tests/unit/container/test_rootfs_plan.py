@@ -89,6 +89,7 @@ def test_directories_that_do_not_go_together_are_refused(
 ) -> None:
     """What the kernel could not combine is refused before anything is touched."""
     given = {"path": "m", "lower": ["a", "b"], **options}
+
     def there(value: Any) -> Any:
         """The value with its names in the folder."""
         if isinstance(value, list):

@@ -11,10 +11,6 @@ import sys
 from ..lean.bundle import Bundle
 
 BUNDLE = Bundle(f"{os.path.dirname(__file__)}/__pycache__/oci.{sys.implementation.cache_tag}.bundle")
-BUNDLE.use()
-
-# The bundle comes first, to have found even this.
-from ..kernel.security import shield_interpreter  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +25,10 @@ def main() -> NoReturn:
     # There is no garbage in so short a life, and looking for it while modules are imported takes 4 ms.
     gc.disable()
     _open_standard()
+    BUNDLE.use()
+    # What is imported before that is not found in it.
+    from ..kernel.security import shield_interpreter
+
     # An option's value may be that word too, and costs a start of the interpreter then. Who is not root can't write
     # to the host's interpreter, nor has the right to shield it.
     if SHIELDED in sys.argv[1:] and not os.geteuid():

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .sources import Sources
 
 
-
 Progress = Callable[[str], None]
 """What is told in lines how far something is."""
 

@@ -27,7 +27,6 @@ LETTERS = {"r": READ, "w": WRITE, "m": MKNOD}
 EVERY_ACCESS = MKNOD | READ | WRITE
 
 
-
 class DeviceRule(NamedTuple):
     """Devices, by type (``a`` for both) and numbers (None for all), and an access that they are allowed or denied."""
 
