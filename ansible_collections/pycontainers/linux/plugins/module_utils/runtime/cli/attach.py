@@ -17,7 +17,7 @@ from ..oci import attach, detach_keys, lifecycle, terminal
 from ..resources import container_state
 from ..resources.container_model import Container
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds within which it must have been written down how a program has ended."""
 
 KILLED = 137

@@ -33,7 +33,7 @@ LINE, PAGE = 512, 4096
 MOST_AHEAD = 65536
 """Bytes that may be typed ahead of what the program reads. Keys to leave are still read up to there."""
 
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds within which a logger must have been given its terminal."""
 
 HANDED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)

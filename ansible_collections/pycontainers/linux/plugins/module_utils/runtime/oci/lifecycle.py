@@ -40,7 +40,7 @@ KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
 
-LOG_PATIENCE = 5.0
+LOG_PATIENCE = 30.0
 """Seconds within which a logger must have written the rest of what a program has said; then nobody waits for it."""
 
 
