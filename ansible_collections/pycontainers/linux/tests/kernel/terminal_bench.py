@@ -19,6 +19,9 @@ from ansible_collections.pycontainers.linux.tests.kernel.container_bench import 
 LEAVE = b"\x10\x11"
 """Ctrl-P and Ctrl-Q."""
 
+PATIENCE = 30.0
+"""Seconds within which a verb has done its part, also on a machine that is busy."""
+
 
 class Person:
     """Somebody at a terminal of their own, in which a verb runs."""
@@ -40,7 +43,7 @@ class Person:
         """Press keys."""
         os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
 
-    def sees(self, text: str, seconds: float = 10) -> str:
+    def sees(self, text: str, seconds: float = PATIENCE) -> str:
         """Wait for a text on the screen, and return what came up to it; what comes after is kept for the next look."""
         end = time.monotonic() + seconds
         while text not in self.seen:
@@ -60,7 +63,7 @@ class Person:
 
     def leaves(self) -> int:
         """Wait until the verb has ended, and return its exit status."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE
         while self.code is None:
             self._look(0.02)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
