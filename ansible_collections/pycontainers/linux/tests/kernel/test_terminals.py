@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -278,6 +279,20 @@ def test_a_slow_logger_is_waited_for_before_a_restart(host: Host) -> None:
             wait(lambda: host.pid() not in (0, before))
             assert "got words" in host.log(container)
             assert not Path(f"/proc/{reader.pid}").exists()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_is_left_at_the_terminal_is_ended_first(host: Host, ends: bool) -> None:
+    """In a pid namespace that is not its own a program's children may stay at its terminal: no end waits for them."""
+    script = "trap '' HUP; sleep 1000 & echo hi; " + ("exit 3" if ends else "exec sleep 1000")
+    container = host.shell(script, tty=True, pid_mode="host")
+    begun = time.monotonic()
+    if ends:
+        assert host.ended(container).exit_code == 3
+    else:
+        host.ok("stop", "c")
+    assert time.monotonic() - begun < 10
+    assert host.log(container) == "hi\n"
 
 
 def test_boot_starts_what_has_a_terminal(host: Host) -> None:

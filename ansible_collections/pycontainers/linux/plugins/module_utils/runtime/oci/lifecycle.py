@@ -178,7 +178,6 @@ def stop(layout: Layout, identity: str, number: int, seconds: float) -> int | No
     if init and init.signal(number) and not init.wait(seconds):
         _end(init)
     status = _await_status(layout, identity) if init and shell else exit_status(layout, identity)
-    await_log(layout, identity)
     if shell and shell.alive:
         _end_waiter(shell.pid)
         # It may just have begun the next run, and have written that down only now.
@@ -192,7 +191,10 @@ def logger(layout: Layout, identity: str) -> Process | None:
 
 
 def await_log(layout: Layout, identity: str) -> None:
-    """Wait until all that a program with a terminal has said is in the log; it has ended, and so will its logger."""
+    """Wait until all that was said at a container's terminal is in the log.
+
+    Nobody is at the terminal any more, so its logger comes to an end.
+    """
     reader = logger(layout, identity)
     if reader and reader.wait(LOG_PATIENCE):
         with suppress(ChildProcessError):

@@ -142,6 +142,7 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     container_state.set_status(layout, identity, replace(before, wanted=wanted))
     code = lifecycle.stop(layout, identity, _stop_signal(layout, container), seconds)
     container_pids.end_rest(container)
+    lifecycle.await_log(layout, identity)
     after = replace(before, wanted=wanted, exit_code=before.exit_code if code is None else code)
     ended = after if code is None else replace(after, finished_at=time.time())
     container_state.set_status(layout, identity, ended, durable=False)

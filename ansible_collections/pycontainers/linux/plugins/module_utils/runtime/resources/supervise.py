@@ -50,7 +50,6 @@ def exited(layout: Layout, identity: str) -> None:
     Nobody waits for this: what fails is kept in the status, and told on stderr, which is the container's log.
     """
     come_back()
-    lifecycle.await_log(layout, identity)
     with _kept(layout, identity):
         _exited(layout, identity)
 
@@ -74,6 +73,7 @@ def _exited(layout: Layout, identity: str) -> None:
         if mine is None or mine.pid != os.getpid():
             return  # Whoever stopped it has recorded the end, and may have started another run since.
         container_pids.end_rest(container)
+        lifecycle.await_log(layout, identity)
         code = lifecycle.exit_status(layout, identity) or 0
         status = container_state.status(layout, identity)
         again = restart_policy.in_a_row(status, restart_policy.clock())
