@@ -31,7 +31,7 @@ COMMAND = Path(__file__).parents[1] / "bin/pycontainers"
 PEERS = {"podman": "podman", "skopeo": "skopeo", "umoci": "umoci"}
 """The programs that are measured beside ours, and the Debian packages that have them."""
 
-ROUNDS = 3
+ROUNDS = 5
 SOURCES = ("/usr/bin", "/usr/lib", "/usr/share", "/usr/include")
 """What the layers are made of, one each: programs, libraries and texts of this machine, as images have them."""
 
@@ -66,7 +66,8 @@ def measure(made: World) -> None:
             name = f"{server.address}/large:latest"
             copy = ["skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false", f"oci:{image}:latest"]
             subprocess.run([*copy, f"docker://{name}"], check=True)
-            print(f"\nPull of {len(SOURCES)} layers, {count} files, {size / 1e6:.0f} MB as the registry holds them")
+            held = f"{count} files, {size / 1e6:.0f} MB as the registry holds them"
+            print(f"\nPull of {len(SOURCES)} layers, {held}; medians of {ROUNDS} rounds")
             show("tmpfs", rounds(fast, name, clear=True))
             show("disk", rounds(Path(folder) / "store", name, clear=False))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -132,6 +133,15 @@ def test_unpacking_processes_end_with_the_pull(layout: Layout, server: Server) -
     before = children(os.getpid())
     pull(layout, parse_reference(f"{server.address}/busybox:latest"))
     assert children(os.getpid()) == before
+
+
+def test_a_pull_needs_no_signal_of_its_children(layout: Layout, server: Server) -> None:
+    """Where whoever called it has SIGCHLD ignored, the kernel has waited for them already."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert pull(layout, parse_reference(f"{server.address}/busybox:latest")).layers
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def children(pid: int) -> list[int]:

@@ -106,12 +106,15 @@ class Unpacker:
 
     def kill(self) -> None:
         """Kill it, whatever it does. Who waits for its answer gets none."""
-        os.kill(self.pid, signal.SIGKILL)
+        # Where a caller has SIGCHLD ignored, the kernel waits for children itself.
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def end(self) -> None:
         """Kill it, and wait until it is gone."""
         self.kill()
-        os.waitpid(self.pid, 0)
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
         self._said.close()
         self._socket.close()
 
