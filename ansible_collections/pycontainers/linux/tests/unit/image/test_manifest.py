@@ -17,6 +17,8 @@ DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
 SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+NONDISTRIBUTABLE = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -68,6 +70,8 @@ def test_documents_that_could_be_misread_are_refused(media_type: str, content: b
         ({"config": None}, "no descriptor"),
         ({"config": described("application/vnd.cncf.helm.config.v1+json")}, "no container image but"),
         ({"layers": [described("application/vnd.oci.image.layer.v1.tar+xz")]}, "unsupported media type"),
+        ({"layers": [described(FOREIGN, urls=["https://evil.example/layer"])]}, "unsupported media type"),
+        ({"layers": [described(NONDISTRIBUTABLE)]}, "unsupported media type"),
         ({"layers": [described(LAYER, digest="sha256:../../x")]}, "no sha256 digest"),
         ({"layers": [described(LAYER, digest="sha512:" + "a" * 128)]}, "no sha256 digest"),
         ({"layers": [described(LAYER, size=-1)]}, "no size"),
