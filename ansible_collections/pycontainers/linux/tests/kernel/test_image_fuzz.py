@@ -30,7 +30,7 @@ from ansible_collections.pycontainers.linux.tests.unit.image.archives import ext
 
 T = TypeVar("T")
 
-EXAMPLES = int(os.environ.get("PYCONTAINERS_EXAMPLES", "1000"))
+EXAMPLES = int(os.environ.get("PYCONTAINERS_EXAMPLES", "500"))
 SETTINGS = settings(
     max_examples=EXAMPLES,
     deadline=None,
