@@ -7,13 +7,14 @@ from __future__ import annotations
 import os
 import stat
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, names, tree
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, names, tar, tree
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import overlay as overlays
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
@@ -101,6 +102,38 @@ def test_implied_folders_have_the_attributes_of_those_below(layout: Layout) -> N
     assert os.getxattr(folder, "user.note") == b"\0kept"
     there = folder.stat()
     assert (stat.S_IMODE(there.st_mode), there.st_uid, there.st_gid, there.st_mtime) == (0o2770, 1, 2, 3)
+
+
+class Coming(Sequence[str]):
+    """A layer below that counts how often it is asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.asked = folder, 0
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> str:  # type: ignore[override]
+        if index:
+            raise IndexError(index)
+        self.asked += 1
+        return str(self.folder)
+
+
+@pytest.mark.parametrize(("archive", "asked"), [(member("d", DIR) + member("d/f"), 0), (member("d/f"), 1)])
+def test_layers_below_are_asked_for_when_it_matters(tmp_path: Path, archive: bytes, asked: int) -> None:
+    """Layers come at the same time: one waits for those below only for a folder that it implies, for the root last."""
+    (tmp_path / "below").mkdir(0o711)
+    (tmp_path / "made").mkdir()
+    below, root = Coming(tmp_path / "below"), os.open(tmp_path / "made", os.O_RDONLY)
+    with tree.Tree(root, below) as made:
+        for each in tar.members(tar.Source(iter([archive]))):
+            made.add(each, iter(()))
+        assert (below.asked > 0) == bool(asked)
+        made.finish()
+    os.close(root)
+    assert below.asked > asked
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o711
 
 
 HIDDEN = {

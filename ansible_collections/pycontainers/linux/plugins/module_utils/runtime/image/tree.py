@@ -55,8 +55,8 @@ class Tree:
         self.below = Below(below)
         self._hides = False
         self._steps = 0
+        self._root_implied = True
         self.implied = 0
-        self._imitate()
 
     def __enter__(self) -> Tree:
         return self
@@ -72,6 +72,7 @@ class Tree:
         above, last, hidden = self._place(member)
         if not last:
             self._dress_folder((), member)
+            self._root_implied = False
             return
         try:
             if hidden is None:
@@ -108,6 +109,9 @@ class Tree:
     def finish(self) -> None:
         """See to what can only be seen to when nothing more is added."""
         self._leave(0)
+        if self._root_implied:
+            # Last, as the layer below may be one that is unpacked at the same time.
+            self._imitate()
         if self._hides:
             _sweep(self._open[0], hidden=False)
         os.utime(self._open[0], ns=(self._times[0], self._times[0]))
