@@ -26,7 +26,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 MIB = 1 << 20
 SYS_RESOURCE = 24
 MAKE = {
-    "ext4": ["mkfs.ext4", "-q", "-O", "quota,project", "-E", "quotatype=prjquota"],
+    "ext4": ["mkfs.ext4", "-q", "-O", "quota,project", "-E", "quotatype=prjquota,lazy_itable_init=1"],
     "xfs": ["mkfs.xfs", "-q"],
 }
 
@@ -68,7 +68,7 @@ def mount_disk(fstype: str, folder: Path) -> None:
         pytest.skip(f"this kernel has no project quotas of {fstype}")
     file = folder.parent / "disk.img"
     with file.open("wb") as image:
-        image.truncate(512 * MIB)
+        image.truncate(320 * MIB)  # xfs takes no less than 300
     if subprocess.run(["which", MAKE[fstype][0]], capture_output=True, check=False).returncode:
         pytest.skip(f"there is no {MAKE[fstype][0]}")
     subprocess.run([*MAKE[fstype], file], check=True)

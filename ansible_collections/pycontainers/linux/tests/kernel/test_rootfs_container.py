@@ -20,6 +20,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_facts import inspect
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs_size_steps import MountImage
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import MIB, held_files, may_grow
 from ansible_collections.pycontainers.linux.tests.kernel.test_rootfs_faults import Broken
@@ -122,6 +123,11 @@ def test_a_stopped_container_keeps_its_layer(sized_host: Host) -> None:
     assert (mounted(upper(host)), host.observed().remains) == (None, ())
     assert upper(host) not in "".join(held_files())
     assert not host.converge(state="stopped").changed
+    if by_image(host):
+        MountImage(upper(host)).do()
+        assert host.observed().remains == ("root filesystem",)
+        assert host.converge(state="stopped").changed
+        assert mounted(upper(host)) is None
     host.converge(storage_opts={"size": "40m"}, state="stopped")
     if by_image(host):
         may_grow(True)

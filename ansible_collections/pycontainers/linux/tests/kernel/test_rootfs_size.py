@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import quota
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import loop, quota
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import rootfs_size, rootfs_size_steps
 from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import (
@@ -185,6 +185,16 @@ def test_projects_are_given_once(quotas: Place) -> None:
     assert not quotas.declare(lower=quotas.lower, size="32m", **quotas.above).changed
 
 
+def test_projects_of_the_host_are_not_given(quotas: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number that the host's own files name is somebody's, also while it has neither files nor limits."""
+    first = rootfs_size_steps.choose(str(quotas.folder))
+    names, folders = quotas.folder / "projid", quotas.folder / "projects"
+    names.write_text(f"# names\nweb:{first}\n")
+    folders.write_text(f"{first + 1}:/srv/web\nnonsense\n")
+    monkeypatch.setattr(rootfs_size_steps, "NAMED", ((str(names), 1), (str(folders), 0)))
+    assert rootfs_size_steps.choose(str(quotas.folder)) == first + 2
+
+
 def test_absent_keeps_the_layer(sized: Place) -> None:
     """What was written outlives a removal, and comes back; with purge it goes, and nothing of its limits is left."""
     wanted: dict[str, Any] = {"lower": sized.lower, "size": "32m", **sized.above}
@@ -211,6 +221,23 @@ def test_what_was_unmounted_by_hand_comes_back(sized: Place, lazily: tuple[str, 
     assert sized.declare(**wanted).changed
     assert sized.read("kept") == "kept"
     assert not sized.declare(**wanted).changed
+
+
+def test_an_image_has_one_device(sized: Place) -> None:
+    """While an overlay still holds an image that was unmounted by hand, it is mounted again from the same device."""
+    sized.declare(lower=sized.lower, size="32m", **sized.above)
+    upper = sized.above["upper"]
+    if not by_image(sized):
+        return
+    subprocess.run(["umount", "-l", upper], check=True)
+    loop.mount_image(rootfs_size.image(upper), upper)
+    assert held_files().count(rootfs_size.image(upper)) == 1
+    subprocess.run(["umount", "-l", upper], check=True)
+    may_grow(image=True)
+    sized.declare(size="64m")
+    assert held_files().count(rootfs_size.image(upper)) == 1
+    with Path(sized.path, "big").open("wb", buffering=0) as file:
+        assert fill(file.fileno(), 96 * MIB) >= 40 * MIB
 
 
 def test_other_lowers_on_a_layer_of_a_size(sized: Place) -> None:

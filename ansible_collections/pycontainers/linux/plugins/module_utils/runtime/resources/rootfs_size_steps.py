@@ -21,6 +21,9 @@ from .rootfs_size import IMAGE, PLACES, QUOTA, Room
 FIRST_PROJECT, LAST_PROJECT = 1 << 20, (1 << 31) - 1
 """Projects that are given out: far from the small numbers that people choose."""
 
+NAMED = (("/etc/projid", 1), ("/etc/projects", 0))
+"""The host's files that give projects a name or a folder (projid(5), projects(5)), and the field of the number."""
+
 TRIES = 1000
 
 
@@ -66,9 +69,8 @@ def choose(upper: str) -> int:
 
 
 def _named() -> set[int]:
-    """The projects that the host's files give a name or a folder to (projid(5), projects(5))."""
     found = set()
-    for file, field in (("/etc/projid", 1), ("/etc/projects", 0)):
+    for file, field in NAMED:
         for line in (store.read(file) or b"").decode(errors="replace").splitlines():
             with suppress(ValueError, IndexError):
                 found.add(int(line.split(":")[field]))
