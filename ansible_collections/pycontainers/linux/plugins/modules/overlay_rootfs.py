@@ -32,7 +32,8 @@ options:
   state:
     description:
       - V(present) mounts the overlay, and mounts it anew if its directories differ.
-      - V(absent) unmounts it. All directories stay, with what is in them, unless O(purge) says otherwise.
+      - V(absent) unmounts it. All directories stay, with what is in them, unless O(purge) says otherwise. Where the
+        overlay was unmounted by hand, name O(upper), so that a filesystem of its own (see O(size)) is unmounted too.
     type: str
     default: present
     choices: [absent, present]
