@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.mo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.check_layers import check_layers
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.prune import PRUNE, Prune
@@ -207,3 +209,30 @@ def test_leftovers_are_told_and_harmless(host: Host) -> None:
     record.parent.rmdir()
     Path(host.layout.images, "index.json").write_text("{")
     assert host.cli("image", "check").returncode == 1
+
+
+@pytest.mark.parametrize("change", ["nothing", "content", "mode", "attribute", "more", "less"])
+def test_a_changed_layer_is_found(host: Host, change: str) -> None:
+    """A file that was changed in an unpacked layer is named, whatever of it was; the quick check does not see it."""
+    (image,) = content.images(host.layout)
+    layer = Path(image.layers[-1])
+    file = next(each for each in sorted(layer.rglob("*")) if each.is_file() and not each.is_symlink())
+    there, folder, text = file.stat(), file.parent.stat(), file.read_bytes()
+    file.unlink()  # it is a link to that of all tests
+    file.write_bytes(text if change != "content" else b"x" + text[1:])
+    file.chmod(0o600 if change == "mode" else stat.S_IMODE(there.st_mode))
+    os.utime(file, ns=(there.st_atime_ns, there.st_mtime_ns))
+    if change == "attribute":
+        os.setxattr(file, "user.note", b"x")
+    elif change == "more":
+        file.with_name("new").write_text("")
+    elif change == "less":
+        file.unlink()
+    os.utime(file.parent, ns=(folder.st_atime_ns, folder.st_mtime_ns))
+    assert check.check(host.layout) == []
+    found = list(check_layers(host.layout))
+    assert [each.path for each in found] == ([] if change == "nothing" else [str(layer)])
+    assert all("is not as in its blob" in each.reason for each in found)
+    assert list(Path(host.layout.root).rglob(f"*{content.ASIDE}")) == []
+    if change in ("nothing", "more"):
+        assert host.cli("image", "check", "--layers").returncode == (change == "more")

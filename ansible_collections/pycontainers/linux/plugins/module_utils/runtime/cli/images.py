@@ -47,6 +47,7 @@ def add(verbs: Any) -> None:
     prune.add_image(group)
     image_look.add_inspect(group)
     checked = group.add_parser("check", help="see whether all images are whole, by their digests")
+    checked.add_argument("--layers", action="store_true", help="also unpack each layer once more and compare it")
     checked.add_argument("--json", action="store_true", help="for programs")
     checked.set_defaults(verb=check_store)
     for subject in (prune, archives, changes, copying, image_look, image_make):
@@ -127,6 +128,10 @@ def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
 def check_store(layout: Layout, chosen: argparse.Namespace) -> int:
     """Verify the store; status 1 if anything of it is damaged."""
     found = check(layout)
+    if chosen.layers:
+        from ..image.check_layers import check_layers
+
+        found += check_layers(layout)
     if chosen.json:
         table.show_json([each._asdict() for each in found])
     else:
