@@ -60,6 +60,16 @@ def test_images_are_listed(host: Host) -> None:
     assert json.loads(host.ok("images", "--json", "no/such")) == []
 
 
+def test_the_group_has_the_verbs_too(host: Host) -> None:
+    """What is a verb about images is one of the group image as well, under Docker's names."""
+    assert host.ok("image", "ls") == host.ok("images")
+    assert host.ok("image", "tag", host.busybox, NAME) == ""
+    assert host.ok("image", "history", NAME) == host.ok("history", NAME)
+    assert host.ok("image", "rm", NAME) == f"{NAME}\n"
+    for name in ("pull", "push", "load", "save", "import", "prune", "inspect", "mount", "unmount", "check"):
+        assert f"pycontainers image {name}" in host.cli("image", name, "--help").stdout
+
+
 def test_an_image_is_shown(host: Host) -> None:
     """Inspect finds containers first and then images, by name and id; image inspect finds images only."""
     (shown,) = json.loads(host.ok("image", "inspect", host.busybox))

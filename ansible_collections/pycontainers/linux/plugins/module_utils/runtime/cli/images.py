@@ -20,15 +20,31 @@ from ..image.reference import Reference, parse_reference
 from ..resources.image import IMAGE, Image
 from ..resources.image_facts import inspect
 from ..resources.prune_filters import moment
-from . import archives, changes, copying, image_look, image_make, prune, table
+from . import archives, changes, copying, image_look, image_make, prune, registries, table
 from .complaint import complain
 from .names import image as image_of
 from .names import reference as named
 
 
 def add(verbs: Any) -> None:
-    """Declare the verbs."""
-    listing = verbs.add_parser("images", help="list images")
+    """Declare the verbs, those about images also as Docker's group of that name has them."""
+    _add_store(verbs, "images", "rmi")
+    for subject in (prune, archives, changes, copying, image_look, image_make):
+        subject.add(verbs)
+    group = verbs.add_parser("image", help="all verbs about images").add_subparsers(metavar="VERB", required=True)
+    _add_store(group, "ls", "rm")
+    for subject in (archives, image_look, image_make, registries):
+        subject.add(group)
+    prune.add_image(group)
+    image_look.add_inspect(group)
+    checked = group.add_parser("check", help="see whether all images are whole, by their digests")
+    checked.add_argument("--layers", action="store_true", help="also unpack each layer once more and compare it")
+    checked.add_argument("--json", action="store_true", help="for programs")
+    checked.set_defaults(verb=check_store)
+
+
+def _add_store(verbs: Any, listed: str, removed: str) -> None:
+    listing = verbs.add_parser(listed, help="list images")
     listing.add_argument("-a", "--all", action="store_true", help="as without: there are no images in between")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids only")
     listing.add_argument("--no-trunc", action="store_true", help="whole ids")
@@ -39,19 +55,10 @@ def add(verbs: Any) -> None:
     fetch = verbs.add_parser("pull", help="fetch an image from its registry")
     fetch.add_argument("image", metavar="IMAGE")
     fetch.set_defaults(verb=fetch_image)
-    remove = verbs.add_parser("rmi", help="remove images")
+    remove = verbs.add_parser(removed, help="remove images")
     remove.add_argument("-f", "--force", action="store_true", help="all names of an image that is given by its id")
     remove.add_argument("images", nargs="+", metavar="IMAGE")
     remove.set_defaults(verb=remove_images)
-    group = verbs.add_parser("image", help="look after images").add_subparsers(metavar="VERB", required=True)
-    prune.add_image(group)
-    image_look.add_inspect(group)
-    checked = group.add_parser("check", help="see whether all images are whole, by their digests")
-    checked.add_argument("--layers", action="store_true", help="also unpack each layer once more and compare it")
-    checked.add_argument("--json", action="store_true", help="for programs")
-    checked.set_defaults(verb=check_store)
-    for subject in (prune, archives, changes, copying, image_look, image_make):
-        subject.add(verbs)
 
 
 def list_images(layout: Layout, chosen: argparse.Namespace) -> int:
