@@ -250,6 +250,7 @@ os.execv(command, [command, "run", "mine"])
     said = guest.run(
         f"""
         cp -rL /var/lib/pycontainers/runtime/current runtime; chown -R {FIRST} .
+        sed -i 's,"/var/lib/pycontainers/runtime/[^"]*","/root/oci/runtime",' runtime/pycontainers-oci
         mkdir -p /sys/fs/cgroup/oci-test/user/shell /sys/fs/cgroup/oci-test/other; cd /sys/fs/cgroup/oci-test
         chown {FIRST} user user/shell user/cgroup.* user/shell/cgroup.*
         echo +pids > cgroup.subtree_control; echo +pids > user/cgroup.subtree_control; cd /root/oci
