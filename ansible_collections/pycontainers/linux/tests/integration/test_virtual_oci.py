@@ -31,6 +31,7 @@ PRELUDE = """
 cd /root/oci
 oci() { /var/lib/pycontainers/runtime/current/pycontainers-oci --root /run/oci-test "$@"; }
 create() { oci "$@" < /dev/null > /dev/null; }
+await() { for each in $(seq 200); do [ "$@" ] && return; sleep 0.1; done; echo "not in time: $*" >&2; return 1; }
 show() { cd "/sys/fs/cgroup/$1"; shift; for name; do echo "$name $(cat $name)"; done; cd /root/oci; }
 """
 
@@ -202,7 +203,7 @@ def test_a_container_that_looks_after_groups_of_its_own(guest: Guest) -> None:
     said = guest.run(
         f"""
         chown -R {FIRST}:{FIRST} rootfs
-        create run --detach own; while [ ! -e {own}/oci-test/own/web ]; do sleep 0.05; done; sleep 0.2
+        create run --detach own; await -e {own}/oci-test/own/web; sleep 0.2
         cat rootfs/tmp/said {own}/oci-test/own/memory.max {own}/oci-test/own/web/pids.max
         oci exec own cat /proc/self/cgroup
         oci pause own; grep frozen {own}/oci-test/own/init/cgroup.events
@@ -278,7 +279,7 @@ def test_want_of_memory_is_told(guest: Guest) -> None:
     said = guest.run(
         """
         create run --detach hungry; oci events --interval 300ms hungry > told &
-        until [ -s told ]; do sleep 0.1; done; touch rootfs/tmp/watched; wait $!; cat told; oci delete hungry
+        await -s told; touch rootfs/tmp/watched; wait $!; cat told; oci delete hungry
         """,
         configuration("/oci-test/hungry", "sh", "-c", hungry, memory=limit),
     )
