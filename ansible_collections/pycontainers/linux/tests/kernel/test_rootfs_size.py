@@ -240,6 +240,21 @@ def test_an_image_has_one_device(sized: Place) -> None:
         assert fill(file.fileno(), 96 * MIB) >= 40 * MIB
 
 
+def test_a_way_that_leads_through_a_link(sized: Place) -> None:
+    """Folders that are named by way of a link are those that it leads to: nothing is mounted or attached twice."""
+    link = sized.folder / "link"
+    link.symlink_to(sized.folder)
+    wanted: dict[str, Any] = {"lower": sized.lower, "size": "32m"}
+    wanted |= {name: f"{link}/{name}" for name in ("upper", "work")}
+    straight, sized.path = sized.path, f"{link}/merged"
+    sized.declare(**wanted)
+    before = Path("/proc/self/mountinfo").read_text(), len(held_files())
+    assert not sized.declare(**wanted).changed
+    assert (Path("/proc/self/mountinfo").read_text(), len(held_files())) == before
+    sized.declare(state="absent", purge=True)
+    assert (mounted(straight), sorted(os.listdir(sized.folder))) == (None, ["a", "b", "link", "merged"])
+
+
 def test_other_lowers_on_a_layer_of_a_size(sized: Place) -> None:
     """The overlay is mounted anew on the same layer, which keeps its size and what was written."""
     sized.declare(lower=sized.lower, size="32m", **sized.above)

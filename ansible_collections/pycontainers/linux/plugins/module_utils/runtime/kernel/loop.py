@@ -33,11 +33,15 @@ OPTIONS = "discard,minixdf"
 
 
 def device(image: str) -> str | None:
-    """The loop device that has a file, if one has."""
+    """The loop device that has a file, by whatever name, if one has."""
+    try:
+        wanted = os.stat(image)
+    except FileNotFoundError:
+        return None
     for name in os.listdir("/sys/block"):
         if name.startswith("loop"):
-            with suppress(OSError), open(f"/sys/block/{name}/loop/backing_file", encoding="utf-8") as file:
-                if file.read().rstrip("\n") == image:
+            with suppress(OSError), open(f"/sys/block/{name}/loop/backing_file", "rb") as file:
+                if os.path.samestat(os.stat(file.read().rstrip(b"\n")), wanted):
                     return f"/dev/{name}"
     return None
 

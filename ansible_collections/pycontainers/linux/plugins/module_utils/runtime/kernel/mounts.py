@@ -27,8 +27,11 @@ def mounts(process: str = "self") -> tuple[Mount, ...]:
 
 
 def mounted(target: str, process: str = "self") -> Mount | None:
-    """The topmost mount on exactly this target, or None."""
+    """The topmost mount on exactly this target, or None. Links on the way to it are followed, for a process here."""
     found = None
+    if process == "self":
+        folder, name = os.path.split(target)
+        target = os.path.join(os.path.realpath(folder), name)
     for each in mounts(process):
         if each.target == target:
             found = each

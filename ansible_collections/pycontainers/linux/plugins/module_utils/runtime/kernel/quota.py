@@ -63,7 +63,7 @@ def _quotactl(folder: str, command: int, identity: int, argument: ctypes.Array[c
 
 
 def _opened(folder: str) -> int:
-    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def enforced(folder: str) -> bool:
