@@ -78,6 +78,23 @@ def test_many_lowers_for_a_kernel_that_takes_one_string(place: Place) -> None:
     assert not os.path.exists(names)
 
 
+def test_names_that_no_call_takes_whole(place: Place) -> None:
+    """Lowers that do not fit one string, with names too long for one value, are mounted by short names."""
+    long = place.folder / ("long-" * 30) / ("longer-" * 30)
+    lower = [str(long / str(number)) for number in range(20)]
+    for each in lower:
+        Path(each).mkdir(parents=True)
+        Path(each, "common").write_text(each)
+    place.declare(lower=lower, **place.above)
+    assert place.read("common") == lower[0]
+    assert len(os.listdir(place.layout.overlay(place.path))) == 20
+    assert not place.declare(lower=lower, **place.above).changed
+    subprocess.run(["umount", place.path], check=True)
+    assert place.declare(lower=lower[1:], **place.above).changed
+    assert place.read("common") == lower[1]
+    assert not place.declare(lower=lower[1:]).changed
+
+
 def test_a_read_only_stack_of_many(place: Place) -> None:
     """Many lowers without an upper can't be written to."""
     lower = stack(place, 150)
