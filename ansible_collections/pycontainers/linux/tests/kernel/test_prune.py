@@ -167,7 +167,7 @@ def test_a_whole_store_is_found_whole(host: Host) -> None:
 
 
 @pytest.mark.parametrize("part", ["manifest", "config", "blob", "layer"])
-@pytest.mark.parametrize("damage", ["gone", "changed", "cut"])
+@pytest.mark.parametrize("damage", ["gone", "changed", "cut", "empty"])
 def test_damage_is_found(host: Host, part: str, damage: str) -> None:
     """What is missing or has another content is named with its path and what helps, and the status is 1."""
     (image,) = content.images(host.layout)
@@ -185,8 +185,8 @@ def test_damage_is_found(host: Host, part: str, damage: str) -> None:
     else:
         good = path.read_bytes()
         path.unlink()
-        path.write_bytes(good[:-1] if damage == "cut" else good[:-1] + b"x")
-    said = host.cli("image", "check")
+        path.write_bytes({"cut": good[:-1], "changed": good[:-1] + b"x", "empty": b""}[damage])
+    said = host.cli("image", "check", *(["--layers"] if damage == "empty" else []))
     assert said.returncode == 1
     assert f"{path}: " in said.stdout
     assert "pull or load it again" in said.stdout

@@ -135,7 +135,8 @@ def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
 def check_store(layout: Layout, chosen: argparse.Namespace) -> int:
     """Verify the store; status 1 if anything of it is damaged."""
     found = check(layout)
-    if chosen.layers:
+    # Of images that are damaged there may be no layers to be found: those findings come first.
+    if chosen.layers and all(each.harmless for each in found):
         from ..image.check_layers import check_layers
 
         found += check_layers(layout)

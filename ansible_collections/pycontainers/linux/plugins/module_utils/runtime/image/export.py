@@ -39,6 +39,8 @@ def write(layout: Layout, images: Chosen, form: str, path: str) -> None:
                 _check_folder(path, operation)
                 os.mkdir(aside, 0o755)
                 _fill_folder(layout, images, aside)
+                for parent, _, _ in os.walk(aside):
+                    store.sync(parent)
                 if os.path.isdir(path):
                     os.rename(path, old)
             else:
