@@ -28,6 +28,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     ContainerCommit,
     recipe,
 )
+from ansible_collections.pycontainers.linux.tests.kernel.cli_bench import failure, ok
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 
 NAME = "registry.test/tuned:1"
@@ -94,7 +95,7 @@ def written(host: Host, script: str = SCRIPT) -> str:
 def test_differences_are_shown(host: Host) -> None:
     """Each file that was added, changed or deleted is named, also below a folder that was made anew."""
     written(host)
-    lines = set(host.ok("diff", "c").splitlines())
+    lines = set(ok(host, "diff", "c").splitlines())
     expected = {
         "D /gone", "C /old", "D /old/one", "C /old/two", "C /emptied", "D /emptied/file", "A /emptied/new",
         "C /turned", "C /file", "A /file/in", "C /link", "A /new", "A /new/a", "A /new/b", "A /new/fifo",
@@ -103,16 +104,16 @@ def test_differences_are_shown(host: Host) -> None:
     assert expected <= lines
     # What is mounted into each container has places made for it.
     assert {line for line in lines - expected if line.split("/")[1] not in ("dev", "etc", "proc", "sys")} == set()
-    told = json.loads(host.ok("diff", "--json", "c"))
+    told = json.loads(ok(host, "diff", "--json", "c"))
     assert {f"{each['Kind']} {each['Path']}" for each in told} == lines
 
 
 def test_nothing_written_is_nothing_shown(host: Host) -> None:
     """A container that was never started differs in nothing, and can't be committed."""
     host.converge("c", image=host.busybox, command=["true"], state="stopped")
-    assert host.ok("diff", "c") == ""
-    assert "never been started" in host.failure("commit", "c", NAME)
-    assert "of this name or id" in host.failure("diff", "no-such")
+    assert ok(host, "diff", "c") == ""
+    assert "never been started" in failure(host, "commit", "c", NAME)
+    assert "of this name or id" in failure(host, "diff", "no-such")
 
 
 def test_what_a_lower_link_leads_to_is_no_matter(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_an_image_of_a_container_has_its_files(host: Host, tmp_path: Path) -> No
     assert config["Labels"] == {"a": "1", "b": "2"}
     assert "A=1" in config["Env"]
     assert config["Cmd"][:2] == ["sh", "-ec"]
-    step = json.loads(host.ok("history", "--json", NAME))[0]
+    step = json.loads(ok(host, "history", "--json", NAME))[0]
     assert step["Comment"] == "why"
     host.converge("c", image=NAME, command=["sh", "-ec", "cat /new/a /emptied/*"], stop_timeout=0)
     container = host.observed()
@@ -183,7 +184,7 @@ def test_a_running_container_is_held_still(host: Host) -> None:
     host.shell("dd if=/dev/urandom of=/random bs=1M count=8; while true; do echo x >> /grows; done")
     container = host.observed()
     wait(lambda: os.path.exists(host.layout.container(container.id or "", "upper/grows")))
-    assert host.ok("commit", "c", NAME).startswith("sha256:")
+    assert ok(host, "commit", "c", NAME).startswith("sha256:")
     assert check.check(host.layout) == []
     assert not freezer.frozen(cgroups(), container_state.cgroup(container))
     upper = Path(host.layout.container(container.id or "", "upper/grows"))
@@ -218,4 +219,4 @@ def test_an_image_that_has_gone_is_told(host: Host) -> None:
         commit(host)
     with pytest.raises(InvalidValue, match="needs a name"):
         commit(host, image=None)
-    assert "no instruction" in host.failure("commit", "-c", "RUN x", "c", NAME)
+    assert "no instruction" in failure(host, "commit", "-c", "RUN x", "c", NAME)
