@@ -222,13 +222,13 @@ def test_a_folder_of_many_names_is_removed_in_little_memory(tmp_path: Path) -> N
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/f").touch()
     (tmp_path / "d/e").mkdir(parents=True)
-    for number in range(5000):
-        (tmp_path / f"d/e/{number}").symlink_to(tmp_path / "kept")
+    for number in range(3000):
+        (tmp_path / f"d/e/{number}").symlink_to("../../kept")
     tracemalloc.start()
     erase(str(tmp_path / "d"))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 400_000
+    assert peak < 300_000
     assert [path.name for path in tmp_path.rglob("*")] == ["kept", "f"]
 
 
