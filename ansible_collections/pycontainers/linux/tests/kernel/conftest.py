@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,9 +111,22 @@ def _cgroups() -> set[str]:
     return {each for each in found if not each.endswith("/waiters")}
 
 
+def _settle() -> None:
+    """Wait for the mounts of a test before that the kernel is about to take away: who counts them now counts wrong."""
+    end = time.monotonic() + 2
+    while len(_mounts()) > _FEWEST[0] and time.monotonic() < end:
+        time.sleep(0.01)
+    _FEWEST[0] = len(_mounts())
+
+
+_FEWEST = [1 << 30]
+"""How many mounts there were before the last test that counted them."""
+
+
 @pytest.fixture
 def layout(tmp_path: Path) -> Iterator[Layout]:
     """A layout in a temporary folder; afterwards mounts, links, cgroups and descriptors are as they were."""
+    _settle()
     before_mounts, before_links, before_cgroups = _mounts(), _links(), _cgroups()
     descriptors = _descriptors()
     yield Layout(root=str(tmp_path / "root"), run=str(tmp_path / "run"))

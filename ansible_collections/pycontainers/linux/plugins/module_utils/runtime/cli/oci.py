@@ -9,6 +9,7 @@ import sys
 import time
 
 from ..errors import Failure, explain
+from ..oci import limits
 from ..oci.container import Containers
 from ..typed import NamedTuple
 from .oci_call import Call
@@ -168,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise Failure(f"run verb {chosen.words[0]}", f"there is none of this name; there are {', '.join(VERBS)}")
         inner = parse(f"run verb {chosen.words[0]}", chosen.words[1:], verb.options, verb.short)
         root = chosen.text("root", _default_root())
+        limits.remember()
         return _function(verb)(Call(Containers(os.path.abspath(root)), chosen, inner, log.warning))
     except (OSError, Failure) as error:
         log.error(str(error) if isinstance(error, Failure) else explain(error))

@@ -17,7 +17,7 @@ from ..oci.console_socket import connected
 from ..oci.fields import LARGEST_ID, decode
 from . import oci_console
 from .oci_call import Call
-from .oci_life import wait
+from .oci_life import pass_on, wait
 
 
 def execute(call: Call) -> int:
@@ -48,7 +48,10 @@ def execute(call: Call) -> int:
     if console >= 0:
         os.close(console)
     child = process(pid)
-    return 0 if detach or child is None else wait(child, master)
+    if detach or child is None:
+        return 0
+    pass_on(child)
+    return wait(child, master)
 
 
 def _given(call: Call) -> Process:

@@ -72,7 +72,7 @@ def run(call: Call) -> int:
     record, _, master = _create(call, identity, screen=not detach and not chosen.text("console-socket"))
     try:
         if not detach:
-            _pass_on(record.init)
+            pass_on(record.init)
         for each in creation.start(call.containers, identity):
             call.warn(each)
         if detach:
@@ -100,7 +100,7 @@ _KEPT = (
 """Signals that are not passed on: nobody can, they are the caller's own business, or its terminal's."""
 
 
-def _pass_on(process: Process) -> None:
+def pass_on(process: Process) -> None:
     """Pass signals on. A program that has just been started may already be waiting for one."""
     for number in range(1, signal.NSIG):
         if number not in _KEPT:
@@ -109,8 +109,7 @@ def _pass_on(process: Process) -> None:
 
 
 def wait(process: Process, master: socket.socket | None) -> int:
-    """Wait for a child, passing signals on and relaying its terminal; returns its status, 128 + n for signal n."""
-    _pass_on(process)
+    """Wait for a child, relaying its terminal; returns its status, 128 + n for signal n."""
     if master is not None:
         from ..oci import terminal
 

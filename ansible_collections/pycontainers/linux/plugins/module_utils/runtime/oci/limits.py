@@ -47,8 +47,23 @@ class Hierarchies(V1):
             above = folder
 
 
+_LOOKS: list[Cgroups | None] = []
+"""Empty for a look at every question; else what was found, None before the first."""
+
+
+def remember() -> None:
+    """Look for the control groups once only from now on: for a process of one verb, during which they stay."""
+    _LOOKS[:] = [None]
+
+
 def groups() -> Cgroups:
     """The host's control groups with all controllers that limits are known for."""
+    found = (_LOOKS[0] if _LOOKS else None) or _look()
+    _LOOKS[:] = [found] if _LOOKS else []
+    return found
+
+
+def _look() -> Cgroups:
     found = cgroups(CONTROLLERS)
     if isinstance(found, V1):
         return Hierarchies(found.hierarchies)

@@ -58,6 +58,8 @@ def size() -> tuple[int, int]:
 
 
 def _resize(master: int, lines: int, columns: int) -> None:
+    if master < 0:
+        return
     with suppress(OSError):
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
