@@ -6,18 +6,38 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 
 from ..core.layout import DEFAULT_ROOT, DEFAULT_RUN, Layout
 from ..errors import Failure
+from ..typed import Any
 from .complaint import complain
 
 Verb = Callable[[Layout, argparse.Namespace], int]
 
+SUBJECTS = {
+    "containers": ("ps", "restart", "rm", "start", "stop"),
+    "inspect": ("inspect", "logs"),
+    "run": ("create", "run"),
+    "attach": ("attach",),
+    "execute": ("exec",),
+    "images": (
+        *("commit", "cp", "diff", "history", "image", "images", "import", "load", "mount", "prune", "pull", "rmi"),
+        *("save", "tag", "umount", "unmount"),
+    ),
+    "registries": ("push", "search", "tags"),
+    "service": ("boot", "exited", "resume", "shutdown"),
+}
+"""The verbs of each file. Only the file of the verb that is called is imported: all take a tenth of a second."""
+
+SHARED = ("--root", "--run")
+"""The options before the verb, which have a value each."""
+
 
 def main(arguments: Sequence[str] | None = None, prog: str = "pycontainers") -> int:
     """Run one verb and return its exit status. An error is one line on stderr, and status 1 (125 for exec)."""
-    parser = _parser(prog)
+    parser = _parser(prog, _called(sys.argv[1:] if arguments is None else arguments))
     chosen = parser.parse_args(arguments)
     layout = Layout(chosen.root, chosen.run)
     verb: Verb = chosen.verb
@@ -34,15 +54,51 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pycontainers") -> 
     return int(getattr(chosen, "failed", 1))
 
 
-def _parser(prog: str) -> argparse.ArgumentParser:
-    from . import attach, containers, execute, images, inspect, registries, run, service
+def _called(words: Sequence[str]) -> str:
+    """The first word that is neither a shared option nor its value, which is the verb if it is one."""
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-"):
+            return word
+        if word in SHARED:
+            next(rest, None)
+    return ""
 
+
+def _subjects(verb: str) -> list[Any]:
+    """The file of the verb; all files for what is none of these, so that help and errors name all."""
+    names = [name for name, verbs in SUBJECTS.items() if verb in verbs] or list(SUBJECTS)
+    return [_subject(name) for name in names]
+
+
+def _subject(name: str) -> Any:
+    # Said so that whoever looks for imports without running anything finds them.
+    if name == "containers":
+        from . import containers as found
+    elif name == "inspect":
+        from . import inspect as found  # type: ignore[no-redef]
+    elif name == "run":
+        from . import run as found  # type: ignore[no-redef]
+    elif name == "attach":
+        from . import attach as found  # type: ignore[no-redef]
+    elif name == "execute":
+        from . import execute as found  # type: ignore[no-redef]
+    elif name == "images":
+        from . import images as found  # type: ignore[no-redef]
+    elif name == "registries":
+        from . import registries as found  # type: ignore[no-redef]
+    else:
+        from . import service as found  # type: ignore[no-redef]
+    return found
+
+
+def _parser(prog: str, verb: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description="Containers of this host, without a daemon.")
     environment = Layout.of_environment(os.environ)
     kept = f"what is kept (default {DEFAULT_ROOT})"
     parser.add_argument("--root", default=environment.root, metavar="DIR", help=kept)
     parser.add_argument("--run", default=environment.run, metavar="DIR", help=f"what runs (default {DEFAULT_RUN})")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for subject in (containers, inspect, run, attach, execute, images, registries, service):
+    for subject in _subjects(verb):
         subject.add(verbs)
     return parser

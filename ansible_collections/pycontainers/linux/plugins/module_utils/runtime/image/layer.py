@@ -19,6 +19,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import syscalls
+from .ahead import ahead
 from .below import MARK, Below
 from .content import ASIDE
 from .erase import erase
@@ -131,8 +132,8 @@ def _unpacked(root: int, file: Bytes, size: int, below: Sequence[str]) -> str:
             hashed.update(piece)
             yield piece
 
-    source = Source(pieces())
-    with Tree(root, below) as tree:
+    with contextlib.closing(ahead(pieces())) as stream, Tree(root, below) as tree:
+        source = Source(stream)
         for count, member in enumerate(_bounded(members(source), limit)):
             if count + tree.implied >= MOST_MEMBERS:
                 raise ValueError(f"it has more than {MOST_MEMBERS} members")
