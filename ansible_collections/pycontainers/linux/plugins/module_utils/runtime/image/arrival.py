@@ -26,8 +26,8 @@ from .registry import Lie, Registry
 from .sources import Sources
 from .unpacker import WHOLE, Unpacker
 
-AT_ONCE = 3
-"""Layers on their way at once, as with podman and Docker."""
+AT_ONCE = min(3, max(2, os.cpu_count() or 1))
+"""Layers on their way at once: three as with podman and Docker, two where more would only wait for processors."""
 
 
 class Arrival(NamedTuple):
