@@ -18,6 +18,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.cli.mai
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.room import size_of
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import image_mount
@@ -98,7 +99,7 @@ def test_a_history_is_told(host: Host) -> None:
     assert [each["Id"] for each in steps[1:]] == ["<missing>"] * (len(steps) - 1)
     (image,) = [each for each in content.images(host.layout) if name in each.references]
     told = sum(each["Size"] for each in steps)
-    assert told == sum(content.size_of([host.layout.layer(each)]) for each in image.diff_ids)
+    assert told == sum(size_of([host.layout.layer(each)]) for each in image.diff_ids)
     header, *lines = ok(host, "history", name).splitlines()
     assert header.split() == "IMAGE CREATED CREATED BY SIZE COMMENT".split()
     assert len(lines) == len(steps)
@@ -118,7 +119,7 @@ def test_a_root_filesystem_is_imported(host: Host, tmp_path: Path, compressed: b
     path.write_bytes(gzip.compress(text, 1) if compressed else text)
     change = ("-c", 'CMD ["echo", "it runs"]', "-c", "ENV A=1", "-m", "why")
     identity = ok(host, "import", *change, str(path), NAME).strip()
-    with path.open("rb") as source, host.beside("import", "-", "two", stdin=source.fileno()) as running:
+    with path.open("rb") as source, beside(host, "import", "-", "two", stdin=source.fileno()) as running:
         assert running.stdout is not None
         assert running.stdout.read().startswith(b"sha256:")
         assert running.wait() == 0

@@ -17,6 +17,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.pl
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.check_layers import check_layers
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.room import size_of
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.prune import PRUNE, Prune
@@ -37,7 +38,7 @@ def names(host: Host) -> list[str]:
 
 def taken(host: Host) -> int:
     """The room that images and containers take."""
-    return content.size_of([host.layout.images, host.layout.layer(""), host.layout.containers])
+    return size_of([host.layout.images, host.layout.layer(""), host.layout.containers])
 
 
 def build(folder: Path) -> None:

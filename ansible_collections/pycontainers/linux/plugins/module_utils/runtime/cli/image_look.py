@@ -11,6 +11,7 @@ from typing import Any
 from ..core.layout import Layout
 from ..errors import Failure
 from ..image import content
+from ..image.room import size_of
 from ..resources import image_mount
 from ..resources.image_info import described
 from ..resources.prune_filters import moment
@@ -54,7 +55,7 @@ def show(layout: Layout, chosen: argparse.Namespace) -> int:
 def show_history(layout: Layout, chosen: argparse.Namespace) -> int:
     """Print the steps of an image, the last first. A step that made no layer has no size."""
     image = names.image(layout, chosen.image)
-    sizes = [content.size_of([layout.layer(each)]) for each in image.diff_ids]
+    sizes = [size_of([layout.layer(each)]) for each in image.diff_ids]
     lines = []
     for step in reversed(described(layout, image)["History"]):
         lines.append(_step(step, sizes.pop() if sizes and not step.get("empty_layer") else 0))

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -292,26 +291,11 @@ def unused(
         tuple(sorted(each for each in _listed(layout.layer("")) if _HEX.fullmatch(each) and each not in layers)),
         tuple(sorted(aside)),
     )
-    return replace(found, size=size_of(found.paths(layout))) if measure else found
+    if not measure:
+        return found
+    from .room import size_of
 
-
-def size_of(paths: Iterable[str]) -> int:
-    """What files and directories with all below them take on the disk, in bytes; a file of several names once."""
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    ahead = list(paths)
-    while ahead:
-        path = ahead.pop()
-        try:
-            there = os.lstat(path)
-            if stat.S_ISDIR(there.st_mode):
-                ahead += [entry.path for entry in os.scandir(path)]
-        except FileNotFoundError:
-            continue
-        if (there.st_dev, there.st_ino) not in seen:
-            seen.add((there.st_dev, there.st_ino))
-            total += there.st_blocks * 512
-    return total
+    return replace(found, size=size_of(found.paths(layout)))
 
 
 def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tuple[set[str], set[str]]:

@@ -8,6 +8,8 @@ import os
 import stat
 from collections.abc import Iterator
 
+from ..errors import Failure
+from .names import DEEPEST
 from .overlay import is_opaque, is_whiteout
 
 ADDED, CHANGED, DELETED = "A", "C", "D"
@@ -17,7 +19,10 @@ Parts = tuple[str, ...]
 
 
 def differences(upper: str, lowers: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Each difference as its kind and its path, sorted by path. ``lowers`` are the uppermost first."""
+    """Each difference as its kind and its path, sorted by path. ``lowers`` are the uppermost first.
+
+    Raises :class:`Failure` for folders in folders beyond what a layer may have.
+    """
     try:
         root = os.open(upper, _FOLDER)
     except FileNotFoundError:
@@ -29,6 +34,8 @@ def differences(upper: str, lowers: tuple[str, ...]) -> Iterator[tuple[str, str]
 
 
 def _below(folder: int, path: Parts, lowers: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if len(path) > DEEPEST:
+        raise Failure("compare what a container has written", f"/{path[0]}/… is more than {DEEPEST} folders deep")
     names = os.listdir(folder)
     if path and is_opaque(folder):
         hidden = {name for name in _names(lowers, path) if name not in names}

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from .names import OPAQUE, WHITEOUT
+from .names import DEEPEST, LONGEST, OPAQUE, WHITEOUT
 from .overlay import is_opaque, is_whiteout
 from .tar import BLOCK, BLOCK_DEVICE, CHARACTER, DIRECTORY, FIFO, FILE, HARD_LINK, SYMLINK
 
@@ -69,6 +69,9 @@ class Packing:
 
     def _member(self, folder: int, name: bytes, path: bytes, there: os.stat_result) -> Iterator[bytes]:
         kind = _TYPES[stat.S_IFMT(there.st_mode)]
+        if path.count(b"/") >= DEEPEST or len(path) >= LONGEST:
+            reason = f"is more than {DEEPEST} folders deep, or its path has more than {LONGEST - 1} bytes"
+            raise ValueError(f"{os.fsdecode(path[:100])!r}… {reason}")
         if kind == DIRECTORY:
             descriptor = os.open(name, _FOLDER, dir_fd=folder)
             try:

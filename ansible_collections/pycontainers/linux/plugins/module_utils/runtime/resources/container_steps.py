@@ -234,16 +234,16 @@ class RemoveFolder:
 
     def do(self) -> None:
         """Remove the record last, so that a removal that is cut short goes on at the next run."""
-        import shutil
+        from ..image.erase import erase
 
         identity = self.container.id or ""
         folder, running = self.layout.container(identity), self.layout.running(identity)
         if os.path.isdir(running):
-            shutil.rmtree(running)
+            erase(running)
         forget_quota(self.layout.container(identity, "upper"))
         for name in sorted(_listed(folder), key=lambda name: name == "container.json"):
             path = os.path.join(folder, name)
-            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)
+            erase(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)
         with suppress(FileNotFoundError):
             os.rmdir(folder)
 

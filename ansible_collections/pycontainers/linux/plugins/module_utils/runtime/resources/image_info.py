@@ -17,6 +17,7 @@ from ..core.plan import Plan
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import parse_reference
+from ..image.room import size_of
 from . import container_state
 from .image_facts import inspect
 
@@ -88,7 +89,7 @@ def described(layout: Layout, image: StoredImage) -> dict[str, Any]:
             {"MediaType": each["mediaType"], "Digest": each["digest"], "Size": each["size"]}
             for each in (manifest or {}).get("layers", ())
         ],
-        "UnpackedSize": content.size_of(image.layers),
+        "UnpackedSize": size_of(image.layers),
         "Author": str(whole.get("author") or ""),
         "History": list(whole.get("history") or ()),
         "UsedBy": _users(layout, image.id),

@@ -20,6 +20,7 @@ from ..core.model import Effect, option
 from ..core.plan import Plan, Step, apply
 from ..errors import Failure, InvalidValue
 from ..image import content
+from ..image.room import size_of
 from . import container_state, container_words
 from .container import CONTAINER
 from .container_model import Container
@@ -72,7 +73,7 @@ def find(layout: Layout, want: Prune) -> Found:
     unused = content.unused(layout, frozenset(references), gone, measure=True) if want.images else NOTHING
     return Found(
         containers,
-        content.size_of(layout.container(each) for each in gone),
+        size_of(layout.container(each) for each in gone),
         references,
         unused,
         _networks(layout, want, gone) if want.networks else (),

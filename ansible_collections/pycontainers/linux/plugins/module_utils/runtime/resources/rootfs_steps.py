@@ -139,10 +139,10 @@ class RemoveTree:
 
     def do(self) -> None:
         """Remove it, as far as a run that was killed has not done so."""
-        import shutil
+        from ..image.erase import erase
 
         with suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+            erase(self.path)
 
     def undo(self) -> None:
         """Nothing can bring it back."""
