@@ -334,3 +334,29 @@ def test_the_verbs_save_and_load(host: Host, tmp_path: Path) -> None:
     assert "not in the store" in host.failure("save", "-o", str(path), "no/such")
     assert "a directory has no stream" in host.failure("save", "--format", "oci-dir", host.busybox)
     assert str(tmp_path / "none") in host.failure("load", "-i", str(tmp_path / "none"))
+
+
+def test_a_folder_that_a_killed_export_has_moved_away_stays(host: Host, tmp_path: Path) -> None:
+    """Where the new one had its place already, the old one goes; where it had not yet, the old one gets it back."""
+    path, old = tmp_path / "out", tmp_path / ".out.old.new"
+    assert export(host, path, format="oci-dir").changed
+    shutil.copytree(path, old)
+    assert export(host, path, format="oci-dir", force=True).changed
+    assert not old.exists()
+    path.rename(old)
+    old.joinpath("mark").touch()
+    old.joinpath("oci-layout").unlink()
+    with pytest.raises(Failure, match="something else in it"):
+        export(host, path, format="oci-dir", force=True)
+    assert path.joinpath("mark").exists()
+
+
+@pytest.mark.parametrize("said", [{"RepoTags": 5}, {"Layers": ["a\0b"]}, {"Layers": ["\ud800"]}], ids=repr)
+def test_what_is_no_name_in_a_docker_archive_is_told(layout: Layout, tmp_path: Path, said: dict[str, Any]) -> None:
+    """What a manifest.json may not hold is said in a sentence, of a folder too."""
+    image = {"rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}, "os": "linux", "architecture": "amd64"}
+    tmp_path.joinpath("c.json").write_text(json.dumps(image))
+    manifest = [{"Config": "c.json", "RepoTags": [], "Layers": ["layer"], **said}]
+    tmp_path.joinpath("manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(Failure, match="read the images in"):
+        load(layout, tmp_path, name="registry.test/x:1")

@@ -284,9 +284,11 @@ def _of_docker(archive: Archive) -> list[PackedImage]:
         name, layers, tags = said.get("Config"), said.get("Layers"), said.get("RepoTags")
         if not isinstance(name, str) or not isinstance(layers, list) or not all(isinstance(x, str) for x in layers):
             raise ValueError("manifest.json has an image without Config and Layers")
+        if not isinstance(tags or [], list):
+            raise ValueError("manifest.json has RepoTags that are no list")
         if len(layers) > documents.MOST_LAYERS:
             raise ValueError(f"an image has more than {documents.MOST_LAYERS} layers")
-        if any(".." in path.split("/") or path.startswith("/") for path in (name, *layers)):
+        if any(".." in path.split("/") or path.startswith("/") or b"\0" in path.encode() for path in (name, *layers)):
             raise ValueError("manifest.json names files outside of the archive")
         config = archive.document(name)
         image = documents.image(config, Parts(_ANY, (_ANY,) * len(layers)))

@@ -34,6 +34,7 @@ def write(layout: Layout, images: Chosen, form: str, path: str) -> None:
     aside, old = (os.path.join(folder, f".{name}{ending}{ASIDE}") for ending in ("", ".old"))
     with failing(operation, "make room, or give another path"), content.lock(layout):
         content.discard(aside)
+        _settle(old, path)
         try:
             if form == "oci-dir":
                 _check_folder(path, operation)
@@ -51,8 +52,15 @@ def write(layout: Layout, images: Chosen, form: str, path: str) -> None:
             os.rename(aside, path)
         finally:
             content.discard(aside)
-        content.discard(old)
+            _settle(old, path)
         store.sync(folder)
+
+
+def _settle(old: str, path: str) -> None:
+    """Let go of the folder that was replaced; where a kill or failure came between, it is what is at ``path``."""
+    if os.path.isdir(old) and not os.path.lexists(path):
+        os.rename(old, path)
+    content.discard(old)
 
 
 def _check_folder(path: str, operation: str) -> None:
