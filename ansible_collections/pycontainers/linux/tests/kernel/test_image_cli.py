@@ -192,3 +192,15 @@ def test_what_is_no_image_is_not_unmounted(host: Host, tmp_path: Path) -> None:
         assert mounted(str(tmp_path / "folder"))
     finally:
         syscalls.umount(str(tmp_path / "folder"))
+
+
+def test_an_image_that_lacks_a_part_is_removed(host: Host) -> None:
+    """A layer that is missing keeps nobody from taking the name away, which is what a check of the store says to do."""
+    image = content.find(host.layout, parse_reference(host.busybox))
+    assert image is not None
+    content.discard(image.layers[0])
+    assert "remove it and pull" in host.cli("image", "check").stdout
+    host.ok("rmi", host.busybox)
+    assert content.entries(host.layout) == []
+    assert check.check(host.layout) == []
+    assert "none of this name" in host.failure("rmi", host.busybox)

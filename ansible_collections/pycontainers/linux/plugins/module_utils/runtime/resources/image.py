@@ -31,8 +31,9 @@ POLICIES = ("always", "missing", "never", "newer")
 class Image:
     """The rows of an image. ``id`` is its configuration's digest; the others say where its parts come from.
 
-    ``stored`` is what the store has under the name, ``tagged`` under each name of ``tags``. ``recipe`` is what makes
-    the image of a directory.
+    ``stored`` is what the store has under the name, ``tagged`` under each name of ``tags``. ``known`` are those of the
+    names that are in the store, also where a part of their image is missing. ``recipe`` is what makes the image of a
+    directory.
     """
 
     name: Reference = option(REFERENCE, required=True)
@@ -49,6 +50,7 @@ class Image:
     registry_digest: str | None = option(TEXT, internal=True)
     stored: StoredImage | None = None
     tagged: tuple[tuple[Reference, StoredImage | None], ...] = ()
+    known: tuple[Reference, ...] = ()
     recipe: Recipe | None = None
 
 
@@ -67,7 +69,8 @@ class ImageResource:
         found = content.find(layout, want.name)
         if found is not None and want.state == "absent" and want.force:
             tagged += tuple((each, found) for each in _names(layout, found))
-        if found is None and (want.state == "present" or not any(image for _, image in tagged)):
+        known = _known(layout, (want.name, *(each for each, _ in tagged)))
+        if not known if want.state == "absent" else found is None:
             return None
         same = tuple(each for each, image in tagged if found and image and image.id == found.id)
         return replace(
@@ -79,6 +82,7 @@ class ImageResource:
             registry_digest=found.registry_digest if found else None,
             stored=found,
             tagged=tagged,
+            known=known,
         )
 
     def resolve(self, layout: Layout, want: Image, have: Image | None) -> Image:
@@ -127,9 +131,7 @@ class ImageResource:
     def _removal(self, layout: Layout, want: Image, have: Image) -> Plan:
         from ..image.pull import Remove
 
-        gone = [want.name] if have.stored else []
-        gone += [each for each, image in have.tagged if image]
-        return Plan(purge=tuple(Remove(layout, each) for each in dict.fromkeys(gone)))
+        return Plan(purge=tuple(Remove(layout, each) for each in have.known))
 
     def facts(self, layout: Layout, have: Image | None) -> Mapping[str, Any]:
         """The image as ``docker image inspect`` shows it, or nothing."""
@@ -139,6 +141,12 @@ class ImageResource:
 def _moved(want: Image) -> list[tuple[Reference, StoredImage | None]]:
     """The further names that do not stand for the image yet, with what they stand for."""
     return [(each, image) for each, image in want.tagged if image is None or image.id != want.id]
+
+
+def _known(layout: Layout, names: tuple[Reference, ...]) -> tuple[Reference, ...]:
+    """Those of the names that the index has, whether their images are whole or not: a damaged one can be removed."""
+    listed = {content.entry_name(each) for each in content.entries(layout)}
+    return tuple(each for each in dict.fromkeys(names) if str(each) in listed)
 
 
 def _names(layout: Layout, image: StoredImage) -> list[Reference]:
