@@ -215,8 +215,9 @@ def test_an_image_that_has_gone_is_told(host: Host) -> None:
     """Without the blobs of the image below there is no image on top of it."""
     written(host)
     content.remove(host.layout, parse_reference("registry.test/base"))
-    with pytest.raises(Failure, match="pull or load that image again"):
-        commit(host)
+    for checked in (True, False):
+        with pytest.raises(Failure, match="pull or load that image again"):
+            commit(host, check=checked)
     with pytest.raises(InvalidValue, match="needs a name"):
         commit(host, image=None)
     assert "no instruction" in failure(host, "commit", "-c", "RUN x", "c", NAME)

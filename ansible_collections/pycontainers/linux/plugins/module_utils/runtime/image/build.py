@@ -105,8 +105,8 @@ def build(
     as it was.
     """
     operation = f"make the image {names[0]} of {packing.root}"
-    below, layers = _base(layout, base, operation)
     with keeping(layout, operation) as keeper:
+        below, layers = layers_below(layout, base, operation)
         try:
             digest, size = keeper.blob(_gzipped(packing.pieces()))
         except ValueError as error:
@@ -121,10 +121,13 @@ def build(
         keeper.name(names, manifest, content.MANIFESTS[0])
 
 
-def _base(
+def layers_below(
     layout: Layout, base: StoredImage | None, operation: str
 ) -> tuple[tuple[str, ...], list[tuple[str, str, int]]]:
-    """The layers to build on: their diff ids, and their blobs as a manifest has them."""
+    """The layers to build on: their diff ids, and their blobs as a manifest has them.
+
+    Raises :class:`Failure` if the store may have lost them. They stay as long as its lock is held.
+    """
     if base is None:
         return (), []
     manifest = store.read_json(content.blob(layout, base.manifest_digest)) if base.manifest_digest else None

@@ -119,6 +119,7 @@ def recipe(layout: Layout, want: ContainerCommit) -> Recipe:
     """
     container = _source(want)
     base = _base(layout, container)
+    build.layers_below(layout, base, f"commit container {container.name}")
     config = applied(_config(container, base.config), want.changes or ())
     by = " ".join(container_words.arguments(container, base.config))
     with _upper(layout, container) as upper:
