@@ -21,6 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.r
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.room import size_of
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.overlay import Overlay, mount_overlay
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import image_mount
 from ansible_collections.pycontainers.linux.tests.kernel.cli_bench import failure, ok
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
@@ -176,10 +177,27 @@ def test_an_image_is_mounted(host: Host, tmp_path: Path) -> None:
         assert folder.joinpath("file").read_text() == "text"
     finally:
         assert ok(host, "unmount", path) == f"{path}\n"
-    assert list(Path(host.layout.run).glob("mount-*")) == []
+    assert not Path(host.layout.run, "mounting").exists()
     assert "no image is mounted there" in failure(host, "umount", path)
     assert "no directory given" in failure(host, "mount", host.busybox)
     assert "No such file" in failure(host, "mount", host.busybox, f"{path}/none")
+
+
+def test_what_a_killed_mount_has_left_goes_with_the_next(host: Host, tmp_path: Path) -> None:
+    """An image that got no further than to where it is mounted at first keeps its layers only until then."""
+    image = content.find(host.layout, parse_reference(host.busybox))
+    assert image is not None
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    aside = Path(host.layout.run, "mounting")
+    for name in ("empty", "merged"):
+        aside.joinpath(name).mkdir(parents=True)
+    mount_overlay(str(aside / "merged"), Overlay((*image.layers, str(aside / "empty"))), str)
+    assert len(image_mount.image_mounts(host.layout)) == 1
+    ok(host, "mount", host.busybox, str(folder))
+    assert [path for path, _ in image_mount.image_mounts(host.layout)] == [str(folder)]
+    assert not aside.exists()
+    ok(host, "unmount", str(folder))
 
 
 def test_what_is_no_image_is_not_unmounted(host: Host, tmp_path: Path) -> None:
@@ -199,8 +217,8 @@ def test_an_image_that_lacks_a_part_is_removed(host: Host) -> None:
     image = content.find(host.layout, parse_reference(host.busybox))
     assert image is not None
     content.discard(image.layers[0])
-    assert "remove it and pull" in host.cli("image", "check").stdout
-    host.ok("rmi", host.busybox)
+    assert "remove it and pull" in cli(host, "image", "check").stdout
+    ok(host, "rmi", host.busybox)
     assert content.entries(host.layout) == []
     assert check.check(host.layout) == []
-    assert "none of this name" in host.failure("rmi", host.busybox)
+    assert "none of this name" in failure(host, "rmi", host.busybox)

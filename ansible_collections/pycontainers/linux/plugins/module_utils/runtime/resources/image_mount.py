@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+from contextlib import suppress
 
 from ..core.layout import Layout
 from ..errors import Failure, failing
@@ -37,23 +37,34 @@ def mount(layout: Layout, image: StoredImage, path: str) -> None:
 
 
 def _mount(layout: Layout, layers: tuple[str, ...], target: int, path: str) -> None:
-    os.makedirs(layout.run, mode=0o700, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mount-", dir=layout.run) as aside:
-        # An overlay without an upper directory needs two lower ones.
-        empty, merged = f"{aside}/empty", f"{aside}/merged"
-        os.mkdir(empty, 0o755)
-        os.mkdir(merged, 0o700)
+    # Its name is always the same, so that what a killed run has left there goes with the next one.
+    aside = f"{layout.run}/mounting"
+    # An overlay without an upper directory needs two lower ones.
+    empty, merged = f"{aside}/empty", f"{aside}/merged"
+    _clear(aside)
+    try:
+        for folder, mode in ((aside, 0o700), (empty, 0o755), (merged, 0o700)):
+            os.makedirs(folder, mode)
         mount_overlay(merged, Overlay((*layers, empty)), lambda: layout.overlay(path))
+        tree = syscalls.open_tree(merged)
         try:
-            tree = syscalls.open_tree(merged)
-            try:
-                rights = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
-                syscalls.mount_setattr(tree, rights)
-                syscalls.move_mount(tree, target)
-            finally:
-                os.close(tree)
+            rights = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
+            syscalls.mount_setattr(tree, rights)
+            syscalls.move_mount(tree, target)
         finally:
-            syscalls.umount(merged)
+            os.close(tree)
+    finally:
+        _clear(aside)
+
+
+def _clear(aside: str) -> None:
+    """Take away the folder in which images are mounted at first, with what is mounted in it."""
+    merged = f"{aside}/merged"
+    while mounted(os.path.realpath(merged)):
+        syscalls.umount(merged)
+    for folder in (merged, f"{aside}/empty", aside):
+        with suppress(FileNotFoundError):
+            os.rmdir(folder)
 
 
 def unmount(layout: Layout, path: str) -> None:
