@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import store
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue
@@ -193,6 +194,20 @@ def test_a_running_container_is_held_still(host: Host) -> None:
     image = content.find(host.layout, parse_reference(NAME))
     assert image is not None
     assert Path(image.layers[0], "grows").stat().st_size <= upper.stat().st_size
+
+
+def test_a_container_is_not_held_still_while_the_store_is_busy(host: Host) -> None:
+    """A commit waits for who changes the store before it holds anybody still."""
+    container = host.run()
+    with store.lock(host.layout.lock("images")), host.beside("commit", "c", NAME) as running:
+        wait(lambda: any(f"-> FLOCK  ADVISORY  WRITE {running.pid} " in each for each in locks()))
+        assert not freezer.frozen(cgroups(), container_state.cgroup(container))
+        running.kill()
+
+
+def locks() -> list[str]:
+    """Who holds or waits for which locks."""
+    return Path("/proc/locks").read_text().splitlines()
 
 
 def test_what_is_written_meanwhile_is_noticed(host: Host) -> None:

@@ -62,7 +62,8 @@ class Commit:
     def do(self) -> None:
         """Pack what the container has written by now, while it is held still if that is wanted."""
         container = _source(self.want)
-        with _still(container) if self.want.pause else nullcontext():
+        # The store's lock first: a container is not held still while somebody pulls.
+        with content.lock(self.layout), _still(container) if self.want.pause else nullcontext():
             made = recipe(self.layout, self.want)
             with _upper(self.layout, container) as upper:
                 packing = Packing(upper, overlay=True)
