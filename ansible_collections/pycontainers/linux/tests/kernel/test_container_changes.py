@@ -205,6 +205,26 @@ def test_a_container_is_not_held_still_while_the_store_is_busy(host: Host) -> No
         running.kill()
 
 
+def test_a_commit_that_is_killed_holds_nobody_still(host: Host) -> None:
+    """The container goes on."""
+    container = host.shell("dd if=/dev/urandom of=/random bs=1M count=24; touch /done; sleep 1000")
+    wait(lambda: os.path.exists(host.layout.container(container.id or "", "upper/done")))
+    path = container_state.cgroup(container)
+    with host.beside("commit", "c", NAME) as running:
+        wait(lambda: freezer.frozen(cgroups(), path))
+        running.kill()
+        running.wait()
+        wait(lambda: not freezer.frozen(cgroups(), path))
+
+
+def test_a_container_that_is_held_still_is_removed(host: Host) -> None:
+    """Whoever has frozen its processes, they end."""
+    container = host.run()
+    freezer.freeze(cgroups(), container_state.cgroup(container))
+    host.converge(state="absent", stop_timeout=0)
+    assert os.listdir(host.layout.containers) == []
+
+
 def locks() -> list[str]:
     """Who holds or waits for which locks."""
     return Path("/proc/locks").read_text().splitlines()

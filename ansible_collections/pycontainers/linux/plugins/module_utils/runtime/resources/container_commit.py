@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..image.instructions import applied
 from ..image.pack import Packing
 from ..image.reference import REFERENCE, Reference
 from ..kernel import freezer
-from ..kernel.cgroups import cgroups, exists
+from ..kernel.cgroups import Cgroups, cgroups, exists
 from . import container_state, container_words
 from .container_model import Container
 from .container_rootfs import written
@@ -83,11 +83,34 @@ def _still(container: Container) -> Iterator[None]:
     if not exists(groups, path) or freezer.frozen(groups, path):
         yield
         return
-    freezer.freeze(groups, path)
+    with _guarded(groups, path):
+        freezer.freeze(groups, path)
+        try:
+            yield
+        finally:
+            freezer.thaw(groups, path)
+
+
+@contextmanager
+def _guarded(groups: Cgroups, path: str) -> Iterator[None]:
+    """Have a process beside that lets a cgroup go on when this one is killed: nobody else knows who has frozen it."""
+    reader, writer = os.pipe()
+    guard = os.fork()
+    if guard == 0:
+        try:
+            os.setsid()  # what is sent to a terminal's group does not end it
+            os.close(writer)
+            os.read(reader, 1)
+            freezer.thaw(groups, path)
+        finally:
+            os._exit(0)
+    os.close(reader)
     try:
         yield
     finally:
-        freezer.thaw(groups, path)
+        os.close(writer)
+        with suppress(ChildProcessError):  # where SIGCHLD is ignored, the kernel waits itself
+            os.waitpid(guard, 0)
 
 
 def _source(want: ContainerCommit) -> Container:

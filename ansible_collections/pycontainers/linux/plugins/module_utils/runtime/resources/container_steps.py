@@ -15,6 +15,8 @@ from ..core.layout import Layout
 from ..core.plan import Step
 from ..errors import Failure
 from ..image import content
+from ..kernel import freezer
+from ..kernel.cgroups import cgroups
 from ..kernel.process import signal_number
 from ..oci import lifecycle
 from . import (
@@ -140,6 +142,9 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     before = container_state.status(layout, identity)
     # Kept first: a waiter that sees the end before we can record it must not start the container again.
     container_state.set_status(layout, identity, replace(before, wanted=wanted))
+    groups, path = cgroups(), cgroup(container)
+    if freezer.frozen(groups, path):  # A process that is held still does not even take SIGKILL.
+        freezer.thaw(groups, path)
     code = lifecycle.stop(layout, identity, _stop_signal(layout, container), seconds)
     container_pids.end_rest(container)
     lifecycle.await_log(layout, identity)
