@@ -30,12 +30,14 @@ class Copy:
         shutil.copytree(RUNTIME, folder / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
         self.bundle = folder / f"runtime/cli/__pycache__/oci.{sys.implementation.cache_tag}.bundle"
 
-    def call(self, *words: str, bytecode: bool = True, options: tuple[str, ...] = ()) -> str:
+    def call(self, *words: str, bytecode: bool = True, options: tuple[str, ...] = (), umask: int = -1) -> str:
         """What a verb prints, which must do well."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
         flags = ["-I", "-S", *([] if bytecode else ["-B"]), *options]
         command = [sys.executable, *flags, "-c", CALL, str(self.folder), "--root", str(self.folder / "oci"), *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False, umask=umask
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout + (done.stderr if options else "")
 
@@ -105,3 +107,18 @@ def test_nothing_is_written_where_the_interpreter_would_not(copy: Copy) -> None:
     """With -B neither compiled files nor this one appear, and no folder for them."""
     copy.call("features", bytecode=False)
     assert list(copy.folder.rglob("__pycache__")) == []
+
+
+def test_nobody_else_can_write_what_is_executed(copy: Copy) -> None:
+    """A caller without a umask, as shims are, leaves no file that any user could put code for root into."""
+    copy.call("list", umask=0)
+    assert copy.bundle.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_others_can_write_is_not_used(copy: Copy) -> None:
+    """What anybody can have written is not executed: the file is written anew, as its owner's alone."""
+    copy.call("list")
+    copy.bundle.chmod(0o666)
+    before = copy.bundle.stat().st_ino
+    assert "cli/oci_look.py" in copy.call("list", options=("-v",)).replace("bundle", "")
+    assert (copy.bundle.stat().st_mode & 0o777, copy.bundle.stat().st_ino != before) == (0o644, True)

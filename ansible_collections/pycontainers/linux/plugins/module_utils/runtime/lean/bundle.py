@@ -33,6 +33,9 @@ WORD = 4
 LONGEST = 1 << 20
 """Bytes of an index."""
 
+WRITABLE = 0o022
+"""The bits of a file that others than its owner may write to: who runs this may be root, and they are not."""
+
 DAMAGED = (ValueError, TypeError, EOFError, AttributeError)
 """What comes of content that nobody has written so."""
 
@@ -69,6 +72,8 @@ class Bundle:
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             try:
+                if os.fstat(descriptor).st_mode & WRITABLE:
+                    raise PermissionError(errno.EPERM, "anybody can write to it", self.path)
                 self.stamp = _stamp(descriptor)
                 length = int.from_bytes(os.pread(descriptor, WORD, 0), "big")
                 self.kept = dict(marshal.loads(os.pread(descriptor, min(length, LONGEST), WORD)))
@@ -125,9 +130,14 @@ class Bundle:
         aside = f"{self.path}.{os.getpid()}"
         try:
             content = self._content(new)
-            with open(aside, "wb") as file:
-                file.write(content)
-            os.rename(aside, self.path)
+            # Whatever the caller's umask is: shims have 0.
+            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 & ~WRITABLE)
+            try:
+                with open(descriptor, "wb") as file:
+                    file.write(content)
+                os.rename(aside, self.path)
+            except OSError:
+                os.unlink(aside)
         except OSError:
             return
 
