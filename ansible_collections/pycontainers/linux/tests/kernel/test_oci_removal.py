@@ -4,13 +4,16 @@
 """``delete --force`` of containers that are not as they should be: damaged records, processes that nobody reaps."""
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -127,3 +130,23 @@ def test_a_group_of_another_name(oci: Oci) -> None:
     os.kill(pid, 9)
     wait(lambda: oci.reap() or not os.path.exists(f"/proc/{pid}"))
     remove(groups(), "pycontainers-shared")
+
+
+def test_a_damaged_record_below_a_long_name(oci: Oci) -> None:
+    """The first process that waits to be started ends also where the path of its socket is longer than sockets' are."""
+    identity = "n" * 200
+
+    def elsewhere(document: dict[str, Any]) -> None:
+        document["linux"]["cgroupsPath"] = "/pycontainers-test-elsewhere"
+
+    oci.configure(change=elsewhere)
+    pid = oci.create(identity)
+    try:
+        damage(oci, lambda text: "", identity)
+        oci.ok("delete", "--force", identity)
+        wait(lambda: oci.reap() or not os.path.exists(f"/proc/{pid}"))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        wait(lambda: oci.reap() or not os.path.exists(f"/proc/{pid}"))
+        remove(groups(), "pycontainers-test-elsewhere")

@@ -62,7 +62,7 @@ def delete(containers: Containers, identity: str, *, force: bool = False) -> tup
     By force it is no error that there is none.
     """
     try:
-        with containers.locked(identity):
+        with containers.locked(identity) as folder:
             try:
                 record = containers.load(identity)
             except NotFound:
@@ -72,7 +72,7 @@ def delete(containers: Containers, identity: str, *, force: bool = False) -> tup
             except Damaged as damage:
                 if not force:
                     raise
-                return _delete_damaged(containers, identity, damage)
+                return _delete_damaged(containers, identity, folder, damage)
             status = containers.status(record)
             if not force and status not in (STOPPED, CREATED, CREATING):
                 reason = f"container is not stopped: {status}"
@@ -84,7 +84,7 @@ def delete(containers: Containers, identity: str, *, force: bool = False) -> tup
         raise
 
 
-def _delete_damaged(containers: Containers, identity: str, damage: Damaged) -> tuple[str, ...]:
+def _delete_damaged(containers: Containers, identity: str, folder: int, damage: Damaged) -> tuple[str, ...]:
     """Remove what the id leads to of a container whose record can't be read; the caller holds the lock.
 
     That is the folder, whoever waits to be started there, and a cgroup that is named by the id: from another one that
@@ -106,7 +106,8 @@ def _delete_damaged(containers: Containers, identity: str, damage: Damaged) -> t
         cgroup = ""
     # The first process of one that is not started ends when nobody says that it is to go on.
     with suppress(OSError), socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(containers.folder(identity, "start"))
+        # By the descriptor, since a socket's path has 107 bytes at most.
+        peer.connect(f"/proc/self/fd/{folder}/start")
     return (*warnings, *destroy(containers, bare(identity, cgroup)))
 
 
