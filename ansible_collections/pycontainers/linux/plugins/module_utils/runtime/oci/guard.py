@@ -4,14 +4,17 @@
 """How a container is kept from the host's interpreter, which its first process is until it executes the program.
 
 Another process of the container could open it through /proc, if it may trace that process; and so could the program,
-if it is a script (CVE-2019-5736). Where the container has a pid namespace to itself, there is no other process yet, and
-:mod:`..kernel.trampoline` is enough. Else the interpreter is executed anew from a read-only mount
-(:func:`..kernel.security.shield_interpreter`), which costs as much as all the rest of the start.
+if it is a script (CVE-2019-5736). Where the container has a pid namespace to itself, no other process is there but
+those of an exec before the start, and :mod:`..kernel.trampoline` is enough where they may trace nobody. Else the
+interpreter is executed anew from a read-only mount (:func:`..kernel.security.shield_interpreter`), which costs as much
+as all the rest of the start.
 """
 from __future__ import annotations
 
-from ..kernel import syscalls, trampoline
+from ..kernel import security, syscalls, trampoline
 from .config import Config
+from .config_process import Process
+from .mappings import has_users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +29,16 @@ def by_trampoline(config: Config) -> bool:
     process = config.process
     labelled = process and (process.apparmor_profile or process.selinux_label)
     alone = bool(config.namespaces.new & syscalls.CLONE_NEWPID)
-    return alone and not labelled and lets_through(config.seccomp, trampoline.SYSTEM_CALLS) and trampoline.usable()
+    # In a user namespace clocks are shifted by a process that other processes may trace, and before its fork.
+    hidden = not config.time_offsets if has_users(config) else not (process and may_trace(process))
+    fitting = alone and hidden and not labelled
+    return fitting and lets_through(config.seccomp, trampoline.SYSTEM_CALLS) and trampoline.usable()
+
+
+def may_trace(process: Process) -> bool:
+    """Whether a program could get the right to trace the host's interpreter, where no user namespace keeps it off."""
+    sets = process.capabilities
+    return bool((sets.bounding | sets.permitted | sets.inheritable) & security.mask(["SYS_PTRACE"]))
 
 
 def lets_through(profile: Seccomp | None, names: tuple[str, ...]) -> bool:

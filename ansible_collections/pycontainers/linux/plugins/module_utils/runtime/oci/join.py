@@ -27,6 +27,7 @@ from .config_linux import NAMESPACES
 from .config_process import Process
 from .container import CREATED, PAUSED, RUNNING, Containers, encoded
 from .create import end_child, first_process, write_pid
+from .guard import by_trampoline, may_trace
 from .limits import groups
 from .mappings import accompany, has_users
 
@@ -55,6 +56,9 @@ def execute(
         if status not in (CREATED, RUNNING, PAUSED):
             raise Failure(operation, "container not running")
         init, config = first_process(record), containers.config(record)
+        if status == CREATED and not has_users(config) and may_trace(process) and by_trampoline(config):
+            # The first process is the host's interpreter yet, and not read-only.
+            raise Failure(operation, "no program may have CAP_SYS_PTRACE in it before its own", "start it first")
         process = labelled(process, config)
         if process.apparmor_profile or process.selinux_label:
             from .config_supported import supported_labels

@@ -90,11 +90,12 @@ class Users(init.Init):
     def users(self) -> None:
         """Make a user namespace, and have the runtime map its ids.
 
-        The files in /proc that this takes belong to root as long as this process can't be dumped; there is nobody
-        inside yet who could make use of it.
+        The files in /proc that this takes belong to root as long as this process can't be dumped. Root maps them all
+        the same, and must not let go: root of another container owns this namespace too, and may trace whoever is in it.
         """
+        root = not os.geteuid()
         syscalls.unshare(syscalls.CLONE_NEWUSER)
-        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0 if root else 1)
         channel.send(self.peer, channel.USERS)
         self.go()
 
