@@ -91,7 +91,7 @@ class Users(init.Init):
         """Make a user namespace, and have the runtime map its ids.
 
         The files in /proc that this takes belong to root as long as this process can't be dumped. Root maps them all
-        the same, and must not let go: root of another container owns this namespace too, and may trace whoever is in it.
+        the same, and must not let go: root of another container owns this namespace too, and may trace who is in it.
         """
         root = not os.geteuid()
         syscalls.unshare(syscalls.CLONE_NEWUSER)
