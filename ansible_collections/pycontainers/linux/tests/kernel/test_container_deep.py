@@ -55,8 +55,8 @@ def test_a_container_with_deep_folders_is_pruned(host: Host, deep: str) -> None:
 
 def test_deep_folders_are_no_layer(host: Host, deep: str) -> None:
     """A commit says so, whatever of the two it is; a comparison tells all, or that it can't."""
-    assert "more than 255 folders deep, or its path" in failure(host, "commit", "c", "registry.test/deep:1")
-    shown = cli(host, "diff", "c")
+    assert "more than 255 folders deep, or its path" in host.failure("commit", "c", "registry.test/deep:1")
+    shown = host.cli("diff", "c")
     assert f"A /{NAME}/{NAME}" in shown.stdout or "more than 255 folders deep" in shown.stderr
     assert "Traceback" not in shown.stderr
 

@@ -120,7 +120,7 @@ def test_a_root_filesystem_is_imported(host: Host, tmp_path: Path, compressed: b
     path.write_bytes(gzip.compress(text, 1) if compressed else text)
     change = ("-c", 'CMD ["echo", "it runs"]', "-c", "ENV A=1", "-m", "why")
     identity = ok(host, "import", *change, str(path), NAME).strip()
-    with path.open("rb") as source, beside(host, "import", "-", "two", stdin=source.fileno()) as running:
+    with path.open("rb") as source, host.beside("import", "-", "two", stdin=source.fileno()) as running:
         assert running.stdout is not None
         assert running.stdout.read().startswith(b"sha256:")
         assert running.wait() == 0
@@ -217,7 +217,7 @@ def test_an_image_that_lacks_a_part_is_removed(host: Host) -> None:
     image = content.find(host.layout, parse_reference(host.busybox))
     assert image is not None
     content.discard(image.layers[0])
-    assert "remove it and pull" in cli(host, "image", "check").stdout
+    assert "remove it and pull" in host.cli("image", "check").stdout
     ok(host, "rmi", host.busybox)
     assert content.entries(host.layout) == []
     assert check.check(host.layout) == []
