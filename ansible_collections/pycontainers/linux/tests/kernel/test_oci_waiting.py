@@ -47,7 +47,7 @@ def test_on_the_way_into_a_user_namespace_nobody_opens_it() -> None:
         try:
             syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
             stage = stage_users.Users()
-            stage.peer = theirs  # type: ignore[assignment]
+            stage.peer = theirs
             stage.users()
         finally:
             os._exit(1)

@@ -225,6 +225,8 @@ class Init:
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
         security.set_capabilities(effective, permitted, inheritable, ambient)
+        # Where fs.suid_dumpable is 1, the change of ids has made the process one that may be looked into.
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
 
     def _set_groups(self, group: int, groups: Sequence[int]) -> None:
         """Set the additional groups."""
