@@ -43,7 +43,8 @@ class Controller:
         given = {"root": self.layout.root, "run": self.layout.run, **arguments}
         words = [program, "localhost", "-c", "local", "-m", f"pycontainers.linux.{module}", "-a", json.dumps(given)]
         environment = {
-            **os.environ,
+            # The configuration of the checkout names an inventory, which need not be there.
+            **{key: value for key, value in os.environ.items() if key != "ANSIBLE_CONFIG"},
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY),
             "ANSIBLE_HOME": str(self.home / "ansible"),

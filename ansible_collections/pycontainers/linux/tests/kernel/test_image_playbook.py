@@ -42,7 +42,8 @@ def play(host: Host, tmp_path: Path, tasks: list[dict[str, Any]], *options: str)
     path = tmp_path / "book.yml"
     path.write_text(json.dumps(book))
     environment = {
-        **os.environ,
+        # The configuration of the checkout names an inventory, which need not be there.
+        **{key: value for key, value in os.environ.items() if key != "ANSIBLE_CONFIG"},
         "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY),
         "ANSIBLE_HOME": str(tmp_path / "ansible"),
         "ANSIBLE_LOCALHOST_WARNING": "0",
