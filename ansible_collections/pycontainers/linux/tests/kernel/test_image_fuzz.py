@@ -202,7 +202,8 @@ class Place:
     def judge(self, root: str) -> None:
         """See that a layer has no attribute and no file that no layer may have."""
         for folder, _, files, within in os.fwalk(root):
-            assert set(os.listxattr(within)) <= {"trusted.overlay.opaque", "user.a", "user.b", MARK}
+            may = {"trusted.overlay.opaque", "security.capability", "user.a", "user.b", MARK}
+            assert set(os.listxattr(within)) <= may
             assert folder == root or MARK not in os.listxattr(within)
             for name in files:
                 there = os.stat(name, dir_fd=within, follow_symlinks=False)
