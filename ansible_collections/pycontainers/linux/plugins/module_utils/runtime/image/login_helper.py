@@ -47,7 +47,7 @@ def ask(path: str, name: Any, place: str) -> str | None:
     try:
         said = json.loads(done.stdout)
         user, secret = said["Username"], said["Secret"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         user = secret = None
     if not isinstance(user, str) or not isinstance(secret, str) or ":" in user:
         raise Failure(operation, "its answer has no Username and Secret")

@@ -29,7 +29,7 @@ from .content import INDEXES, MANIFESTS
 from .download import Download
 from .reference import Reference, is_digest
 from .registries import reach
-from .transport import Again, Transport, piece_of
+from .transport import Again, Transport, number, piece_of
 
 T = TypeVar("T")
 
@@ -145,8 +145,7 @@ class Registry:
         if skip is None:
             self._refuse(f"{self.host} sent another part of {what} than it was asked for", _LIES)
         expected = download.size if skip else download.size - download.received
-        declared = answer.headers.get("Content-Length", "")
-        if declared.isdigit() and int(declared) > expected:
+        if (number(answer.headers.get("Content-Length", "")) or 0) > expected:
             self._refuse(f"the registry sent more than the {download.size} bytes that {what} has", _LIES)
         while piece := piece_of(answer):
             if skip:
@@ -170,8 +169,8 @@ class Registry:
             content += piece
             if len(content) > limit:
                 self._refuse(f"{what} has more than {limit} bytes", _LIES)
-        declared = answer.headers.get("Content-Length", "")
-        if declared.isdigit() and len(content) < int(declared):
+        declared = number(answer.headers.get("Content-Length", "")) or 0
+        if len(content) < declared:
             raise Again(f"{what} broke off after {len(content)} of {declared} bytes")
         return content
 
@@ -265,7 +264,7 @@ class Registry:
             try:
                 said = json.loads(self._bounded(answer, LARGEST_ANSWER, "the token"))
                 found = said.get("token") or said["access_token"]
-            except (ValueError, KeyError, AttributeError):
+            except (ValueError, KeyError, AttributeError, RecursionError):
                 found = None
         if not isinstance(found, str) or not (found.isascii() and found.isprintable()):
             raise Failure(self.operation, f"{where} answered with no token when asked for one")
@@ -280,7 +279,7 @@ class Registry:
                 return None
             try:
                 tags = sorted(str(tag) for tag in json.loads(content)["tags"] if str(tag).isprintable())
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 tags = []
         if not tags:
             return f"see its tags at {url}"
@@ -337,7 +336,7 @@ def _error(content: bytes) -> tuple[str, str]:
     try:
         said: Any = json.loads(content)["errors"][0]
         return str(said.get("code", "")), str(said.get("message", ""))
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         words = content[:120].decode(errors="replace").split()
         text = " ".join(words)
         return "", text if text.isprintable() and not text.startswith("<") else ""

@@ -44,6 +44,11 @@ def piece_of(answer: http.client.HTTPResponse) -> bytes:
         raise Again(f"the connection dropped ({explain(error) or type(error).__name__})") from error
 
 
+def number(text: str) -> int | None:
+    """What a header says, if it is a number that a size can be; Python would take more for one, or stumble over it."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects by HTTP, but never from TLS to plain; urllib itself leaves out unredirected headers.
 

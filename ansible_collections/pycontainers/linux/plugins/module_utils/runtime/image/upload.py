@@ -22,14 +22,14 @@ from . import token
 from .content import INDEXES, MANIFESTS
 from .reference import Reference, is_digest
 from .registry import Registry
-from .transport import PIECE, Again
+from .transport import PIECE, Again, number
 
 CHUNK = 16 << 20
 """Bytes of a blob that are sent in one request: what a dropped connection costs at most."""
 
 _BYTES = {"Content-Type": "application/octet-stream"}
 _MANIFEST = ", ".join((*INDEXES, *MANIFESTS))
-_RANGE = re.compile(r"(?:bytes=)?0-([0-9]+)", re.ASCII)
+_RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,19})", re.ASCII)
 _LOST = ("BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID")
 
 
@@ -170,8 +170,8 @@ class Destination(Registry):
         if urlsplit(location).scheme not in (("http", "https") if self.plain else ("https",)):
             fix = "if it is behind a proxy, let that pass X-Forwarded-Proto and Host on"
             raise Failure(self.operation, f"{self.host} sends us to {said!r} with an upload, which is no https", fix)
-        least = answer.headers.get("OCI-Chunk-Min-Length", "")
-        return Session(location, offset, max(chunk, int(least) if least.isdecimal() else 0))
+        least = number(answer.headers.get("OCI-Chunk-Min-Length", "")) or 0
+        return Session(location, offset, max(chunk, least))
 
     def _advance(self, session: Session, upload: _Upload) -> Session:
         """Send one piece. Raises :class:`Again` if the registry is not where we are."""
