@@ -50,7 +50,7 @@ options:
     type: bool
     default: false
   networks_filters:
-    description: Which networks, as in O(containers_filters). Networks have no labels and no time yet.
+    description: Which networks. Networks have neither labels nor a time yet, so that any filter is an error.
     type: dict
     default: {}
 seealso:

@@ -21,6 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.r
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.prune import PRUNE, Prune
+from ansible_collections.pycontainers.linux.tests.kernel.cli_bench import ok
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, snapshot
 
 ALL: dict[str, Any] = {"containers": True, "images": True, "images_filters": {"dangling": False}, "networks": True}
@@ -108,6 +109,15 @@ def test_filters_choose(host: Host) -> None:
     assert names(host) == [keep]
     with pytest.raises(Failure, match="dangling: false"):
         prune(host, images=True, images_filters={"label": "keep"})
+
+
+def test_networks_can_not_be_chosen_by_filters(host: Host) -> None:
+    """They have nothing to be chosen by: the module refuses, and the verb leaves them all where there is a filter."""
+    with pytest.raises(Failure, match="networks have neither labels nor a time yet"):
+        prune(host, check=True, networks=True, networks_filters={"until": "24h"})
+    host.network("idle", "10.92.0.0/24")
+    assert "idle" not in ok(host, "prune", "--dry-run", "--filter", "until=24h")
+    assert "remove network idle" in ok(host, "prune", "-f")
 
 
 def test_what_comes_into_use_meanwhile_stays(host: Host) -> None:

@@ -46,8 +46,10 @@ def prune(layout: Layout, chosen: argparse.Namespace) -> int:
             raise InvalidValue("filter", each, "it is not of the form KEY=VALUE")
         # Docker writes label!=x for what its interface calls "label!".
         filters.setdefault(name, []).append(value)
-    values: dict[str, Any] = dict.fromkeys(chosen.kinds, True)
-    values |= {f"{kind}_filters": filters for kind in chosen.kinds if kind != "images" or chosen.all}
+    # Networks have nothing yet that a filter could choose by, so none goes where there is one.
+    kinds = [kind for kind in chosen.kinds if kind != "networks" or not filters]
+    values: dict[str, Any] = dict.fromkeys(kinds, True)
+    values |= {f"{kind}_filters": filters for kind in kinds if kind != "images" or chosen.all}
     if chosen.all:
         values["images_filters"] = {**filters, "dangling": False}
     elif filters and chosen.kinds == ("images",):

@@ -26,7 +26,7 @@ from . import content
 from . import manifest as documents
 from .content import MANIFESTS
 from .keep import PIECE, Keeper, keeping, layer_type, manifest_of
-from .layer import decompressed
+from .layer import decompressed, most_unpacked
 from .manifest import Parts
 from .reference import Reference, parse_reference
 
@@ -177,9 +177,12 @@ def _uncompressed(file: BinaryIO) -> IO[bytes]:
     file.seek(0)
     if magic[:2] != b"\x1f\x8b" and magic != b"\x28\xb5\x2f\xfd":
         return file
+    limit = most_unpacked(os.fstat(file.fileno()).st_size)
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
     try:
         for piece in decompressed(file):
+            if unpacked.tell() + len(piece) > limit:
+                raise ValueError(f"it unpacks to more than {limit} bytes")
             unpacked.write(piece)
         unpacked.seek(0)
     except BaseException:

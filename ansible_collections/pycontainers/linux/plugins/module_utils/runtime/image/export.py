@@ -45,7 +45,7 @@ def write(layout: Layout, images: Chosen, form: str, path: str) -> None:
                 if os.path.isdir(path):
                     os.rename(path, old)
             else:
-                with open(aside, "wb") as file:
+                with open(aside, "xb", opener=_made) as file:
                     pack(layout, images, form, file)
                     file.flush()
                     os.fsync(file.fileno())
@@ -54,6 +54,11 @@ def write(layout: Layout, images: Chosen, form: str, path: str) -> None:
             content.discard(aside)
             _settle(old, path)
         store.sync(folder)
+
+
+def _made(path: str, flags: int) -> int:
+    """Make a file that is not there. The folder may be one that others write to, who know what it will be called."""
+    return os.open(path, flags | os.O_EXCL | os.O_NOFOLLOW, 0o644)
 
 
 def _settle(old: str, path: str) -> None:

@@ -118,9 +118,14 @@ def sync_all(folder: str) -> None:
         os.close(descriptor)
 
 
+def most_unpacked(size: int) -> int:
+    """How many bytes something compressed may unpack to, by its size."""
+    return max(LEAST_LIMIT, LARGEST_RATIO * size)
+
+
 def _unpacked(root: int, file: Bytes, size: int, below: Sequence[str]) -> str:
     """Make the members below a directory's descriptor; the digest of the uncompressed archive."""
-    limit = max(LEAST_LIMIT, LARGEST_RATIO * size)
+    limit = most_unpacked(size)
     hashed = hashlib.sha256()
 
     def pieces() -> Iterator[bytes]:

@@ -16,6 +16,7 @@ import stat
 import struct
 from ctypes import c_int, c_long, c_uint
 
+from ..lean.contextlib import suppress
 from ..typed import NamedTuple
 from .syscalls import libc
 
@@ -40,6 +41,10 @@ _STATE = struct.Struct("=bxH164x")
 
 _ATTRIBUTES = struct.Struct("=5I8x")
 """``struct fsxattr``: flags, extent size, extents, project, and another extent size."""
+
+
+DEEPEST = 255
+"""Folders within each other that are gone into; who needs more must be given its project before it makes them."""
 
 
 class Quota(NamedTuple):
@@ -119,17 +124,33 @@ def set_project(folder: str, identity: int) -> None:
 
     Links and devices have none: they take no blocks to speak of. Raises ``OSError``.
     """
-    for place, _, names, parent in os.fwalk(folder):
-        for name in names:
-            there = os.lstat(name, dir_fd=parent)
-            if stat.S_ISREG(there.st_mode):
-                # A program that runs there may put something else in its place meanwhile.
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                _give(os.open(name, flags, dir_fd=parent), identity)
-        if place != folder:
-            _give(os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent), identity)
+    top = _opened(folder)
+    try:
+        _give_below(top, identity, 0)
+    except BaseException:
+        os.close(top)
+        raise
     # Last, so that by it one can tell that all is done.
-    _give(_opened(folder), identity)
+    _give(top, identity)
+
+
+def _give_below(folder: int, identity: int, depth: int) -> None:
+    """A program that runs there may take things away, or put others in their places, or make folders without end."""
+    if depth > DEEPEST:
+        raise OSError(errno.ENAMETOOLONG, f"there are more than {DEEPEST} folders in each other")
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):
+            kind = os.lstat(name, dir_fd=folder).st_mode
+            if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+                continue
+            descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                    _give_below(descriptor, identity, depth + 1)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            _give(descriptor, identity)
 
 
 def _give(descriptor: int, identity: int) -> None:

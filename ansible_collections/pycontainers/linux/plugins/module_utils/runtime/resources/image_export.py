@@ -105,6 +105,10 @@ class ImageExportResource:
             raise InvalidValue("names", [], "it is empty", "name at least one image of the store")
         if not os.path.isdir(os.path.dirname(want.path)):
             raise InvalidValue("path", want.path, "there is no directory to write it in", "make that first")
+        nameless = [str(name) for name in want.names if not name.tag]
+        if nameless and want.format == "docker-archive":
+            reason = "a docker-archive has no names but those with tags"
+            raise InvalidValue("names", nameless[0], reason, "give a tag, or format: oci-archive")
         stored = tuple((name, named(layout, name)) for name in dict.fromkeys(want.names))
         shown = sorted(f"{_shown(name, want.format)} {image.id}" for name, image in stored)
         return replace(want, images=tuple(shown), stored=stored)

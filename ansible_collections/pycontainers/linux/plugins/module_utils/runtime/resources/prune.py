@@ -221,6 +221,9 @@ class PruneResource:
 
     def resolve(self, layout: Layout, want: Prune, have: Prune | None) -> Prune:
         """Nothing of it is to be there."""
+        if want.networks and want.networks_filters:
+            reason = "networks have neither labels nor a time yet, so that none could be chosen by them"
+            raise InvalidValue("networks_filters", dict(want.networks_filters), reason, "leave them out")
         names = {name for name, _ in want.images_filters} - {"dangling"}
         if names and dangling(want.images_filters):
             reason = f"{', '.join(sorted(names))} choose among images that have a name"
