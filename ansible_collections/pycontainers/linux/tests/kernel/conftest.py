@@ -137,8 +137,8 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
 
 
 @pytest.fixture(scope="module")
-def images_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a registry with the testbed's images for the container tests of a file."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Run a registry with the testbed's images for all tests of a file."""
     with registry(tmp_path_factory.mktemp("registry")) as running:
         yield running
 

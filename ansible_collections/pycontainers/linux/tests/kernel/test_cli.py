@@ -149,9 +149,9 @@ def test_a_restart_publishes_what_is_declared(host: Host) -> None:
     assert host.observed() == declared
 
 
-def test_images_pull_rmi(host: Host, images_server: Server) -> None:
+def test_images_pull_rmi(host: Host, server: Server) -> None:
     """An image is pulled, listed, and removed when no container uses it any more."""
-    name = f"{images_server.address}/busybox:multi"
+    name = f"{server.address}/busybox:multi"
     Path(host.layout.root, "registries.json").write_text("{}")
     result = host.cli("pull", name)
     assert (result.returncode, result.stdout) == (0, f"{name}\n")

@@ -53,13 +53,13 @@ def fetched(port: int = 8080) -> str:
         return ""
 
 
-def test_nginx_from_a_registry(host: Host, images_server: Server) -> None:
+def test_nginx_from_a_registry(host: Host, server: Server) -> None:
     """A task pulls nginx, starts it, and it answers; the next task replaces it by a newer one on the same port."""
     host.network()
     values = {"published_ports": ["8080:80"], "memory": "64m", **ON_FRONT}
-    host.converge("web", image=f"{images_server.address}/nginx:latest", **values)
+    host.converge("web", image=f"{server.address}/nginx:latest", **values)
     wait(lambda: "Welcome to nginx" in fetched())
-    outcome = host.converge("web", image=f"{images_server.address}/nginx:next", **values)
+    outcome = host.converge("web", image=f"{server.address}/nginx:next", **values)
     assert [(each.path, each.effect) for each in outcome.changes][-1] == ("image_id", Effect.RECREATE)
     wait(lambda: "Welcome to the next nginx" in fetched())
 

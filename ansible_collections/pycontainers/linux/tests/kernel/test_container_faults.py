@@ -31,6 +31,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, snapshot, wait
 
 REPOSITORY = Path(__file__).resolve().parents[5]
@@ -51,27 +52,6 @@ TASKS: dict[str, dict[str, Any]] = {
     "replace": OLD | {"env": {"NEW": "yes"}, "published_ports": ["8080:80", "8081:80"]},
 }
 """What each scenario asks for. It begins with nothing, a stopped container, or one that runs as OLD."""
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A step that fails, or ends the process that acts, where another would be done."""
-
-    step: Step
-    killed: bool
-
-    def describe(self) -> str:
-        """What it stands for."""
-        return self.step.describe()
-
-    def do(self) -> None:
-        """Fail, or end."""
-        if self.killed:
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise Failure(self.describe(), "it was made to fail")
-
-    def undo(self) -> None:
-        """Nothing has been done."""
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.d
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
-from testbed.registry import Liar, Server, registry
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a registry with the testbed's images for all tests of this file."""
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
+from testbed.registry import Liar, Server
 
 
 @pytest.fixture(autouse=True)

@@ -34,13 +34,6 @@ from testbed.registry import Server, images, registry
 REPOSITORY = Path(__file__).resolve().parents[5]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a registry with the testbed's images for all tests of this file."""
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
 def named(server: Server, name: str) -> Reference:
     """Name an image of the registry."""
     return parse_reference(f"{server.address}/{name}")

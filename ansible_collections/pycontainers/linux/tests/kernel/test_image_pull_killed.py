@@ -11,27 +11,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.check import check
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
-from testbed.registry import Liar, Server, registry
+from testbed.registry import Liar, Server
 
 COMMAND = Path(__file__).resolve().parents[5] / "bin/pycontainers"
 KILLS = 10
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a registry with the testbed's images for all tests of this file."""
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 def blobs(layout: Layout) -> dict[str, int]:

@@ -47,9 +47,9 @@ def empty(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(params=["latest"])
-def name(layout: Layout, images_server: Server, request: pytest.FixtureRequest) -> str:
+def name(layout: Layout, server: Server, request: pytest.FixtureRequest) -> str:
     """Pull an image into the store; its name there."""
-    return brought(layout, images_server, request.param)
+    return brought(layout, server, request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -79,14 +79,14 @@ def test_a_pushed_image_is_the_one_that_was_pulled(layout: Layout, empty: Server
     check_whole(layout, empty, name, "team/web:1")
 
 
-def test_a_moved_tag_is_told_as_old_and_new_digest(layout: Layout, empty: Server, images_server: Server) -> None:
+def test_a_moved_tag_is_told_as_old_and_new_digest(layout: Layout, empty: Server, server: Server) -> None:
     """What the tag named and what it is to name are the difference; what both images share is not sent again."""
-    to, other = f"{empty.address}/web:1", f"{images_server.address}/nginx:latest"
-    for each in (f"{images_server.address}/nginx:next", other):
+    to, other = f"{empty.address}/web:1", f"{server.address}/nginx:latest"
+    for each in (f"{server.address}/nginx:next", other):
         pull(layout, parse_reference(each))
     push(layout, other, to)
     old = empty.digest("web", "1")
-    done = push(layout, f"{images_server.address}/nginx:next", to)
+    done = push(layout, f"{server.address}/nginx:next", to)
     (change,) = done.changes
     assert (change.path, change.before, change.after) == ("digest", old, empty.digest("web", "1"))
     assert old != change.after
@@ -97,9 +97,9 @@ def test_a_moved_tag_is_told_as_old_and_new_digest(layout: Layout, empty: Server
 
 
 @pytest.mark.parametrize("name", ["multi"], indirect=True)
-def test_a_name_that_leads_to_the_images_index_is_left(layout: Layout, images_server: Server, name: str) -> None:
+def test_a_name_that_leads_to_the_images_index_is_left(layout: Layout, server: Server, name: str) -> None:
     """The other platforms of a name are not lost by a push of what was pulled by it, unless the digest is asked for."""
-    index_digest, image = images_server.digest("busybox", "multi"), content.find(layout, parse_reference(name))
+    index_digest, image = server.digest("busybox", "multi"), content.find(layout, parse_reference(name))
     assert image is not None
     done = push(layout, name, name)
     assert (done.actions, done.changes, done.facts["image_push"]["digest"]) == ((), (), index_digest)
@@ -108,12 +108,12 @@ def test_a_name_that_leads_to_the_images_index_is_left(layout: Layout, images_se
     assert (change.before, change.after) == (index_digest, image.manifest_digest)
 
 
-def test_blobs_of_the_same_registry_are_mounted(layout: Layout, images_server: Server, name: str) -> None:
+def test_blobs_of_the_same_registry_are_mounted(layout: Layout, server: Server, name: str) -> None:
     """What another repository of the registry has is not sent: the registry is asked to take it from there."""
-    before = len(writes(images_server))
-    push(layout, name, f"{images_server.address}/mounted/web:1")
-    assert {line.split()[0] for line in writes(images_server)[before:]} == {"POST", "PUT"}
-    assert [line for line in writes(images_server)[before:] if line.startswith("PUT")] == [
+    before = len(writes(server))
+    push(layout, name, f"{server.address}/mounted/web:1")
+    assert {line.split()[0] for line in writes(server)[before:]} == {"POST", "PUT"}
+    assert [line for line in writes(server)[before:] if line.startswith("PUT")] == [
         "PUT /v2/mounted/web/manifests/1"
     ]
 
@@ -145,11 +145,11 @@ def index(layout: Layout, reference: str, manifests: list[dict[str, Any]]) -> st
     return digest
 
 
-def test_a_mount_that_is_refused_is_an_upload(layout: Layout, images_server: Server, name: str) -> None:
+def test_a_mount_that_is_refused_is_an_upload(layout: Layout, server: Server, name: str) -> None:
     """A registry that may not or will not mount gets the blobs."""
     for number, status in enumerate((401, 403, 404, 405)):
         fault = {"method": "POST", "path": "mount=", "do": status, "times": 99}
-        with flaky(images_server.address, fault) as proxy:
+        with flaky(server.address, fault) as proxy:
             other = f"{proxy.address}/busybox:latest"
             pull(layout, parse_reference(other))
             push(layout, other, f"{proxy.address}/copy{number}:1")

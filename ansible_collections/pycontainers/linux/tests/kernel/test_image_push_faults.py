@@ -36,9 +36,9 @@ def empty(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def name(layout: Layout, images_server: Server) -> str:
+def name(layout: Layout, server: Server) -> str:
     """Pull an image into the store; its name there."""
-    return brought(layout, images_server, "latest")
+    return brought(layout, server, "latest")
 
 
 @pytest.fixture(autouse=True)

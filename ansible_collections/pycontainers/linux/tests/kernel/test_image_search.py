@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     ImageSearch,
 )
 from ansible_collections.pycontainers.linux.tests.kernel.flaky import Flaky, flaky
-from testbed.registry import Server, registry
+from testbed.registry import Server
 
 RESULTS = [
     {
@@ -37,13 +36,6 @@ RESULTS = [
     {"name": "ubuntu/nginx", "description": "Nginx.", "is_official": False, "is_automated": False, "star_count": 12},
 ]
 """Answers of the index, as Docker's client reads them."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a registry with the testbed's images for all tests of this file."""
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture(autouse=True)

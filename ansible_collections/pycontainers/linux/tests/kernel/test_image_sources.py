@@ -174,7 +174,7 @@ def test_removal_takes_the_names_that_are_meant(host: Host) -> None:
     assert os.listdir(host.layout.layer("")) == []
 
 
-def test_when_the_registry_is_asked(host: Host, images_server: Server) -> None:
+def test_when_the_registry_is_asked(host: Host, server: Server) -> None:
     """Newer is content with what there is if the registry is away, always is not, missing and never do not ask."""
     away = host.busybox  # its registry has ended
     for policy in ("missing", "never", "newer"):
@@ -186,7 +186,7 @@ def test_when_the_registry_is_asked(host: Host, images_server: Server) -> None:
         declare(host, name="no/such", pull="never")
     with pytest.raises(Failure, match="cannot"):
         declare(host, name=away.replace("busybox", "other"), pull="newer")
-    there = f"{images_server.address}/busybox:multi"
+    there = f"{server.address}/busybox:multi"
     assert predicted(host, name=there, pull="newer", tags=[NAME]).changed
     assert ids(host)[NAME] == ids(host)[there]
     declare(host, name=there, state="absent")

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,16 +24,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.r
     Reference,
     parse_reference,
 )
-from testbed.registry import Server, registry
+from testbed.registry import Server
 
 REPOSITORY = Path(__file__).resolve().parents[5]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a registry with the testbed's images for all tests of this file."""
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 def named(server: Server, name: str) -> Reference:

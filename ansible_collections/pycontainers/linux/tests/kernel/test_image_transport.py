@@ -32,13 +32,6 @@ HTPASSWD = "ann:$2b$05$qquClxflkm1nxK6KeG7QM.aKzbY0BJNVFner8rdKikT/ASQt/Z8Cq\n"
 """The user ann with the password "secret", as htpasswd(1) writes it."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run a registry with the testbed's images for all tests of this file."""
-    with registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Try again at once, and know no logins."""

@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import os
-import signal
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -17,28 +15,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import rootfs_size
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import ROOTFS, OverlayRootfs
+from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken
 from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import Place, held_files
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A step that fails, or ends the process, before it has done anything."""
-
-    step: Step
-    killed: bool
-
-    def describe(self) -> str:
-        """What it stands for."""
-        return self.step.describe()
-
-    def do(self) -> None:
-        """Fail, or end."""
-        if self.killed:
-            os.kill(os.getpid(), signal.SIGKILL)
-        raise Failure(self.describe(), "it was made to fail")
-
-    def undo(self) -> None:
-        """Nothing has been done."""
 
 
 def broken_run(place: Place, values: dict[str, Any], number: int, killed: bool) -> bool:

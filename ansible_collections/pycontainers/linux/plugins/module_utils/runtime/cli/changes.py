@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from typing import Any
 
 from ..core.layout import Layout
@@ -36,6 +37,7 @@ def add(verbs: Any) -> None:
 def show_differences(layout: Layout, chosen: argparse.Namespace) -> int:
     """Print a line for each file that differs from the image."""
     from ..image.differences import differences
+    from ..resources import storage_opts
     from ..resources.container_rootfs import written
 
     container = container_state.find(layout, chosen.container)
@@ -43,7 +45,9 @@ def show_differences(layout: Layout, chosen: argparse.Namespace) -> int:
     if image is None:
         reason = f"its image {container.image_id} is not in the store"
         raise Failure(f"compare container {container.name}", reason, "pull or load the image again")
-    with written(layout, container) as upper:
+    # Where that has to be mounted for the look, nobody else may do so, or start the container, meanwhile.
+    alone = storage_opts.has_image(layout, container.id or "")
+    with container_state.lock(layout, container.name) if alone else nullcontext(), written(layout, container) as upper:
         found = list(differences(upper, image.layers))
     if chosen.json:
         table.show_json([{"Kind": kind, "Path": path} for kind, path in found])

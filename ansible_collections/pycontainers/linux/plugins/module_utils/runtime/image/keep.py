@@ -103,17 +103,24 @@ def keeping(layout: Layout, operation: str) -> Iterator[Keeper]:
         content.entries(layout)  # a damaged index stops it before anything is written
         content.prepare(layout)
         keeper = Keeper(layout, operation)
-        try:
+        with all_or_nothing(layout, operation, keeper.new):
             yield keeper
-        except BaseException as error:
-            for path in keeper.new:
-                with suppress(OSError):
-                    content.discard(path)
-            if isinstance(error, OSError):
-                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-                fix = f"make room on the file system of {layout.root}" if full else ""
-                raise Failure(operation, error, fix) from error
-            raise
+
+
+@contextmanager
+def all_or_nothing(layout: Layout, operation: str, new: list[str]) -> Iterator[None]:
+    """Take away what was added to the store when the block fails. After a kill the next pull or removal does."""
+    try:
+        yield
+    except BaseException as error:
+        for path in new:
+            with suppress(OSError):
+                content.discard(path)
+        if isinstance(error, OSError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            fix = f"make room on the file system of {layout.root}" if full else ""
+            raise Failure(operation, error, fix) from error
+        raise
 
 
 def manifest_of(config: bytes, layers: Iterable[tuple[str, str, int]]) -> bytes:

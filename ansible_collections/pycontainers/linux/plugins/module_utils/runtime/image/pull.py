@@ -9,10 +9,8 @@ asks a registry or unpacks is imported when that is done, since most runs do nei
 """
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,6 +87,7 @@ def fetch(
 ) -> StoredImage:
     """Bring the image of a tag or digest into the store and let the reference name it. Needs the store's lock."""
     from .arrival import Layers
+    from .keep import all_or_nothing
     from .sources import Sources
 
     content.entries(layout)  # a damaged index stops the pull before anything is fetched
@@ -96,7 +95,7 @@ def fetch(
     image = _resolved(layout, sources, target)
     # What a killed pull has received of these layers is gone on with.
     content.prepare(layout, [f"{content.blob(layout, part.digest)}{ASIDE}" for part in image.parts.layers])
-    with _nothing_on_failure(layout, sources.operation, image):
+    with all_or_nothing(layout, sources.operation, _to_be_added(layout, image)):
         _keep(layout, image.remote.id, image.config)
         Layers(layout, sources, image.parts.layers, image.diff_ids, tell or (lambda arrival: None)).bring()
         _keep(layout, image.manifest.digest, image.manifest.content)
@@ -150,26 +149,14 @@ def _keep(layout: Layout, digest: str, document: bytes) -> None:
         store.write(path, document)
 
 
-@contextlib.contextmanager
-def _nothing_on_failure(layout: Layout, operation: str, image: _Image) -> Iterator[None]:
-    """Take away what was added to the store when the block fails. After a kill the next pull or removal does."""
+def _to_be_added(layout: Layout, image: _Image) -> list[str]:
+    """The paths of what the store lacks of an image, also as they are called while it comes."""
     from .unpacker import WHOLE
 
     digests = [image.remote.id, image.manifest.digest, *(part.digest for part in image.parts.layers)]
     paths = [content.blob(layout, digest) for digest in digests] + [layout.layer(each) for each in image.diff_ids]
     new = [path for path in paths if not os.path.lexists(path)]
-    new += [path + ending for path in new for ending in (ASIDE, WHOLE)]
-    try:
-        yield
-    except BaseException as error:
-        for path in new:
-            with contextlib.suppress(OSError):
-                content.discard(path)
-        if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            fix = f"make room on the file system of {layout.root}" if full else ""
-            raise Failure(operation, error, fix) from error
-        raise
+    return new + [path + ending for path in new for ending in (ASIDE, WHOLE)]
 
 
 @dataclass(frozen=True)
