@@ -15,6 +15,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,15 @@ def _cgroups() -> set[str]:
     return {each for each in found if not each.endswith("/waiters")}
 
 
+def _reap() -> None:
+    """Take the status of what has ended as this process's child since whoever was its parent ended before."""
+    for task in os.listdir("/proc/self/task"):
+        for child in Path(f"/proc/self/task/{task}/children").read_text().split():
+            with suppress(OSError):
+                if Path(f"/proc/{child}/stat").read_text().rpartition(") ")[2].startswith("Z"):
+                    os.waitpid(int(child), os.WNOHANG)
+
+
 def _settle() -> None:
     """Wait for the mounts of a test before that the kernel is about to take away: who counts them now counts wrong."""
     end = time.monotonic() + 2
@@ -134,6 +144,7 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
     assert len(_mounts()) == len(before_mounts)
     assert (_links(), _cgroups()) == (before_links, before_cgroups)
     assert len(_descriptors()) == len(descriptors)
+    _reap()
 
 
 @pytest.fixture(scope="module")

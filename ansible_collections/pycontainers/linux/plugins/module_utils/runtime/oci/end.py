@@ -10,14 +10,12 @@ import time
 from ..core import store
 from ..errors import Failure, NotFound, failing
 from ..kernel import cgroups, freezer
-from ..kernel.process import Process, process
+from ..kernel.killing import PATIENCE, end_all, signal_all
+from ..kernel.process import Process
 from ..lean import signal, socket
 from ..lean.contextlib import suppress
 from .container import CREATED, CREATING, PAUSED, STOPPED, Containers, Damaged, Record, bare, encoded
 from .limits import groups
-
-PATIENCE = 10.0
-"""Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
 
 def kill(containers: Containers, identity: str, number: int, *, everyone: bool = False) -> None:
@@ -38,15 +36,11 @@ def kill(containers: Containers, identity: str, number: int, *, everyone: bool =
                 freezer.thaw(groups(), record.cgroup)
 
 
-def _signal_all(record: Record, number: int) -> int:
-    """Send a signal to all processes but zombies; returns how many there were."""
-    found = [each for each in map(process, members(record)) if each]
-    if number == signal.SIGKILL and record.cgroup and groups().version == 2:
-        # All at once: nothing can fork meanwhile. Before Linux 5.14 there is no such file.
-        with suppress(OSError):
-            cgroups.write_file(groups().file(record.cgroup, "cgroup.kill"), "1")
-            return sum(each.alive for each in found)
-    return sum(each.signal(number) for each in found)
+def _signal_all(record: Record, number: int) -> None:
+    if record.cgroup:
+        signal_all(groups(), record.cgroup, number)
+    elif record.process:
+        record.process.signal(number)
 
 
 def members(record: Record) -> tuple[int, ...]:
@@ -120,7 +114,7 @@ def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
                 reason = f"process {record.process.pid} has not ended {PATIENCE:g} s after SIGKILL"
                 raise Failure(f"delete container {record.id}", reason, "see its stack in /proc")
         if record.cgroup and record.cgroup_made:
-            _empty(record)
+            end_all(groups(), record.cgroup)
             cgroups.remove(groups(), record.cgroup)
         warnings = _last_hooks(containers, record)
         containers.forget(record.id)
@@ -160,13 +154,3 @@ def _last_hooks(containers: Containers, record: Record) -> tuple[str, ...]:
 def _thaw(record: Record) -> None:
     if record.cgroup and freezer.frozen(groups(), record.cgroup):
         freezer.thaw(groups(), record.cgroup)
-
-
-def _empty(record: Record) -> None:
-    """Kill all that is left in a cgroup of the runtime's own."""
-    end = time.monotonic() + PATIENCE
-    while _signal_all(record, signal.SIGKILL):
-        _thaw(record)
-        if time.monotonic() > end:
-            raise Failure(f"empty cgroup {record.cgroup}", f"a process has not ended {PATIENCE:g} s after SIGKILL")
-        time.sleep(0.002)

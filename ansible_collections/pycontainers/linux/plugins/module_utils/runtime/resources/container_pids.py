@@ -9,21 +9,17 @@ together, and the cgroup tells.
 from __future__ import annotations
 
 import os
-import signal
-import time
 from dataclasses import dataclass
 
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, NotFound
 from ..kernel import cgroups
+from ..kernel.killing import end_all
 from ..kernel.process import Process, process
 from ..oci import lifecycle
 from . import container_state
 from .container_kinds import OTHER, PRIVATE
 from .container_model import Container
-
-PATIENCE = 10.0
-"""Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
 
 def shared(container: Container) -> bool:
@@ -62,17 +58,8 @@ def check(layout: Layout, container: Container) -> None:
 
 def end_rest(container: Container) -> None:
     """Kill what is left in a container's cgroup when its first process has ended. Raises :class:`Failure`."""
-    if not shared(container):
-        return
-    groups, path = cgroups.cgroups(), container_state.cgroup(container)
-    end = time.monotonic() + PATIENCE
-    while True:
-        there = filter(None, map(process, cgroups.members(groups, path)))
-        if not sum(each.signal(signal.SIGKILL) for each in there):
-            return
-        if time.monotonic() > end:
-            raise Failure(f"empty cgroup {path}", f"a process has not ended {PATIENCE:g} s after SIGKILL")
-        time.sleep(0.002)
+    if shared(container):
+        end_all(cgroups.cgroups(), container_state.cgroup(container))
 
 
 @dataclass(frozen=True)
