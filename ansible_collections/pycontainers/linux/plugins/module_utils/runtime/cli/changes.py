@@ -53,7 +53,7 @@ def show_differences(layout: Layout, chosen: argparse.Namespace) -> int:
         table.show_json([{"Kind": kind, "Path": path} for kind, path in found])
         return 0
     for kind, path in found:
-        print(kind, path.encode(errors="surrogateescape").decode(errors="replace"))
+        print(kind, table.plain(path))
     return 0
 
 

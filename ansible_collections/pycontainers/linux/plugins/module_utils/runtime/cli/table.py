@@ -12,10 +12,17 @@ from typing import Any
 
 def show(header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Print lines in columns as wide as their widest cell, as Docker lists things."""
-    cells = [list(header), *(list(line) for line in lines)]
+    cells = [list(header), *(list(map(plain, line)) for line in lines)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
     for line in cells:
         print("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def plain(text: str) -> str:
+    """A text of an image's or a container's that a terminal only shows: nothing in it is an order to one."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def show_json(value: Any) -> None:
