@@ -160,9 +160,14 @@ def build(folder: Path) -> tuple[int, int]:
 
 
 def archive(target: Path, source: str) -> int:
-    """Write the first files below a folder as an archive of a layer's size; how many they are."""
+    """Write the first files below a folder as an archive of a layer's size; how many they are.
+
+    The folders above it are members too, as every builder writes them that takes a layer from a changed tree.
+    """
     count = 0
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as made:
+        for above in reversed(Path(source).parents[:-1]):
+            made.add(above, recursive=False)
         for path in files(source):
             made.add(path, recursive=False)
             count += 1

@@ -19,7 +19,7 @@ import pytest
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect, parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import apply
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, links
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
@@ -339,7 +339,7 @@ def test_an_image_that_goes_away_meanwhile(host: Host) -> None:
     image = host.image("going", {}, lambda root: (root / "x").touch())
     want = parse(Container, {"name": "c", "image": image, "command": ["true"]})
     plan = CONTAINER.plan(host.layout, CONTAINER.resolve(host.layout, want, None), None)
-    content.remove(host.layout, parse_reference(image))
+    garbage.remove(host.layout, parse_reference(image))
     with pytest.raises(Failure, match="has been removed meanwhile; run the task again"):
         apply(plan)
     assert container_state.identities(host.layout) == []

@@ -16,7 +16,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core im
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.build import build as build_image
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.differences import differences
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pack import Packing
@@ -249,7 +249,7 @@ def test_what_is_written_meanwhile_is_noticed(host: Host) -> None:
 def test_an_image_that_has_gone_is_told(host: Host) -> None:
     """Without the blobs of the image below there is no image on top of it."""
     written(host)
-    content.remove(host.layout, parse_reference("registry.test/base"))
+    garbage.remove(host.layout, parse_reference("registry.test/base"))
     for checked in (True, False):
         with pytest.raises(Failure, match="pull or load that image again"):
             commit(host, check=checked)

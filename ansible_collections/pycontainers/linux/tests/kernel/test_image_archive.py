@@ -21,7 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, apply, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue, NotFound
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_export import (
     FORMATS,
@@ -295,7 +295,7 @@ def test_a_load_can_be_undone(host: Host, tmp_path: Path) -> None:
     second = host.image("second", {"Cmd": ["other"]})
     export(host, path, names=[second])
     content.set_entry(host.layout, parse_reference(second), content.images(host.layout)[0].entry)
-    content.prune(host.layout)
+    garbage.prune(host.layout)
     before = snapshot(host.layout)["files"]
     want = parse(ImageLoad, {"path": str(path)})
     have = IMAGE_LOAD.observe(host.layout, want)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.check_layers import check_layers
 from testbed.registry import images
 
@@ -66,7 +66,7 @@ def test_a_killed_load_leaves_a_right_store_that_the_next_completes(
     assert damages(layout) == []
     assert list(Path(layout.root).rglob(f"*{content.ASIDE}")) == []
     with content.lock(layout):
-        assert content.unused(layout) == content.Unused()
+        assert garbage.unused(layout) == garbage.Unused()
 
 
 def test_a_killed_export_leaves_what_was_there(layout: Layout, archive: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core im
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, Plan, apply, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, NotFound
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import Pull, pull, resolve
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import (
     Reference,
@@ -288,15 +288,15 @@ def test_images_share_layers_and_the_last_one_takes_them_along(layout: Layout, s
     record = Path(layout.container("c1", "container.json"))
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({"image_id": one.id}))
-    assert content.remove(layout, first)
-    assert not content.remove(layout, first)
+    assert garbage.remove(layout, first)
+    assert not garbage.remove(layout, first)
     assert all(map(os.path.isdir, (*one.layers, *two.layers)))
     kept = content.find_id(layout, one.id)
     assert kept is not None
     assert (kept.references, kept.layers, kept.config) == ((), one.layers, one.config)
-    content.remove(layout, second)
+    garbage.remove(layout, second)
     assert sorted(os.listdir(layout.layer(""))) == sorted(os.path.basename(each) for each in one.layers)
     assert os.listdir(f"{layout.images}/blobs/sha256") == [one.id.partition(":")[2]]
     record.unlink()
-    content.prune(layout)
+    garbage.prune(layout)
     assert os.listdir(f"{layout.images}/blobs/sha256") == os.listdir(layout.layer("")) == []

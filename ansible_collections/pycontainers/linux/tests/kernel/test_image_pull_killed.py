@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.check import check
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
@@ -85,7 +85,7 @@ def test_a_pull_that_is_killed_midway_goes_on_where_it_was(layout: Layout, serve
         largest = max(manifest["layers"], key=lambda each: each["size"])
         path = content.blob(layout, largest["digest"])
         bytes_of_it = Path(path).read_bytes()
-        content.remove(layout, parse_reference(name))
+        garbage.remove(layout, parse_reference(name))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         Path(path + content.ASIDE).write_bytes(bytes_of_it[:1_000_000])
         mark = len(liar.requests)
@@ -102,7 +102,7 @@ def test_a_damaged_part_is_fetched_anew(layout: Layout, server: Server) -> None:
         name = f"{address}/busybox:latest"
         image = pull(layout, parse_reference(name))
         layer = json.loads(Path(content.blob(layout, image.manifest_digest)).read_bytes())["layers"][0]
-        content.remove(layout, parse_reference(name))
+        garbage.remove(layout, parse_reference(name))
         Path(content.blob(layout, layer["digest"]) + content.ASIDE).write_bytes(bytes(1000))
         mark = len(liar.requests)
         assert pull(layout, parse_reference(name)).layers

@@ -212,3 +212,13 @@ def test_an_upload_goes_nowhere_but_by_http(layout: Layout, empty: Server, name:
         pytest.raises(Failure, match=r"sends us to 'ftp://.*' with an upload, which is no https; if it is behind"),
     ):
         push(layout, name, f"{proxy.address}/web:1")
+
+
+def test_a_redirect_of_what_is_sent_is_not_followed(layout: Layout, empty: Server, name: str) -> None:
+    """Registries do not do it; so whoever does may not have the image."""
+    fault = {"method": "PUT", "path": "/manifests/", "do": 307, "headers": {"Location": f"http://{empty.address}/x"}}
+    with (
+        flaky(empty.address, fault) as proxy,
+        pytest.raises(Failure, match=f"{proxy.address} redirects a PUT request, which is not followed"),
+    ):
+        push(layout, name, f"{proxy.address}/web:1")

@@ -18,7 +18,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import (
     Reference,
@@ -128,8 +128,8 @@ def test_a_damaged_index_is_said_and_nothing_is_lost(layout: Layout, server: Ser
     actions = (
         lambda: content.find(layout, reference),
         lambda: pull(layout, named(server, "busybox:multi")),
-        lambda: content.prune(layout),
-        lambda: content.remove(layout, reference),
+        lambda: garbage.prune(layout),
+        lambda: garbage.remove(layout, reference),
     )
     for action in actions:
         with pytest.raises(Failure, match=f"^cannot read {index}: .*; restore it from a backup, or remove it"):
@@ -147,7 +147,7 @@ def test_a_container_record_that_cannot_be_read_stops_the_removal_of_layers(layo
     record.parent.mkdir(parents=True)
     record.write_text("{")
     with pytest.raises(Failure, match=f"cannot read {record}"):
-        content.remove(layout, named(server, "busybox:latest"))
+        garbage.remove(layout, named(server, "busybox:latest"))
     assert all(map(os.path.isdir, image.layers))
 
 
@@ -168,6 +168,30 @@ def test_what_is_missing_is_pulled_again(layout: Layout, server: Server, part: s
     content.set_entry(layout, reference, None)
     assert pull(layout, reference) == image
     assert os.path.exists(missing)
+
+
+@pytest.mark.parametrize("part", ["config", "manifest"])
+@pytest.mark.parametrize("damage", ["{", "[]", '{"config": 1}'])
+def test_a_damaged_document_makes_one_image_incomplete(
+    layout: Layout, server: Server, part: str, damage: str
+) -> None:
+    """Others are found; a pull mends it; it can be removed; of others nothing goes while it may use what they have."""
+    damaged, other = named(server, "busybox:latest"), named(server, "nginx:latest")
+    image, whole = pull(layout, damaged), pull(layout, other)
+    path = Path(content.blob(layout, image.manifest_digest if part == "manifest" else image.id))
+    path.write_text(damage)
+    assert (content.find(layout, damaged), content.find(layout, other)) == (None, whole)
+    assert content.images(layout) == [whole]
+    if (part, damage[-1]) != ("manifest", "}"):
+        files = listing(layout.root)
+        for act in (lambda: garbage.prune(layout), lambda: garbage.remove(layout, other)):
+            with pytest.raises(Failure, match=r"^cannot read .*; pull or load the image again; .* image check"):
+                act()
+        assert listing(layout.root) == files
+    assert pull(layout, damaged) == image
+    path.write_text(damage)
+    assert garbage.remove(layout, damaged)
+    assert content.images(layout) == [whole]
 
 
 def test_leftovers_are_removed_by_the_next_pull(layout: Layout, server: Server) -> None:

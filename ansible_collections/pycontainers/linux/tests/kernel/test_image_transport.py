@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, NotFound
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, transport
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, garbage, transport
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import registry as client
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.check import check
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import is_current, pull
@@ -128,7 +128,7 @@ def test_a_registry_that_knows_no_ranges_begins_anew(layout: Layout, server: Ser
     """What is there already is passed over; where it always drops at the same place, that is an error."""
     with Liar(server.address, fault="blob-dropped+range-ignored", times=1) as address:
         assert pull(layout, parse_reference(f"{address}/nginx:latest")).layers
-    content.remove(layout, parse_reference(f"{address}/nginx:latest"))
+    garbage.remove(layout, parse_reference(f"{address}/nginx:latest"))
     reason = r"broke off after 2097152 of [0-9]+ bytes, in each of 3 tries"
     liar = Liar(server.address, fault="blob-dropped+range-ignored")
     with liar as address, pytest.raises(Failure, match=reason):

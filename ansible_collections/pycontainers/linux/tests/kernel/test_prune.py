@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check, content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.check_layers import check_layers
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.room import size_of
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
@@ -140,7 +140,7 @@ def test_layers_below_a_mount_stay(host: Host, tmp_path: Path) -> None:
     """An overlay that somebody has mounted of an image keeps its layers."""
     host.image("old", {}, build)
     content.forget(host.layout, "registry.test/old:latest")
-    layers = [host.layout.layer(f":{each}") for each in content.unused(host.layout).layers]
+    layers = [host.layout.layer(f":{each}") for each in garbage.unused(host.layout).layers]
     assert len(layers) == 1
     folders = [tmp_path / each for each in ("other", "merged")]
     for each in folders:

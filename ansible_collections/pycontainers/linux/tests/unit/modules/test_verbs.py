@@ -30,7 +30,7 @@ print(*[name for name in ("attach", "containers", "images", "run") if f"runtime.
 def test_the_table_names_the_verbs_of_each_file(subject: str) -> None:
     """A verb that a file declares is in the table, and none is there that it does not declare."""
     verbs = argparse.ArgumentParser().add_subparsers()
-    main._subject(subject).add(verbs)
+    main._subjects(main.SUBJECTS[subject][0])[0].add(verbs)
     assert sorted(verbs.choices) == sorted(main.SUBJECTS[subject])
 
 

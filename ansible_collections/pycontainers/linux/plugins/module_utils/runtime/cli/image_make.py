@@ -16,7 +16,7 @@ from ..core.layout import Layout
 from ..core.model import parse
 from ..core.plan import converge
 from ..errors import Failure, InvalidValue
-from ..image import content
+from ..image import content, garbage
 from ..image.instructions import applied
 from ..image.reference import Reference
 from ..resources.image import IMAGE, Image
@@ -42,7 +42,7 @@ def tag_image(layout: Layout, chosen: argparse.Namespace) -> int:
     target = names.reference(chosen.target)
     with content.lock(layout):
         content.set_entry(layout, target, names.image(layout, chosen.source).entry)
-        content.prune(layout)
+        garbage.prune(layout)
     return 0
 
 
@@ -80,5 +80,5 @@ def _made(layout: Layout, path: str, config: dict[str, Any], name: Reference, me
 
     made = import_archive(layout, path, config, (name,), message).id
     with content.lock(layout):
-        content.prune(layout)
+        garbage.prune(layout)
     return made

@@ -13,37 +13,25 @@ from ..core.model import parse
 from ..core.plan import converge
 from ..errors import Failure, NotFound
 from ..image import content
-from ..image.check import check
 from ..image.content import StoredImage
 from ..image.pull import pull
 from ..image.reference import Reference, parse_reference
 from ..resources.image import IMAGE, Image
 from ..resources.image_facts import inspect
 from ..resources.prune_filters import moment
-from . import archives, changes, copying, image_look, image_make, prune, registries, table
+from . import table
 from .complaint import complain
 from .names import image as image_of
 from .names import reference as named
 
 
 def add(verbs: Any) -> None:
-    """Declare the verbs, those about images also as Docker's group of that name has them."""
-    _add_store(verbs, "images", "rmi")
-    for subject in (prune, archives, changes, copying, image_look, image_make):
-        subject.add(verbs)
-    group = verbs.add_parser("image", help="all verbs about images").add_subparsers(metavar="VERB", required=True)
-    _add_store(group, "ls", "rm")
-    for subject in (archives, image_look, image_make, registries):
-        subject.add(group)
-    prune.add_image(group)
-    image_look.add_inspect(group)
-    checked = group.add_parser("check", help="see whether all images are whole, by their digests")
-    checked.add_argument("--layers", action="store_true", help="also unpack each layer once more and compare it")
-    checked.add_argument("--json", action="store_true", help="for programs")
-    checked.set_defaults(verb=check_store)
+    """Declare the verbs."""
+    add_store(verbs, "images", "rmi")
 
 
-def _add_store(verbs: Any, listed: str, removed: str) -> None:
+def add_store(verbs: Any, listed: str, removed: str) -> None:
+    """Declare them, with the names that listing and removing have there."""
     listing = verbs.add_parser(listed, help="list images")
     listing.add_argument("-a", "--all", action="store_true", help="as without: there are no images in between")
     listing.add_argument("-q", "--quiet", action="store_true", help="ids only")
@@ -130,23 +118,6 @@ def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
             complain(error)
             failed = 1
     return failed
-
-
-def check_store(layout: Layout, chosen: argparse.Namespace) -> int:
-    """Verify the store; status 1 if anything of it is damaged."""
-    found = check(layout)
-    # Of images that are damaged there may be no layers to be found: those findings come first.
-    if chosen.layers and all(each.harmless for each in found):
-        from ..image.check_layers import check_layers
-
-        found += check_layers(layout)
-    if chosen.json:
-        table.show_json([each._asdict() for each in found])
-    else:
-        for each in found:
-            print(each)
-        print(f"{len(found)} findings" if found else "all images are whole")
-    return 1 if any(not each.harmless for each in found) else 0
 
 
 def _one_name(layout: Layout, said: str, force: bool) -> str:

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from ..core.layout import DEFAULT_ROOT, DEFAULT_RUN, Layout
 from ..errors import Failure
@@ -22,10 +23,14 @@ SUBJECTS = {
     "run": ("create", "run"),
     "attach": ("attach",),
     "execute": ("exec",),
-    "images": (
-        *("commit", "cp", "diff", "history", "image", "images", "import", "load", "mount", "prune", "pull", "rmi"),
-        *("save", "tag", "umount", "unmount"),
-    ),
+    "images": ("images", "pull", "rmi"),
+    "prune": ("prune",),
+    "archives": ("load", "save"),
+    "changes": ("commit", "diff"),
+    "copying": ("cp",),
+    "image_look": ("history", "mount", "umount", "unmount"),
+    "image_make": ("import", "tag"),
+    "image_group": ("image",),
     "registries": ("push", "search", "tags"),
     "service": ("boot", "exited", "resume", "shutdown"),
 }
@@ -68,28 +73,7 @@ def _called(words: Sequence[str]) -> str:
 def _subjects(verb: str) -> list[Any]:
     """The file of the verb; all files for what is none of these, so that help and errors name all."""
     names = [name for name, verbs in SUBJECTS.items() if verb in verbs] or list(SUBJECTS)
-    return [_subject(name) for name in names]
-
-
-def _subject(name: str) -> Any:
-    # Said so that whoever looks for imports without running anything finds them.
-    if name == "containers":
-        from . import containers as found
-    elif name == "inspect":
-        from . import inspect as found  # type: ignore[no-redef]
-    elif name == "run":
-        from . import run as found  # type: ignore[no-redef]
-    elif name == "attach":
-        from . import attach as found  # type: ignore[no-redef]
-    elif name == "execute":
-        from . import execute as found  # type: ignore[no-redef]
-    elif name == "images":
-        from . import images as found  # type: ignore[no-redef]
-    elif name == "registries":
-        from . import registries as found  # type: ignore[no-redef]
-    else:
-        from . import service as found  # type: ignore[no-redef]
-    return found
+    return [import_module(f".{name}", __package__) for name in names]
 
 
 def _parser(prog: str, verb: str) -> argparse.ArgumentParser:

@@ -4,8 +4,9 @@
 """The layers of an image, several at once, each unpacked while it comes.
 
 A thread per layer receives its blob into a file, hashing it, and tells a process how far it is, which unpacks what
-is there; so memory stays small however fast the registry is. When all digests and diff ids are right, all is brought
-to the disk at once, and then blobs and layers get their names. What a kill leaves aside of a blob is gone on with.
+is there; so memory stays small however fast the registry is. The disk gets what is complete while the rest comes. When
+all digests and diff ids are right, all is brought to it, and then blobs and layers get their names. What a kill leaves
+aside of a blob is gone on with.
 """
 from __future__ import annotations
 
@@ -57,6 +58,7 @@ class Layers:
         self._mutex = threading.Lock()
         self._unpackers: list[Unpacker] = []
         self._errors: list[BaseException] = []
+        self._sync: threading.Thread | None = None
 
     def bring(self) -> None:
         """Fetch and unpack what is not there. Raises what went wrong first, when nothing goes on any more."""
@@ -84,6 +86,8 @@ class Layers:
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
+            if self._sync is not None:
+                self._sync.join()
         if self._errors:
             raise self._errors[0]  # the others follow from it
         self._compare(there)
@@ -114,6 +118,7 @@ class Layers:
         while (number := self._next()) is not None and not self._sources.stop.is_set():
             try:
                 self._bring(number, unpacker)
+                self._sync_ahead()
             except BaseException as error:
                 self._errors.append(error)
                 self._sources.stop.set()
@@ -121,6 +126,20 @@ class Layers:
                 for each in self._unpackers:
                     each.kill()
             self._done[number].set()
+
+    def _sync_ahead(self) -> None:
+        """Let the disk begin with what is complete, unless it is still busy with what was before: less is left then."""
+        with self._mutex:
+            if self._sync is None or not self._sync.is_alive():
+                self._sync = threading.Thread(target=self._sync_layers)
+                self._sync.start()
+
+    def _sync_layers(self) -> None:
+        try:
+            sync_all(self._layout.layer(""))
+        except OSError as error:
+            # The kernel says it once: the sync at the end would succeed.
+            self._errors.append(error)
 
     def _next(self) -> int | None:
         with self._mutex:

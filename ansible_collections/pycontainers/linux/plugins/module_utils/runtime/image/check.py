@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..core.layout import Layout
 from ..errors import Failure
-from . import content
+from . import content, garbage
 from .content import ASIDE
 from .reference import is_digest
 
@@ -137,7 +137,7 @@ def _containers(layout: Layout) -> Iterator[Finding]:
 def _unused(layout: Layout) -> Iterator[Finding]:
     """What nothing leads to: of no use and no harm."""
     try:
-        found = content.unused(layout)
+        found = garbage.unused(layout)
     except Failure:
         return  # told by the others
     for path in found.paths(layout):

@@ -10,9 +10,8 @@ leaves garbage at worst. Reading needs nothing but json, since every task does i
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +32,6 @@ CONFIGS = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.c
 ASIDE = ".new"
 """The ending of what is not complete yet, or is being removed."""
 
-_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _held: set[str] = set()
 
 
@@ -99,18 +97,18 @@ def entries(layout: Layout) -> list[dict[str, Any]]:
 
 
 def _is_descriptor(entry: Any) -> bool:
-    return isinstance(entry, dict) and is_digest(_text(entry, "digest"))
+    return isinstance(entry, dict) and is_digest(text_of(entry, "digest"))
 
 
 def entry_name(entry: Mapping[str, Any]) -> str:
     """The reference in a descriptor's annotations, or nothing."""
-    return _text(entry.get("annotations"), REF_NAME)
+    return text_of(entry.get("annotations"), REF_NAME)
 
 
 def find(layout: Layout, reference: Reference) -> StoredImage | None:
-    """The image that a reference names, or None if there is none or a part of it is missing.
+    """The image that a reference names, or None if there is none or a part of it is missing or damaged.
 
-    Raises :class:`Failure` if the store is damaged.
+    Raises :class:`Failure` if the index is damaged.
     """
     listed = entries(layout)
     for entry in listed:
@@ -142,11 +140,18 @@ def images(layout: Layout) -> list[StoredImage]:
 
 
 def _image(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, Any]]) -> StoredImage | None:
+    """The image of an entry, unless it is incomplete: what is damaged is as good as missing, and a pull mends it."""
+    with suppress(Failure):
+        return _whole(layout, entry, listed)
+    return None
+
+
+def _whole(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, Any]]) -> StoredImage | None:
     manifest = store.read_json(blob(layout, entry["digest"]))
     if manifest is None or not isinstance(manifest.get("config"), dict):
         return None
     same = [each for each in listed if each["digest"] == entry["digest"]]
-    return _described(layout, _text(manifest["config"], "digest"), entry, manifest, same)
+    return _described(layout, text_of(manifest["config"], "digest"), entry, manifest, same)
 
 
 def _described(
@@ -167,9 +172,9 @@ def _described(
         references=tuple(sorted(str(reference) for reference, _ in named)),
         digests=tuple(sorted({f"{reference.name}@{registry_digest(each)}" for reference, each in named})),
         config=image.get("config") or {},
-        architecture=_text(image, "architecture"),
-        os=_text(image, "os"),
-        created=_text(image, "created"),
+        architecture=text_of(image, "architecture"),
+        os=text_of(image, "os"),
+        created=text_of(image, "created"),
         diff_ids=diff_ids,
         layers=overlay.shown(layers),
         size=sum(each["size"] for each in manifest.get("layers", ())),
@@ -188,7 +193,7 @@ def _reference(entry: Mapping[str, Any]) -> Reference | None:
 
 def registry_digest(entry: Mapping[str, Any]) -> str:
     """What a registry calls the image of a descriptor: its digest, or that of the index that it came out of."""
-    return _text(entry.get("annotations"), REGISTRY_DIGEST) or _text(entry, "digest")
+    return text_of(entry.get("annotations"), REGISTRY_DIGEST) or text_of(entry, "digest")
 
 
 def diff_ids_of(image: Mapping[str, Any]) -> tuple[str, ...]:
@@ -203,7 +208,7 @@ def diff_ids_of(image: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _text(mapping: Any, key: str) -> str:
+def text_of(mapping: Any, key: str) -> str:
     """A text in what should be a JSON object, or nothing: entries of other programs may hold anything."""
     value = mapping.get(key) if isinstance(mapping, dict) else None
     return value if isinstance(value, str) else ""
@@ -247,119 +252,20 @@ def _replace(layout: Layout, name: str, named: list[dict[str, Any]]) -> None:
         store.write_json(f"{layout.images}/index.json", index)
 
 
-@dataclass(frozen=True)
-class Unused:
-    """What nothing leads to: blobs and layers by the digits of their digests, and what was left aside by its path.
-
-    ``size`` is what they take on the disk, in bytes; 0 if it was not asked for.
-    """
-
-    blobs: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
-    aside: tuple[str, ...] = ()
-    size: int = 0
-
-    def paths(self, layout: Layout) -> list[str]:
-        """Where all of it is; layers before the blobs that they come from."""
-        layers = [layout.layer(f":{name}") for name in self.layers]
-        return [*self.aside, *layers, *(f"{layout.images}/blobs/sha256/{name}" for name in self.blobs)]
-
-
-def prune(layout: Layout) -> None:
-    """Remove all blobs and layers that no entry of the index and no container leads to. Needs the lock.
-
-    Raises :class:`Failure`, having removed nothing, if it can't be told what is in use.
-    """
-    found = unused(layout)
-    with failing(f"remove what is unused in {layout.root}"):
-        for path in found.paths(layout):
-            discard(path)
-
-
-def unused(
-    layout: Layout, gone: frozenset[str] = frozenset(), removed: frozenset[str] = frozenset(), measure: bool = False
-) -> Unused:
-    """What :func:`prune` would remove if the references ``gone`` and the containers ``removed`` were no more.
-
-    Raises :class:`Failure` if it can't be told what is in use.
-    """
-    blobs, layers = _used(layout, gone, removed)
-    folder = f"{layout.images}/blobs/sha256"
-    aside = [f"{each}/{name}" for each in (layout.layer(""), folder) for name in _listed(each) if name.endswith(ASIDE)]
-    found = Unused(
-        tuple(sorted(each for each in _listed(folder) if _HEX.fullmatch(each) and each not in blobs)),
-        tuple(sorted(each for each in _listed(layout.layer("")) if _HEX.fullmatch(each) and each not in layers)),
-        tuple(sorted(aside)),
-    )
-    if not measure:
-        return found
-    from .room import size_of
-
-    return replace(found, size=size_of(found.paths(layout)))
-
-
-def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tuple[set[str], set[str]]:
-    """The blobs and the layers in use, by the hexadecimal digits of their digests."""
-    blobs: set[str] = set()
-    layers = _mounted(layout)
-    ahead = [entry["digest"] for entry in entries(layout) if entry_name(entry) not in gone]
-    configs = [identity for container, identity in images_of_records(layout) if container not in removed]
-    while ahead:
-        digest = ahead.pop()
-        if digest.partition(":")[2] in blobs:
-            continue
-        blobs.add(digest.partition(":")[2])
-        manifest = store.read_json(blob(layout, digest)) or {}
-        ahead += [_text(each, "digest") for each in manifest.get("manifests", ())]
-        blobs |= {_text(each, "digest").partition(":")[2] for each in manifest.get("layers", ())}
-        if isinstance(manifest.get("config"), dict):
-            configs.append(_text(manifest["config"], "digest"))
-    for digest in configs:
-        blobs.add(digest.partition(":")[2])
-        image = store.read_json(blob(layout, digest))
-        layers |= {each.partition(":")[2] for each in (diff_ids_of(image) if image else ())}
-    return blobs, layers
-
-
-def _mounted(layout: Layout) -> set[str]:
-    """The layers that an overlay stands on which this process sees, whoever has mounted it."""
-    import functools
-
-    from ..kernel.mounts import mounts
-    from ..kernel.overlay import overlay
-
-    found = set()
-    for mount in filter(lambda each: each.fstype == "overlay", mounts()):
-        for lower in overlay(mount, functools.partial(layout.overlay, mount.target)).lower:
-            folder, name = os.path.split(lower)
-            if folder == layout.layer("").rstrip("/"):
-                found.add(name)
-    return found
-
-
 def images_of_records(layout: Layout) -> Iterator[tuple[str, str]]:
     """The ids of containers, each with the id of the image that it was made from."""
-    for container in _listed(layout.containers):
-        identity = _text(store.read_json(layout.container(container, "container.json")) or {}, "image_id")
+    for container in listed_in(layout.containers):
+        identity = text_of(store.read_json(layout.container(container, "container.json")) or {}, "image_id")
         if is_digest(identity):
             yield container, identity
 
 
-def _listed(folder: str) -> list[str]:
+def listed_in(folder: str) -> list[str]:
+    """The names in a folder, none if it is not there."""
     try:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
-
-
-def remove(layout: Layout, reference: Reference) -> bool:
-    """Take a reference away, and with an image's last one all that nothing else uses; whether it was there."""
-    with lock(layout):
-        there = any(entry_name(entry) == str(reference) for entry in entries(layout))
-        if there:
-            set_entry(layout, reference, None)
-        prune(layout)
-        return there
 
 
 def discard(path: str) -> None:

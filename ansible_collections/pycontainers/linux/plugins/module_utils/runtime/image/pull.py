@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
-from . import content
+from . import content, garbage
 from .content import ASIDE, StoredImage
 from .reference import Reference
 
@@ -185,7 +185,7 @@ class Pull:
         """Let the reference name what it named before, and remove what nothing uses."""
         with content.lock(self.layout):
             content.set_entry(self.layout, self.reference, self.before.entry if self.before else None)
-            content.prune(self.layout)
+            garbage.prune(self.layout)
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class Remove:
 
     def do(self) -> None:
         """Remove the reference and what nothing else uses."""
-        content.remove(self.layout, self.reference)
+        garbage.remove(self.layout, self.reference)
 
     def undo(self) -> None:
         """Raise: what is gone would have to be pulled."""
@@ -221,7 +221,7 @@ class Prune:
     def do(self) -> None:
         """Remove them."""
         with content.lock(self.layout):
-            content.prune(self.layout)
+            garbage.prune(self.layout)
 
     def undo(self) -> None:
         """Raise: what is gone would have to be pulled."""

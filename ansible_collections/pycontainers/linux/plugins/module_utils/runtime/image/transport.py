@@ -115,7 +115,8 @@ class Transport:
         except urllib.error.HTTPError as error:
             if error.fp is None or 300 <= error.code < 400:
                 error.close()
-                raise Failure(self._operation, f"{urlsplit(url).netloc} redirects without end") from error
+                how = "without end" if method in ("GET", "HEAD") else f"a {method} request, which is not followed"
+                raise Failure(self._operation, f"{urlsplit(url).netloc} redirects {how}") from error
             return error  # type: ignore[return-value]  # it has status, headers, read and close
         except urllib.error.URLError as error:
             reason = error.reason if isinstance(error.reason, BaseException) else error

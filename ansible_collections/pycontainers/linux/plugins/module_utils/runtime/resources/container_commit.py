@@ -15,7 +15,7 @@ from ..core.layout import Layout
 from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue
-from ..image import build, content
+from ..image import build, content, garbage
 from ..image.build import Recipe
 from ..image.content import StoredImage
 from ..image.instructions import applied
@@ -73,7 +73,7 @@ class Commit:
         """Let the name stand for what it stood for, and remove what nothing uses."""
         with content.lock(self.layout):
             content.set_entry(self.layout, self.name, self.before.entry if self.before else None)
-            content.prune(self.layout)
+            garbage.prune(self.layout)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ..core.layout import Layout
 from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure
-from ..image import content
+from ..image import content, garbage
 from ..image.content import StoredImage
 from ..image.reference import REFERENCE, Reference, parse_reference
 from .image_facts import inspect
@@ -65,7 +65,7 @@ class Load:
         with content.lock(self.layout):
             for name, image in zip(self.names, self.before, strict=True):
                 content.set_entry(self.layout, name, image.entry if image else None)
-            content.prune(self.layout)
+            garbage.prune(self.layout)
 
 
 class ImageLoadResource:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..core.layout import Layout
 from ..core.plan import Step
 from ..errors import InvalidValue, NotFound
-from ..image import content
+from ..image import content, garbage
 from ..image.build import Recipe, build, recipe_of_tree
 from ..image.content import StoredImage
 from ..image.instructions import applied
@@ -72,7 +72,7 @@ class MakeOfTree:
         """Let the name stand for what it stood for, and remove what nothing uses."""
         with content.lock(self.layout):
             content.set_entry(self.layout, self.name, self.before.entry if self.before else None)
-            content.prune(self.layout)
+            garbage.prune(self.layout)
 
 
 def resolve(layout: Layout, want: Image) -> Image:

@@ -19,7 +19,7 @@ from ..core.layout import Layout
 from ..core.model import Effect, option
 from ..core.plan import Plan, Step, apply
 from ..errors import Failure, InvalidValue
-from ..image import content
+from ..image import content, garbage
 from ..image.room import size_of
 from . import container_state, container_words
 from .container import CONTAINER
@@ -29,7 +29,7 @@ from .network import NETWORK
 from .network_model import Network, names
 from .prune_filters import FILTERS, IMAGE_FILTERS, Filters, chooser, dangling, moment
 
-NOTHING = content.Unused()
+NOTHING = garbage.Unused()
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Found:
     containers: tuple[Container, ...] = ()
     containers_size: int = 0
     references: tuple[str, ...] = ()
-    unused: content.Unused = NOTHING
+    unused: garbage.Unused = NOTHING
     networks: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -70,7 +70,7 @@ def find(layout: Layout, want: Prune) -> Found:
     containers = _containers(layout, want, now) if want.containers else ()
     gone = frozenset(each.id or "" for each in containers)
     references = _references(layout, want, gone, now) if want.images else ()
-    unused = content.unused(layout, frozenset(references), gone, measure=True) if want.images else NOTHING
+    unused = garbage.unused(layout, frozenset(references), gone, measure=True) if want.images else NOTHING
     return Found(
         containers,
         size_of(layout.container(each) for each in gone),
@@ -151,7 +151,7 @@ class RemoveImages:
 
     layout: Layout
     references: tuple[str, ...]
-    unused: content.Unused
+    unused: garbage.Unused
 
     def describe(self) -> str:
         """How much."""
@@ -166,7 +166,7 @@ class RemoveImages:
             for each in content.images(self.layout):
                 for name in set(each.references) & set(self.references) if each.id not in used else ():
                     content.forget(self.layout, name)
-            content.prune(self.layout)
+            garbage.prune(self.layout)
 
     def undo(self) -> None:
         """Raise: what is gone would have to be pulled."""
