@@ -7,43 +7,66 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, Fleet
+from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, ROOT, Fleet
 
 HOST = HOSTS[1]
-ROOT = "/var/lib/pycontainers"
+STORE = "/var/lib/pycontainers"
 
 # In order, as each task stands on those before it; the removals take away all that the others made.
 SLEEP = {"command": ["sleep", "1000"]}
 STORY = [
     ("image", {"name": "{registry}/busybox:latest"}),
+    ("image", {"name": "{registry}/busybox:latest", "tags": ["checked.test/tagged:1"]}),
+    ("image_export", {"path": "/srv/checked.tar", "names": ["checked.test/tagged:1"]}),
+    ("image_load", {"path": "{archive}", "remote_src": False}),
+    ("image", {"name": "checked.test/archived:1", "source": "archive", "path": "{archive}", "remote_src": False}),
     ("bridge_network", {"name": "checked", "subnet": "10.89.0.0/24"}),
     ("bridge_network", {"name": "checked", "mtu": 1400, "masquerade": False}),
     ("container", {"name": "checked", "image": "{registry}/busybox:latest", "memory": "32m"} | SLEEP),
     ("container", {"name": "checked", "memory": "max", "pids_limit": "20", "restart_policy": "always"}),
     ("cgroup_limit", {"name": "checked", "cpus": "0.25"}),
+    ("container_commit", {"container": "checked", "image": "checked.test/committed:1"}),
+    ("image_push", {"name": "checked.test/committed:1", "destination": "{registry}/pushed:1"}),
     ("container", {"name": "checked", "networks": [{"name": "checked"}], "published_ports": ["9080:80"]}),
     ("container", {"name": "checked", "state": "stopped"}),
     ("container", {"name": "checked", "state": "started"}),
     ("container", {"name": "checked", "state": "absent"}),
     ("bridge_network", {"name": "checked", "state": "absent"}),
     ("image", {"name": "{registry}/busybox:latest", "state": "absent"}),
+    ("prune", {"images": True, "images_filters": {"dangling": False}}),
     ("overlay_rootfs", {"path": "/srv/merged", "lower": ["/etc", "/usr"]}),
     ("overlay_rootfs", {"path": "/srv/merged", "state": "absent"}),
 ]
 
 
 @pytest.fixture(scope="module")
-def results(fleet: Fleet) -> list[dict[str, Any]]:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An archive on the controller, with one image that no host has."""
+    folder = tmp_path_factory.mktemp("archive")
+    (folder / "tree").mkdir()
+    (folder / "tree/file").write_text("of the controller")
+    command = [sys.executable, ROOT / "bin/pycontainers", "--root", folder / "root", "--run", folder / "run"]
+    name = "checked.test/sent:1"
+    for words in (["import", folder / "tree", name], ["save", "-o", folder / "sent.tar", name]):
+        subprocess.run([*command, *words], check=True, stdout=subprocess.DEVNULL)
+    return str(folder / "sent.tar")
+
+
+@pytest.fixture(scope="module")
+def results(fleet: Fleet, archive: str) -> list[dict[str, Any]]:
     """Of each task: snapshots around its check, what that predicted, what the run did, and what the next did."""
     insecure = json.dumps({"insecure": [fleet.registry]})
-    fleet.shell(HOST, f"mkdir -p {ROOT} && cat > {ROOT}/registries.json", insecure)
+    fleet.shell(HOST, f"mkdir -p {STORE} && cat > {STORE}/registries.json", insecure)
     found = []
     for module, template in STORY:
-        arguments = json.loads(json.dumps(template).replace("{registry}", fleet.registry))
+        text = json.dumps(template).replace("{registry}", fleet.registry).replace("{archive}", archive)
+        arguments = json.loads(text)
         before = fleet.snapshot(HOST)
         predicted = fleet.task(HOST, module, arguments, check=True)
         after = fleet.snapshot(HOST)
