@@ -25,6 +25,9 @@ PIECE = 1 << 20
 TIMEOUT = 30.0
 """Seconds without a byte, while connecting or reading."""
 
+_TUNNEL = "Tunnel connection failed: "
+"""What http.client begins with when a proxy refuses a CONNECT."""
+
 _PLAIN = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 
 
@@ -148,4 +151,8 @@ class Transport:
             words = explain(error) or type(error).__name__
             raise Again(f"the connection to {host} dropped ({words})", "look into the network between") from error
         words = str(error.reason) if isinstance(error, urllib.error.URLError) else explain(error)
+        if words.startswith(_TUNNEL):
+            reason = f"the proxy {self._proxy} does not lead us to {address} ({words.removeprefix(_TUNNEL)})"
+            fix = "give https_proxy its login, as in http://USER:PASSWORD@HOST:PORT" if "407" in words else ""
+            raise Failure(self._operation, reason, fix) from error
         raise Failure(self._operation, f"{host} can't be asked: {words}") from error
