@@ -88,6 +88,8 @@ options:
     description:
       - The networks that the container is on. Each must exist, see M(pycontainers.linux.bridge_network).
       - With an empty list it has a loopback interface only.
+      - Those that run on one network reach each other by their names, and by the first twelve digits of their ids. The
+        names are in C(/etc/hosts), between two lines of ours; other lines there are the container's own.
       - For a new container the default is none.
     type: list
     elements: dict

@@ -142,11 +142,11 @@ def images(layout: Layout) -> list[StoredImage]:
 def _image(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, Any]]) -> StoredImage | None:
     """The image of an entry, unless it is incomplete: what is damaged is as good as missing, and a pull mends it."""
     with suppress(Failure):
-        return _whole(layout, entry, listed)
+        return _complete(layout, entry, listed)
     return None
 
 
-def _whole(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, Any]]) -> StoredImage | None:
+def _complete(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, Any]]) -> StoredImage | None:
     manifest = store.read_json(blob(layout, entry["digest"]))
     if manifest is None or not isinstance(manifest.get("config"), dict):
         return None

@@ -23,6 +23,7 @@ from ..image import content
 from . import container_bare, container_facts, container_state, storage_opts
 from .container_model import Container
 from .container_target import Target, recreates
+from .hosts_files import CURRENT
 from .image import IMAGE, Image
 
 
@@ -62,7 +63,8 @@ class ContainerResource:
         if renewed:
             created = container_state.timestamp(time.time())
             identity = _new_identity(layout, full, have)
-            full = replace(full, id=identity, created=created, attached=None, wanted=None, remains=None, held=())
+            full = replace(full, id=identity, created=created, held=())
+            full = replace(full, attached=None, hosts=None, wanted=None, remains=None)
         install = install_steps(layout) if full.state == "started" else ()
         prune = renewed and have is not None and _unreferenced(layout, have)
         return _target(full, kept=kept, fetch=fetch, leftovers=leftovers, install=install, prune=prune)
@@ -114,7 +116,8 @@ def _running(layout: Layout, full: Container, have: Container | None) -> dict[st
     layer = storage_opts.takes_image(layout, have.id or "", full.storage_opts, bool(have.layer_image))
     kept: dict[str, Any] = {"held": have.held, "layer_image": layer}
     if full.state == "started":
-        return kept | {"attached": full.networks or None, "wanted": have.wanted and "running"}
+        hosts = CURRENT if full.networks and have.state == "started" else None
+        return kept | {"attached": full.networks or None, "hosts": hosts, "wanted": have.wanted and "running"}
     return kept | {"remains": () if have.state == "stopped" else None}
 
 

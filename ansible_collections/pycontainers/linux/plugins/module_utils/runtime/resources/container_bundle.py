@@ -15,7 +15,7 @@ from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_init, container_state, container_wishes, container_words, leases, resolvers
+from . import container_init, container_state, container_wishes, container_words, hosts_files, resolvers
 from .container_model import Container
 
 HOST_FOLDERS = ("/dev/", "/proc/", "/sys/")
@@ -97,15 +97,8 @@ def prepared(layout: Layout, identity: str) -> tuple[program.Operation, ...]:
 def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[str, str, bool]]:
     """The files about the network that a container has from us, bound over the image's."""
     identity = container.id or ""
-    addresses = leases.held(layout, identity).values()
-    names = " ".join(dict.fromkeys((hostname, container.name)))
-    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{address} {names}" for address in addresses)]
-    found = []
-    for name, text in (
-        ("hosts", "\n".join(lines) + "\n"),
-        ("hostname", f"{hostname}\n"),
-        ("resolv.conf", resolvers.resolvers()),
-    ):
+    found = [(hosts_files.prepare(layout, identity, container.name, hostname), "/etc/hosts", False)]
+    for name, text in (("hostname", f"{hostname}\n"), ("resolv.conf", resolvers.resolvers())):
         path = layout.container(identity, name)
         store.write(path, text.encode(), 0o644, durable=False)
         found.append((path, f"/etc/{name}", False))

@@ -127,7 +127,8 @@ SECONDS = Kind("seconds", {"type": "int"}, seconds)
 class Container(Limits):
     """The rows of a container, limits among them. ``id`` and those after it are filled in by the host.
 
-    ``attached`` are the networks that the kernel shows it on; ``wanted`` is whether a started one is meant to run, for
+    ``attached`` are the networks that the kernel shows it on; ``hosts`` is whether its hosts file has the others on
+    them, current or stale; ``wanted`` is whether a started one is meant to run, for
     its policy and the next boot; ``remains`` is what a stopped one still holds of the
     kernel's, since whoever stopped it was killed; ``layer_image`` is whether what it writes is in
     an image; ``held`` are its addresses, by network.
@@ -183,6 +184,7 @@ class Container(Limits):
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     attached: tuple[str, ...] | None = option(NETWORKS, Effect.LIVE, internal=True)
+    hosts: str | None = option(TEXT, Effect.LIVE, internal=True)
     wanted: str | None = option(TEXT, Effect.LIVE, internal=True)
     remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     layer_image: bool | None = option(BOOL, Effect.RECREATE, internal=True)

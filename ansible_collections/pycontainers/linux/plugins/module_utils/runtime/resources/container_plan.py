@@ -28,6 +28,7 @@ from .container_steps import (
 )
 from .container_target import Target, recreates
 from .endpoint_plan import attach_steps, publish_steps
+from .endpoint_steps import TellNames
 from .image import IMAGE
 from .limit_steps import limit_steps
 
@@ -114,6 +115,8 @@ def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]
     steps: list[Step] = []
     if want.attached != have.attached:
         steps += attach_steps(layout, identity, networks, dict(have.held), pinned=True)
+    if want.hosts != have.hosts:
+        steps.append(TellNames(layout, networks))
     ports = want.published_ports or (), have.published_ports or ()
     return [*steps, *publish_steps(layout, identity, networks, *ports)]
 

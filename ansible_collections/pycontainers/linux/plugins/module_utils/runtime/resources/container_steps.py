@@ -26,6 +26,7 @@ from . import (
     container_state,
     container_words,
     endpoint_plan,
+    hosts_files,
     restart_policy,
 )
 from .container_model import Container
@@ -84,6 +85,7 @@ class StartProcess:
         except BaseException:
             container_state.set_status(self.layout, identity, before)
             raise
+        hosts_files.tell(self.layout, self.container.networks or ())
 
     def undo(self) -> None:
         """Stop it again, at once: nobody has been told that it runs."""
@@ -152,6 +154,7 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     ended = after if code is None else replace(after, finished_at=time.time())
     container_state.set_status(layout, identity, ended, durable=False)
     lifecycle.forget(layout, identity)
+    hosts_files.tell(layout, container.networks or ())
 
 
 def _stop_signal(layout: Layout, container: Container) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import links, namespaces, netlink
-from . import firewall, leases
+from . import firewall, hosts_files, leases
 from .network_model import declared_network, host_interface, mac, reached_on, with_prefix
 from .network_steps import firewall_of
 from .ports import Port
@@ -144,6 +144,25 @@ class Disconnect:
         if leases.address_of(self.layout, self.network, self.identity):
             Connect(self.layout, self.network, self.identity, self.interface).do()
             Configure(self.layout, self.network, self.identity, self.interface, self.earlier).do()
+
+
+@dataclass(frozen=True)
+class TellNames:
+    """Let those that run on networks know each other by name."""
+
+    layout: Layout
+    networks: tuple[str, ...]
+
+    def describe(self) -> str:
+        """The networks."""
+        return f"write names of containers on {', '.join(self.networks)}"
+
+    def do(self) -> None:
+        """Write the hosts files of all of them."""
+        hosts_files.tell(self.layout, self.networks)
+
+    def undo(self) -> None:
+        """Nothing: what the files say follows from what runs."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from . import (
     container_words,
     endpoint,
     endpoint_plan,
+    hosts_files,
     restart_policy,
 )
 from .container_kinds import OTHER
@@ -83,6 +84,7 @@ def _exited(layout: Layout, identity: str) -> None:
         if not restart_policy.restarts(container, status.wanted, status.restarts, code):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
+            hosts_files.tell(layout, container.networks or ())
             _dismantle(layout, container)
             if container.auto_remove:
                 remove(layout, container_state.observed(layout, container))

@@ -1,0 +1,213 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Containers of one network know each other by name, from their start to their end, and nobody answers for it."""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import plan
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import hosts_files
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
+
+FRONT = [{"name": "front"}]
+
+
+@pytest.fixture
+def front(host: Host) -> Host:
+    """A host with a network."""
+    host.network()
+    return host
+
+
+def known(host: Host, name: str) -> dict[str, list[str]]:
+    """What a container's hosts file has beside its own lines, by name."""
+    found: dict[str, list[str]] = {}
+    own = dict(host.observed(name).held).values()
+    for line in host.ok("exec", name, "cat", "/etc/hosts").replace("\0", "").splitlines():
+        address, *names = line.split()
+        if not address.startswith("#") and address not in ("127.0.0.1", "::1", *own):
+            for each in names:
+                found.setdefault(each, []).append(address)
+    return found
+
+
+def address(container: Container, network: str = "front") -> str:
+    """The address of a container."""
+    return dict(container.held)[network]
+
+
+def test_names_and_ids_are_known_from_start_to_stop(front: Host) -> None:
+    """Both know each other as soon as the second's task is done, under its name and the start of its id; then not."""
+    first = front.run(name="a", networks=FRONT)
+    assert known(front, "a") == {}
+    second = front.run(name="b", networks=FRONT)
+    assert known(front, "a") == {"b": [address(second)], str(second.id)[:12]: [address(second)]}
+    assert known(front, "b") == {"a": [address(first)], str(first.id)[:12]: [address(first)]}
+    assert front.ok("exec", "b", "ping", "-c1", "-W2", "a").startswith(f"PING a ({address(first)})")
+    assert front.ok("exec", "a", "ping", "-c1", "-W2", str(second.id)[:12])
+    front.converge("b", state="stopped", stop_timeout=0)
+    assert known(front, "a") == {}
+    front.converge("b", state="started")
+    assert known(front, "a")["b"] == [address(second)]
+    front.converge("b", state="absent", stop_timeout=0)
+    assert known(front, "a") == {}
+
+
+def test_a_program_that_ends_by_itself_is_not_known_any_more(front: Host) -> None:
+    """Unless it is started again: then its address stays, and so does the name."""
+    front.run(name="a", networks=FRONT)
+    ending = front.run(name="b", networks=FRONT)
+    again = front.run(name="c", networks=FRONT, restart_policy="always")
+    for name in ("b", "c"):
+        os.kill(front.pid(name), signal.SIGKILL)
+    wait(lambda: set(known(front, "a")) == {"c", str(again.id)[:12]})
+    wait(lambda: front.observed("b").state == "stopped" and not lifecycle.waiter(front.layout, str(ending.id)))
+
+
+def test_names_are_those_of_common_networks(front: Host) -> None:
+    """Who is on two knows both; the others know just their own."""
+    front.network("back", "10.92.0.0/24")
+    front.run(name="a", networks=FRONT)
+    both = front.run(name="b", networks=[*FRONT, {"name": "back"}])
+    front.run(name="c", networks=[{"name": "back"}])
+    names = {name: {each for each in known(front, name) if len(each) == 1} for name in "abc"}
+    assert names == {"a": {"b"}, "b": {"a", "c"}, "c": {"b"}}
+    assert known(front, "a")["b"] == [address(both)]
+    assert known(front, "c")["b"] == [address(both, "back")]
+
+
+def test_a_replaced_container_is_known_by_its_new_address(front: Host) -> None:
+    """And by the new one alone."""
+    front.run(name="a", networks=FRONT)
+    before = front.run(name="b", networks=FRONT)
+    after = front.run(name="b", networks=FRONT, recreate=True)
+    assert before.id != after.id
+    assert known(front, "a") == {"b": [address(after)], str(after.id)[:12]: [address(after)]}
+
+
+def test_a_start_that_fails_leaves_no_name(front: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is undone is not known, and what ran before is known again."""
+    front.run(name="a", networks=FRONT)
+    before = front.run(name="b", networks=FRONT)
+
+    class Broken:
+        def describe(self) -> str:
+            return "fail"
+
+        def do(self) -> None:
+            raise OSError(5, "broken")
+
+        def undo(self) -> None:
+            raise AssertionError("it was not done")
+
+    steps = plan.apply
+
+    def broken(found: plan.Plan) -> None:
+        steps(plan.Plan((*found.steps, Broken()), found.purge))
+
+    monkeypatch.setattr(plan, "apply", broken)
+    with pytest.raises(Exception, match="broken"):
+        front.converge("b", image=front.busybox, networks=FRONT, recreate=True)
+    assert known(front, "a") == {"b": [address(before)], str(before.id)[:12]: [address(before)]}
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        (": > /etc/hosts", True),
+        ("sed /^10/d /etc/hosts > /tmp/h; cat /tmp/h > /etc/hosts", True),
+        ("sed /End/d /etc/hosts > /tmp/h; cat /tmp/h > /etc/hosts", True),
+        ("dd if=/dev/zero bs=1M count=3 2>/dev/null >> /etc/hosts", False),
+        ("dd if=/dev/zero of=/etc/hosts bs=1M count=3 2>/dev/null", True),
+        ("chmod 0 /etc/hosts", False),
+    ],
+)
+def test_a_changed_file_is_drift_that_a_run_mends(front: Host, change: str, stale: bool) -> None:
+    """The check tells it; the run writes the names, and the program goes on. Owner and mode are the container's."""
+    front.run(name="a", networks=FRONT)
+    front.run(name="b", networks=FRONT)
+    good, pid = known(front, "a"), front.pid("a")
+    front.ok("exec", "a", "sh", "-c", change)
+    outcome = front.converge("a", check=True)
+    assert outcome.changed == stale
+    assert [each.path for each in outcome.changes] == (["hosts"] if stale else [])
+    assert front.converge("a").changed == stale
+    assert {"b"} <= set(good) <= set(known(front, "a"))
+    assert front.pid("a") == pid
+    assert not front.converge("a").changed
+
+
+def test_what_a_program_adds_stays(front: Host) -> None:
+    """Lines before and behind ours are no drift, and are there when names come and go."""
+    front.run(name="a", networks=FRONT)
+    front.ok("exec", "a", "sh", "-c", "sed '1i 10.9.9.8 first' /etc/hosts > /tmp/h; cat /tmp/h > /etc/hosts")
+    front.ok("exec", "a", "sh", "-c", "echo 10.9.9.9 last >> /etc/hosts")
+    assert not front.converge("a").changed
+    added = {"first": ["10.9.9.8"], "last": ["10.9.9.9"]}
+    second = front.run(name="b", networks=FRONT)
+    assert known(front, "a") == added | {each: [address(second)] for each in ("b", str(second.id)[:12])}
+    front.converge("b", state="absent", stop_timeout=0)
+    assert known(front, "a") == added
+
+
+HOLDER = """\
+import fcntl, signal, sys, time
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+file = open(sys.argv[1])
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_lease_on_the_file_makes_nobody_wait(front: Host) -> None:
+    """A program may have every other open of its file wait for most of a minute; starts of others do not."""
+    held = front.run(name="a", networks=FRONT)
+    path = front.layout.container(str(held.id), "hosts")
+    with subprocess.Popen([sys.executable, "-I", "-c", HOLDER, path], stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            began = time.monotonic()
+            front.run(name="b", networks=FRONT)
+            assert time.monotonic() - began < 20
+            assert front.observed("a").hosts == hosts_files.STALE
+        finally:
+            child.kill()
+    assert front.converge("a").changed
+    assert "b" in known(front, "a")
+
+
+def test_many_that_start_at_once_know_each_other(front: Host) -> None:
+    """Whoever is last tells all."""
+    names = [f"c{each}" for each in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        words = ["run", "-d", "--network", "front"]
+        list(pool.map(lambda name: front.ok(*words, "--name", name, front.busybox, "sleep", "1000"), names))
+    for name in names:
+        assert {each for each in known(front, name) if len(each) == 2} == set(names) - {name}
+        assert front.observed(name).hosts == hosts_files.CURRENT
+
+
+def test_what_a_container_has_written_reaches_nothing_else(front: Host) -> None:
+    """A link in the place of its file, or another file there, is not what the names are written to."""
+    other = front.run(name="a", networks=FRONT)
+    target = Path(front.layout.container(str(other.id), "hosts"))
+    precious = target.with_name("precious")
+    precious.write_text("precious")
+    target.unlink()
+    target.symlink_to(precious)
+    front.run(name="b", networks=FRONT)
+    assert precious.read_text() == "precious"
+    assert front.observed("a").hosts == hosts_files.STALE
