@@ -42,7 +42,8 @@ options:
     description:
       - The range of addresses for the network's containers, as its first address and the length of its prefix, from
         8 to 30, such as V(10.88.0.0/24). It must not overlap one that the host knows already.
-      - Needed for a new network. Left out, an existing one keeps what it has.
+      - For a new network the default is the first C(/24) of C(10.89.0.0/16) that overlaps none. Left out, an existing
+        one keeps what it has.
       - Can't be changed while containers are on the network.
     type: str
   gateway:
@@ -78,6 +79,7 @@ options:
       - For a new network the default is V(false). Left out, an existing one keeps what it has.
     type: bool
 seealso:
+  - module: pycontainers.linux.bridge_network_info
   - module: pycontainers.linux.container
 """
 
@@ -86,6 +88,10 @@ EXAMPLES = r"""
   pycontainers.linux.bridge_network:
     name: front
     subnet: 10.88.0.0/24
+
+- name: Have a network of which only the name matters
+  pycontainers.linux.bridge_network:
+    name: apps
 
 - name: Have one between the application and its database, which nothing else can reach
   pycontainers.linux.bridge_network:

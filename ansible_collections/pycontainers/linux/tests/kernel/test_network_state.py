@@ -14,11 +14,15 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, apply
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, apply, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, netlink
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import firewall
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network import NETWORK
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_info import (
+    NETWORK_INFO,
+    NetworkInfo,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import Network
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
 
@@ -240,6 +244,35 @@ def test_a_subnet_that_is_in_use_is_refused(bench: Bench, subnet: str, reason: s
     subprocess.run("ip route add 10.66.0.0/16 via 192.0.2.2", shell=True, check=True)
     with pytest.raises(Failure, match=reason):
         bench.network("other", subnet=subnet)
+
+
+def test_all_networks_or_those_asked_for_are_told_of(bench: Bench) -> None:
+    """As the module that declares them returns them; one that is not there is passed over."""
+    front = bench.network("front", **FRONT).facts["network"]
+    back = bench.network("back", subnet="10.88.2.0/24").facts["network"]
+
+    def told(**values: Any) -> Any:
+        return converge(NETWORK_INFO, bench.layout, parse(NetworkInfo, values), False).facts["networks"]
+
+    assert told() == [back, front]
+    assert told(name=["front", "none"]) == [front]
+
+
+def test_a_network_without_a_subnet_gets_one_that_is_free(bench: Bench) -> None:
+    """It is the first that overlaps neither a network nor what else the host knows; it stays, and a check names it."""
+    bench.neighbour()
+    subprocess.run("ip route add 10.89.0.0/23 via 192.0.2.2", shell=True, check=True)
+    bench.network("taken", subnet="10.89.2.0/24")
+    predicted = bench.network("front", check=True)
+    done = bench.network("front")
+    assert predicted.changes == done.changes
+    assert done.facts["network"]["IPAM"]["Config"] == [{"Subnet": "10.89.3.0/24", "Gateway": "10.89.3.1"}]
+    bench.network("taken", state="absent")
+    assert not bench.network("front").changed
+    bench.network("all", subnet="10.88.0.0/16")
+    subprocess.run("ip route add 10.89.0.0/16 via 192.0.2.2 metric 7", shell=True, check=True)
+    with pytest.raises(Failure, match=r"every /24 of 10\.89\.0\.0/16 overlaps one that the host knows"):
+        bench.network("none")
 
 
 def test_a_new_network_takes_the_mtu_of_the_way_out(bench: Bench) -> None:

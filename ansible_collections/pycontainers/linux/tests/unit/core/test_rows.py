@@ -29,6 +29,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_export import ImageExport
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_info import ImageInfo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_load import ImageLoad
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_info import NetworkInfo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import Network
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.prune import Prune
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import OverlayRootfs
@@ -41,6 +42,7 @@ MODELS = (
     Image,
     ImageExport,
     ImageInfo,
+    NetworkInfo,
     ImageLoad,
     Network,
     OverlayRootfs,
@@ -188,7 +190,7 @@ def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> Non
     assert diff(again, first) == ()
 
 
-ACTING = (ContainerCommit, ImageExport, ImageInfo, ImageLoad, Prune)
+ACTING = (ContainerCommit, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune)
 """The models that declare no thing but act on what is there."""
 
 

@@ -181,12 +181,6 @@ def test_a_gateway_outside_its_subnet_is_refused(gateway: str) -> None:
         NETWORK.resolve(LAYOUT, want, None)
 
 
-def test_a_new_network_needs_a_subnet() -> None:
-    """Without a subnet nothing can be made, and the refusal says so."""
-    with pytest.raises(InvalidValue, match="the network front is not there yet and needs one"):
-        NETWORK.resolve(LAYOUT, parse(Network, {"name": "front"}), None)
-
-
 @pytest.mark.parametrize("name", ["sixteen-letters-", "", "a/b", "a b", ".", "-a", "ä"])
 def test_what_the_kernel_takes_for_no_interface_is_refused(name: str) -> None:
     """A bridge's name is at most 15 characters, without slashes and spaces."""

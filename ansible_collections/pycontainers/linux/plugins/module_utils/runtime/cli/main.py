@@ -31,6 +31,7 @@ SUBJECTS = {
     "image_look": ("history", "mount", "umount", "unmount"),
     "image_make": ("import", "tag"),
     "image_group": ("image",),
+    "networks": ("network", "port"),
     "registries": ("push", "search", "tags"),
     "service": ("boot", "exited", "resume", "shutdown"),
 }

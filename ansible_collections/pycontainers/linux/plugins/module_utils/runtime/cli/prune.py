@@ -28,10 +28,19 @@ def add_image(verbs: Any) -> None:
     _options(verb, "images")
 
 
+def add_network(verbs: Any) -> None:
+    """Declare ``network prune``."""
+    verb = verbs.add_parser("prune", help="remove networks that no container is on")
+    _options(verb, "networks")
+
+
 def _options(verb: Any, *kinds: str) -> None:
-    verb.add_argument("-a", "--all", action="store_true", help="also the names of images that no container uses")
     verb.add_argument("-f", "--force", action="store_true", help="do not ask")
-    verb.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help="until, label, label!")
+    if "images" in kinds:
+        verb.add_argument("-a", "--all", action="store_true", help="also the names of images that no container uses")
+        verb.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help="until, label, label!")
+    else:
+        verb.set_defaults(all=False, filter=[])  # networks have neither
     verb.add_argument("--dry-run", action="store_true", help="show what would go, and what that frees")
     verb.add_argument("--json", action="store_true", help="for programs")
     verb.set_defaults(verb=prune, kinds=kinds)

@@ -9,7 +9,7 @@ next run finishes what it began.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
@@ -35,6 +35,9 @@ from .network_model import (
     stored,
     with_prefix,
 )
+
+POOL, POOL_PREFIX = subnet_of("10.89.0.0/16"), 24
+"""Where a network that names no subnet gets its own: the range that Podman takes them from."""
 
 _KEPT = (*REBUILT, "mtu", "masquerade", "internal")
 
@@ -62,8 +65,8 @@ class NetworkResource:
             if have is not None:
                 _refuse_connected(layout, have, "remove")
             return want
-        want = _completed(want, stored(layout, want.name))
         with failing(f"read the network interfaces and routes for network {want.name}"):
+            want = _completed(layout, want, stored(layout, want.name))
             _check_bridge(layout, want, have)
             if have is None or have.link == "missing" or have.subnet != want.subnet:
                 _check_overlap(layout, want, have)
@@ -174,11 +177,10 @@ def _sets(network: Network) -> tuple[str, ...]:
     return tuple(sorted(filter(None, ("bridges", "same", "rules", special))))
 
 
-def _completed(want: Network, known: Network | None) -> Network:
+def _completed(layout: Layout, want: Network, known: Network | None) -> Network:
     """Fill what was left out from the record, or for a new network from its defaults."""
     if known is None and want.subnet is None:
-        reason = f"the network {want.name} is not there yet and needs one"
-        raise InvalidValue("subnet", None, reason, "such as 10.88.0.0/24")
+        want = replace(want, subnet=_free_subnet(layout, want))
     if known is not None:
         # A gateway of the old subnet is none of a new one.
         moved = want.subnet not in (None, known.subnet)
@@ -227,22 +229,39 @@ def _check_bridge(layout: Layout, want: Network, have: Network | None) -> None:
 
 
 def _check_overlap(layout: Layout, want: Network, have: Network | None) -> None:
+    for subnet, what in _taken(layout, want, have):
+        if subnet.overlaps(want.range):
+            raise InvalidValue("subnet", str(want.subnet), f"it overlaps {what}", "name another")
+
+
+def _free_subnet(layout: Layout, want: Network) -> Subnet:
+    """The first of the subnets for networks that name none which overlaps nothing that the host knows."""
+    taken = [subnet for subnet, _ in _taken(layout, want, None)]
+    for base in range(POOL.base, POOL.last, 1 << 32 - POOL_PREFIX):
+        subnet = Subnet(base, POOL_PREFIX)
+        if not any(map(subnet.overlaps, taken)):
+            return subnet
+    raise InvalidValue("subnet", None, f"every /{POOL_PREFIX} of {POOL} overlaps one that the host knows", "name one")
+
+
+def _taken(layout: Layout, want: Network, have: Network | None) -> Iterator[tuple[Subnet, str]]:
+    """The subnets that other networks have, and the host's other interfaces, each with what it is."""
     for other in names(layout):
         known = stored(layout, other) if other != want.name else None
-        if known is not None and known.subnet is not None and known.subnet.overlaps(want.range):
-            raise InvalidValue("subnet", str(want.subnet), f"it overlaps {known.subnet} of the network {other}")
+        if known is not None and known.subnet is not None:
+            yield known.subnet, f"{known.subnet} of the network {other}"
     by_index = {link.index: name for name, link in links.links().items()}
-    mine = have.bridge_name if have is not None else None
-    taken = [
+    found = [
         (subnet_of(address), f"the address {address}", index)
-        for index, found in links.addresses().items()
-        for address in found
+        for index, there in links.addresses().items()
+        for address in there
     ]
     for route in links.routes():
         subnet = Subnet(number(route.destination), route.prefix)
         if route.prefix:
-            taken.append((subnet, f"the route to {subnet}", route.interface))
-    for subnet, what, index in taken:
+            found.append((subnet, f"the route to {subnet}", route.interface))
+    mine = have.bridge_name if have is not None else None
+    for subnet, what, index in found:
         interface = by_index.get(index, "another interface")
-        if interface != mine and subnet.overlaps(want.range):
-            raise InvalidValue("subnet", str(want.subnet), f"it overlaps {what} of {interface}", "name another")
+        if interface != mine:
+            yield subnet, f"{what} of {interface}"
