@@ -39,6 +39,31 @@ options:
       - The container's NIS domain name. V("") is none.
       - For a new container the default is V("").
     type: str
+  dns_servers:
+    description:
+      - The addresses of the servers that are asked for names, at most three, in this order. They take the place of the
+        host's in C(/etc/resolv.conf).
+      - For a new container the default is V([]), which is the host's.
+    type: list
+    elements: str
+  dns_search_domains:
+    description:
+      - The domains that names without a dot are looked for in, in this order. V([.]) is none.
+      - For a new container the default is V([]), which is the host's.
+    type: list
+    elements: str
+  dns_opts:
+    description:
+      - Options of resolv.conf(5), such as V(ndots:2).
+      - For a new container the default is V([]), which is the host's.
+    type: list
+    elements: str
+  etc_hosts:
+    description:
+      - Addresses by name, of IPv4 or IPv6, for the container's C(/etc/hosts). V(host-gateway) is the host's address on
+        the first of its O(networks).
+      - For a new container the default is V({}).
+    type: dict
   labels:
     description:
       - Labels by name, over those of the image. They tell of the container and change nothing in it, and are changed

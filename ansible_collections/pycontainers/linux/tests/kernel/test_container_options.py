@@ -183,6 +183,24 @@ def test_names(host: Host) -> None:
     assert host.said("hostname", uts="host").strip() == os.uname().nodename
 
 
+def test_names_of_others(host: Host) -> None:
+    """Resolvers, search domains, options and lines of the hosts file are those asked for, the host's among them."""
+    host.network()
+    lines = "cat /etc/resolv.conf /etc/hosts"
+    given = {
+        "dns_servers": ["192.0.2.1", "2001:DB8::1"], "dns_search_domains": ["a.test"], "dns_opts": ["ndots:2"],
+        "etc_hosts": {"db": "192.0.2.9", "six": "2001:db8::9", "host": "host-gateway"},
+        "networks": [{"name": "front"}],
+    }  # fmt: skip
+    said = host.said(lines, **given).splitlines()
+    expected = ["nameserver 192.0.2.1", "nameserver 2001:db8::1", "search a.test", "options ndots:2"]
+    assert [line for line in said if line in expected] == expected
+    assert {"192.0.2.9 db", "2001:db8::9 six", "10.91.0.1 host"} <= set(said)
+    assert not any(line.startswith("nameserver") and line not in expected for line in said)
+    with pytest.raises(InvalidValue, match="etc_hosts: the container is on no network"):
+        host.run(name="d", etc_hosts={"host": "host-gateway"})
+
+
 def test_namespaces_of_the_host(host: Host) -> None:
     """The namespaces that are to be the host's are, the others are not; limits are still the container's."""
     host.run(ipc_mode="host", uts="host", cgroupns_mode="host")

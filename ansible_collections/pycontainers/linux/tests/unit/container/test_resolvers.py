@@ -18,7 +18,7 @@ def given(folder: Path, host: str | None, behind: str | None = None) -> str:
     for name, text in (("host", host), ("behind", behind)):
         if text is not None:
             (folder / name).write_text(text)
-    return resolvers(str(folder / "host"), str(folder / "behind"))
+    return resolvers(host=str(folder / "host"), behind_stub=str(folder / "behind"))
 
 
 def test_servers_that_can_be_reached_are_kept(tmp_path: Path) -> None:
@@ -44,3 +44,17 @@ def test_a_host_without_resolvers_gives_none(tmp_path: Path) -> None:
     """No file and one without servers are nothing to replace."""
     assert given(tmp_path, None, BEHIND) == ""
     assert given(tmp_path, "search lan\n", BEHIND) == "search lan\n"
+
+
+def test_what_is_given_takes_the_place_of_the_hosts_lines(tmp_path: Path) -> None:
+    """Line by line: what nothing is given for stays the host's; a dot takes the search domains away."""
+    lines = ["domain old", "nameserver 192.0.2.1", "search a.test", "options rotate", "sortlist 192.0.2.0"]
+    (tmp_path / "host").write_text("\n".join(lines))
+    host = str(tmp_path / "host")
+    kept = [line for line in lines if "nameserver" not in line]
+    found = resolvers(("::1", "192.0.2.7"), host=host).splitlines()
+    assert found == [*kept, "nameserver ::1", "nameserver 192.0.2.7"]
+    assert "search b.test c.test\n" in resolvers((), ("b.test", "c.test"), host=host)
+    assert "old" not in resolvers((), ("b.test",), host=host)
+    assert "search" not in resolvers((), (".",), host=host)
+    assert resolvers((), (), ("ndots:2",), host=host).endswith("options ndots:2\n")

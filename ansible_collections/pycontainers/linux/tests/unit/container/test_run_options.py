@@ -15,7 +15,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 
 DOCKER = """
---cap-add --cap-drop --cgroupns --cpus --device --domainname --env --group-add --hostname --init --interactive --ipc
+--add-host --cap-add --cap-drop --cgroupns --cpus --device --dns --dns-option --dns-search
+--domainname --env --group-add --hostname --init --interactive --ipc
 --label --memory --net --oom-score-adj --pids-limit --privileged --publish --pull --read-only --security-opt --shm-size
 --stop-signal --stop-timeout --sysctl --tmpfs --tty --ulimit --user --userns --uts --volume --workdir
 """.split()

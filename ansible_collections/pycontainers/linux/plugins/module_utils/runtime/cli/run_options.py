@@ -15,7 +15,11 @@ from ..typed import Any
 SPELLED = {
     "cgroupns_mode": ("--cgroupns",),
     "devices": ("--device",),
+    "dns_opts": ("--dns-option",),
+    "dns_search_domains": ("--dns-search",),
+    "dns_servers": ("--dns",),
     "env": ("-e", "--env"),
+    "etc_hosts": ("--add-host",),
     "groups": ("--group-add",),
     "hostname": ("-h", "--hostname"),
     "interactive": ("-i", "--interactive"),
@@ -101,7 +105,9 @@ def _pairs(given: list[str], row: str) -> dict[str, str]:
     """Values by name. A variable without a value has the caller's, as with Docker, and is left out if that has none."""
     found = {}
     for each in given:
-        name, equals, value = each.partition("=")
+        # A host's address was behind a colon before Docker took the other sign as well.
+        colon = row == "etc_hosts" and "=" not in each
+        name, equals, value = each.partition(":" if colon else "=")
         if equals or row != "env":
             found[name] = value
         elif name in os.environ:

@@ -17,6 +17,8 @@ from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
 from . import container_init, container_state, container_wishes, container_words, hosts_files, resolvers
 from .container_model import Container
+from .name_kinds import HOST_GATEWAY
+from .network_model import declared_network
 
 HOST_FOLDERS = ("/dev/", "/proc/", "/sys/")
 """Where a container sees the kernel's files, and not those of its root filesystem."""
@@ -97,12 +99,19 @@ def prepared(layout: Layout, identity: str) -> tuple[program.Operation, ...]:
 def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[str, str, bool]]:
     """The files about the network that a container has from us, bound over the image's."""
     identity = container.id or ""
-    found = [(hosts_files.prepare(layout, identity, container.name, hostname), "/etc/hosts", False)]
-    for name, text in (("hostname", f"{hostname}\n"), ("resolv.conf", resolvers.resolvers())):
+    extra = [(_address(layout, container, address), name) for name, address in container.etc_hosts or ()]
+    found = [(hosts_files.prepare(layout, identity, (hostname, container.name), extra), "/etc/hosts", False)]
+    given = container.dns_servers or (), container.dns_search_domains or (), container.dns_opts or ()
+    for name, text in (("hostname", f"{hostname}\n"), ("resolv.conf", resolvers.resolvers(*given))):
         path = layout.container(identity, name)
         store.write(path, text.encode(), 0o644, durable=False)
         found.append((path, f"/etc/{name}", False))
     return found
+
+
+def _address(layout: Layout, container: Container, said: str) -> str:
+    """An address for the hosts file: what is said, or the host's on the container's first network."""
+    return str(declared_network(layout, (container.networks or ("",))[0]).gateway) if said == HOST_GATEWAY else said
 
 
 def _init(container: Container) -> list[tuple[str, str, bool]]:

@@ -12,6 +12,7 @@ from ..image import content
 from . import container_pids, container_wishes, container_words, endpoint, storage_opts
 from .container_model import Container
 from .container_target import recreates
+from .name_kinds import HOST_GATEWAY
 from .network_model import reached_on
 
 
@@ -21,6 +22,8 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         if not os.path.exists(each.source):
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
     container_wishes.checked(full)
+    if not full.networks and any(address == HOST_GATEWAY for _, address in full.etc_hosts or ()):
+        raise InvalidValue("etc_hosts", HOST_GATEWAY, "the container is on no network", "give it one in networks")
     if full.state == "started":
         container_pids.check(layout, full)
     kept = have.id if have and not recreates(full, have) else None

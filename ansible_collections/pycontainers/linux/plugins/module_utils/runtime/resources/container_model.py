@@ -14,6 +14,7 @@ from ..core.kinds import BOOL, NAME, TEXT, TEXTS, listed, path, text, whole
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
 from . import container_kinds as kinds
+from . import name_kinds
 from .limits import Limits
 from .ports import PORTS, Port
 from .storage_opts import STORAGE_OPTS
@@ -154,6 +155,10 @@ class Container(Limits):
     working_dir: str | None = option(kinds.FOLDER, Effect.RECREATE, nothing="")
     hostname: str | None = option(kinds.HOST_NAME, Effect.RECREATE, nothing="")
     domainname: str | None = option(kinds.HOST_NAME, Effect.RECREATE, nothing="")
+    dns_servers: tuple[str, ...] | None = option(name_kinds.SERVERS, Effect.RECREATE, nothing=())
+    dns_search_domains: tuple[str, ...] | None = option(name_kinds.SEARCH_DOMAINS, Effect.RECREATE, nothing=())
+    dns_opts: tuple[str, ...] | None = option(name_kinds.RESOLVER_OPTIONS, Effect.RECREATE, nothing=())
+    etc_hosts: tuple[tuple[str, str], ...] | None = option(name_kinds.HOSTS, Effect.RECREATE, nothing=())
     labels: tuple[tuple[str, str], ...] | None = option(kinds.LABELS, Effect.LIVE, nothing=())
     stop_signal: str | None = option(kinds.STOP_SIGNAL, Effect.LIVE, nothing="")
     privileged: bool | None = option(BOOL, Effect.RECREATE, nothing=False)

@@ -14,6 +14,7 @@ container.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 
@@ -70,10 +71,14 @@ class Neighbours:
         return [" ".join((address, *({name} - {LOCAL}), each[:12])) for address, each, name in named]
 
 
-def prepare(layout: Layout, identity: str, name: str, hostname: str) -> str:
-    """Write the file for a start, anew as whatever was bound before was the container's; gives its path."""
-    own, held = " ".join(dict.fromkeys((hostname, name, identity[:12]))), leases.held(layout, identity)
-    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{address} {own}" for address in held.values())]
+def prepare(layout: Layout, identity: str, own: Iterable[str], extra: Iterable[tuple[str, str]]) -> str:
+    """Write the file for a start, anew as whatever was bound before was the container's; gives its path.
+
+    ``own`` are the container's names, ``extra`` addresses with a name each.
+    """
+    words, held = " ".join(dict.fromkeys((*own, identity[:12]))), leases.held(layout, identity)
+    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{address} {words}" for address in held.values())]
+    lines += [f"{address} {name}" for address, name in extra]
     content = "".join(f"{line}\n" for line in lines).encode()
     path = layout.container(identity, "hosts")
     store.write(path, content + (Neighbours(layout).names(identity) if held else b""), 0o644, durable=False)

@@ -8,18 +8,34 @@ systemd-resolved, which keeps a list of the servers behind it (systemd-resolved.
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..core import store
+from .name_kinds import NO_SEARCH
 
 HOST = "/etc/resolv.conf"
 BEHIND_STUB = "/run/systemd/resolve/resolv.conf"
 
 
-def resolvers(host: str = HOST, behind_stub: str = BEHIND_STUB) -> str:
-    """The text of a container's resolv.conf(5); empty where the host has none."""
+def resolvers(
+    servers: Sequence[str] = (),
+    search: Sequence[str] = (),
+    options: Sequence[str] = (),
+    *,
+    host: str = HOST,
+    behind_stub: str = BEHIND_STUB,
+) -> str:
+    """The text of a container's resolv.conf(5): the host's lines, but for those that others are given for."""
     lines = _lines(host) or []
     if any(map(_server, lines)) and all(_loopback(server) for server in map(_server, lines) if server):
         lines = _lines(behind_stub) or lines
     kept = [line for line in lines if not _loopback(_server(line))]
+    for given, keywords in ((servers, ("nameserver",)), (search, ("search", "domain")), (options, ("options",))):
+        if given:
+            kept = [line for line in kept if line.split()[:1] not in [[each] for each in keywords]]
+    kept += [f"nameserver {each}" for each in servers]
+    kept += [f"search {' '.join(search)}"] if search and NO_SEARCH not in search else []
+    kept += [f"options {' '.join(options)}"] if options else []
     return "".join(f"{line}\n" for line in kept)
 
 
