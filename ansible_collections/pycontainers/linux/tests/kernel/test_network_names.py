@@ -34,8 +34,8 @@ def known(host: Host, name: str) -> dict[str, list[str]]:
     """What a container's hosts file has beside its own lines, by name."""
     found: dict[str, list[str]] = {}
     own = dict(host.observed(name).held).values()
-    for line in host.ok("exec", name, "cat", "/etc/hosts").replace("\0", "").splitlines():
-        address, *names = line.split()
+    for line in host.ok("exec", name, "cat", "/etc/hosts").replace("\0", "").split("\n"):
+        address, *names = line.split() or ["#"]
         if not address.startswith("#") and address not in ("127.0.0.1", "::1", *own):
             for each in names:
                 found.setdefault(each, []).append(address)
@@ -211,3 +211,21 @@ def test_what_a_container_has_written_reaches_nothing_else(front: Host) -> None:
     front.run(name="b", networks=FRONT)
     assert precious.read_text() == "precious"
     assert front.observed("a").hosts == hosts_files.STALE
+
+
+WRITE = "dd if=/dev/zero of=/etc/hosts bs=64M count=1 conv=notrunc 2>/dev/null"
+WRITERS = f"for n in 1 2 3 4; do while :; do {WRITE}; done & done"
+
+
+def test_a_program_that_writes_without_end_makes_nobody_wait(front: Host) -> None:
+    """Whoever writes to a file has others wait for as long; starts and stops of others go on."""
+    writing = front.shell(f"{WRITERS}; wait", name="a", networks=FRONT)
+    hosts = Path(front.layout.container(str(writing.id), "hosts"))
+    wait(lambda: hosts.stat().st_size > 1 << 20)
+    front.run(name="c", networks=FRONT)
+    began = time.monotonic()
+    second = front.run(name="b", networks=FRONT)
+    assert time.monotonic() - began < 20
+    assert known(front, "c")["b"] == [address(second)]
+    front.converge("a", state="absent", stop_timeout=0)
+    assert set(known(front, "c")) == {"b", str(second.id)[:12]}

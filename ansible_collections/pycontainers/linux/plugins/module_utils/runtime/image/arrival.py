@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..core import store
@@ -87,7 +88,7 @@ class Layers:
                 if thread.ident is not None:
                     thread.join()
             if self._sync is not None:
-                self._sync.join()
+                self._sync.join()  # the process could not end before it either
         if self._errors:
             raise self._errors[0]  # the others follow from it
         self._compare(there)
@@ -131,8 +132,10 @@ class Layers:
         """Let the disk begin with what is complete, unless it is still busy with what was before: less is left then."""
         with self._mutex:
             if self._sync is None or not self._sync.is_alive():
-                self._sync = threading.Thread(target=self._sync_layers)
-                self._sync.start()
+                thread = threading.Thread(target=self._sync_layers)
+                with suppress(RuntimeError):  # there may be no room for one more, and none is needed
+                    thread.start()
+                    self._sync = thread
 
     def _sync_layers(self) -> None:
         try:
@@ -140,6 +143,7 @@ class Layers:
         except OSError as error:
             # The kernel says it once: the sync at the end would succeed.
             self._errors.append(error)
+            self._sources.stop.set()
 
     def _next(self) -> int | None:
         with self._mutex:

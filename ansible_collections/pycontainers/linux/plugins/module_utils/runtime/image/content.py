@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,9 +141,12 @@ def images(layout: Layout) -> list[StoredImage]:
 
 def _image(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, Any]]) -> StoredImage | None:
     """The image of an entry, unless it is incomplete: what is damaged is as good as missing, and a pull mends it."""
-    with suppress(Failure):
+    try:
         return _complete(layout, entry, listed)
-    return None
+    except Failure as error:
+        if isinstance(error.__cause__, OSError):
+            raise  # it may be whole: the disk, or the lack of something, kept us from seeing it
+        return None
 
 
 def _complete(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, Any]]) -> StoredImage | None:
@@ -177,9 +180,19 @@ def _described(
         created=text_of(image, "created"),
         diff_ids=diff_ids,
         layers=overlay.shown(layers),
-        size=sum(each["size"] for each in manifest.get("layers", ())),
+        size=_size(manifest),
         entry=entry,
     )
+
+
+def _size(manifest: Mapping[str, Any]) -> int:
+    """What the layers of a manifest have together, in bytes. Raises :class:`Failure` if it does not say so."""
+    layers = manifest.get("layers", [])
+    try:
+        return sum(int(each["size"]) for each in layers)
+    except (KeyError, TypeError, ValueError):
+        reason = "its layers are no list of descriptors with sizes"
+        raise Failure("read an image's manifest", reason) from None
 
 
 def _reference(entry: Mapping[str, Any]) -> Reference | None:

@@ -4,11 +4,13 @@
 """What in the store nothing leads to, neither a reference nor a container nor a mount: found, and removed."""
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
@@ -92,13 +94,14 @@ def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tupl
     layers = _mounted(layout)
     ahead = [entry["digest"] for entry in entries(layout) if entry_name(entry) not in gone]
     configs = [identity for container, identity in images_of_records(layout) if container not in removed]
+    made_from = set(configs)
     while ahead:
         digest = ahead.pop()
         if digest.partition(":")[2] in blobs:
             continue
         blobs.add(digest.partition(":")[2])
         with _needed():
-            manifest = store.read_json(blob(layout, digest)) or {}
+            manifest = _document(layout, digest) or {}
         ahead += [text_of(each, "digest") for each in manifest.get("manifests", ())]
         blobs |= {text_of(each, "digest").partition(":")[2] for each in manifest.get("layers", ())}
         if isinstance(manifest.get("config"), dict):
@@ -106,9 +109,20 @@ def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tupl
     for digest in configs:
         blobs.add(digest.partition(":")[2])
         with _needed():
-            image = store.read_json(blob(layout, digest))
+            image = _document(layout, digest)
+            if image is None and digest in made_from:
+                raise Failure(f"read {blob(layout, digest)}", "a container was made from it, and it is missing")
             layers |= {each.partition(":")[2] for each in (diff_ids_of(image) if image else ())}
     return blobs, layers
+
+
+def _document(layout: Layout, digest: str) -> dict[str, Any] | None:
+    """A document of the store, if it is what its name says. Raises :class:`Failure` if it is not."""
+    path = blob(layout, digest)
+    content = store.read(path)
+    if content is not None and hashlib.sha256(content).hexdigest() != os.path.basename(path):
+        raise Failure(f"read {path}", "its content is not what its name says")
+    return store.read_json(path)
 
 
 @contextmanager

@@ -84,8 +84,13 @@ class StartProcess:
             lifecycle.start(self.layout, identity, program, container_words.stdin(self.container), beside)
         except BaseException:
             container_state.set_status(self.layout, identity, before)
+            hosts_files.tell(self.layout, self.container.networks or ())
             raise
-        hosts_files.tell(self.layout, self.container.networks or ())
+        try:
+            hosts_files.tell(self.layout, self.container.networks or ())
+        except BaseException:
+            self.undo()
+            raise
 
     def undo(self) -> None:
         """Stop it again, at once: nobody has been told that it runs."""
@@ -161,8 +166,10 @@ def _stop_signal(layout: Layout, container: Container) -> int:
     """The container's stop signal, else its image's (image-spec config.md, StopSignal), else SIGTERM."""
     if container.stop_signal:
         return signal_number(container.stop_signal)
-    image = content.find_id(layout, container.image_id or "") if container.image_id else None
-    return signal_number(str(image.config.get("StopSignal") or "")) if image else signal.SIGTERM
+    with suppress(Failure):  # a damaged store keeps nobody from ending what runs
+        image = content.find_id(layout, container.image_id or "") if container.image_id else None
+        return signal_number(str(image.config.get("StopSignal") or "")) if image else signal.SIGTERM
+    return signal.SIGTERM
 
 
 @dataclass(frozen=True)

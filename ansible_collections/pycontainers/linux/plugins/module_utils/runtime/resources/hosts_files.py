@@ -7,16 +7,19 @@ A container's file is bound over its /etc/hosts. Whenever one starts or ends, th
 of those that run on its networks: in place, since what is bound is the file and not its path, and between two lines
 of ours, since programs add lines of their own.
 
-A container can do with its file what it likes: grow it, or hold a lease on it (fcntl(2), F_SETLEASE), which would
-have a plain open wait. That keeps nobody else from starting. What could not be written is seen as drift of that
-container.
+A container can do with its file what it likes: hold a lease on it (fcntl(2), F_SETLEASE), which would have a plain
+open wait, or write to it without end, which has every other write wait for the inode's lock where no signal ends it.
+So a child process writes, for which nobody waits long. What could not be written is seen as drift of that container.
 """
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import select
+import signal
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
+from typing import NoReturn
 
 from ..core import store
 from ..core.layout import Layout
@@ -30,8 +33,13 @@ CURRENT, STALE = "current", "stale"
 
 BEGIN, END = b"# Containers on its networks:\n", b"# End of containers.\n"
 
-LARGEST = 1 << 20
-"""Bytes of a file that is looked at; hundreds of names have some ten thousand."""
+LARGEST = 1 << 24
+"""Bytes of a file that are kept: lists of hosts to be blocked have some millions."""
+
+PATIENCE, MOST_STUCK = 1.0, 3
+"""Seconds for one file to be written, and how many that takes longer for are put up with at a time."""
+
+_SAFELY = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 LOCAL = "localhost"
 """The one name that no container takes from others by being called so."""
@@ -44,6 +52,7 @@ class Neighbours:
         self._layout = layout
         self._leases = {network: leases.read(layout, network) for network in names(layout)}
         self._name = cache(self._running_name)
+        self._lines = {network: list(self._lines_of(held)) for network, held in self._leases.items()}
 
     def _running_name(self, identity: str) -> str | None:
         """The name of a container that runs, or that its waiter is about to start again."""
@@ -60,15 +69,17 @@ class Neighbours:
 
     def names(self, identity: str) -> bytes:
         """The lines that a container's file is to have, with those around them."""
-        lines = [line for held in self._leases.values() for line in self._lines(identity, held)]
-        return BEGIN + "".join(f"{line}\n" for line in lines).encode() + END
+        common = [self._lines[network] for network, held in self._leases.items() if identity in held.values()]
+        lines = [line for found in common for each, line in found if each != identity]
+        return BEGIN + "".join(lines).encode() + END
 
-    def _lines(self, identity: str, held: dict[str, str]) -> list[str]:
-        if identity not in held.values():
-            return []
-        others = sorted((number(address), address, each) for address, each in held.items() if each != identity)
-        named = [(address, each, name) for _, address, each in others if (name := self._name(each))]
-        return [" ".join((address, *({name} - {LOCAL}), each[:12])) for address, each, name in named]
+    def _lines_of(self, held: dict[str, str]) -> Iterator[tuple[str, str]]:
+        """The line of each that runs on a network, in the order of their addresses."""
+        for address in sorted(held, key=number):
+            identity = held[address]
+            if name := self._name(identity):
+                names = [] if name.lower() == LOCAL else [name]
+                yield identity, " ".join((address, *names, identity[:12])) + "\n"
 
 
 def prepare(layout: Layout, identity: str, own: Iterable[str], extra: Iterable[tuple[str, str]]) -> str:
@@ -111,24 +122,69 @@ def tell(layout: Layout, networks: tuple[str, ...]) -> None:
     """Write the files of all that run on these networks. What can't be is left, see above."""
     if not networks:
         return
-    with suppress(OSError, Failure), store.lock(layout.lock("hosts")):
-        neighbours = Neighbours(layout)
+    with suppress(OSError, Failure, ValueError), store.lock(layout.lock("hosts")):
+        neighbours, stale = Neighbours(layout), []
         for identity in dict.fromkeys(each for network in networks for each in neighbours.on(network)):
             with suppress(OSError):
-                _write(layout, identity, neighbours.names(identity))
+                stale += _change(layout, identity, neighbours.names(identity))
+        stuck = 0
+        while stale and stuck < MOST_STUCK:
+            stale, stuck = stale[_written(stale) + 1 :], stuck + 1
 
 
-def _write(layout: Layout, identity: str, names: bytes) -> None:
-    file = _open(layout, identity, os.O_RDWR)
+def _change(layout: Layout, identity: str, names: bytes) -> list[tuple[str, bytes, int]]:
+    """The path of a file, what it is to be, and how long it is now; nothing where it is right."""
+    file = _open(layout, identity, os.O_RDONLY)
     try:
         content = os.pread(file, LARGEST, 0)
-        wanted = _spliced(content if len(content) < LARGEST else b"", names)
-        if wanted != content:
-            # Not emptied first: a program that looks meanwhile is to find the names before.
-            os.ftruncate(file, os.pwrite(file, wanted, 0))
+    finally:
+        os.close(file)
+    wanted = _spliced(content if len(content) < LARGEST else b"", names)
+    return [] if wanted == content else [(layout.container(identity, "hosts"), wanted, len(content))]
+
+
+def _written(files: list[tuple[str, bytes, int]]) -> int:
+    """Have a child write files in order; how many it got through before one took too long."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        _write_all(files, writer)
+    os.close(writer)
+    done = 0
+    while done < len(files) and select.select([reader], [], [], PATIENCE)[0] and os.read(reader, 1):
+        done += 1
+    os.close(reader)
+    # One that hangs in the kernel ends when it comes out of there, and is nobody's to wait for.
+    with suppress(OSError):
+        os.kill(child, signal.SIGKILL)
+    with suppress(OSError):
+        os.waitpid(child, 0 if done == len(files) else os.WNOHANG)
+    return done
+
+
+def _write_all(files: list[tuple[str, bytes, int]], writer: int) -> NoReturn:
+    try:
+        os.dup2(writer, 0)
+        os.closerange(1, 1 << 16)  # the locks of whoever waits are not to last as long as this
+        for path, wanted, length in files:
+            with suppress(OSError):
+                _write(path, wanted, length)
+            os.write(0, b".")
+    finally:
+        os._exit(0)
+
+
+def _write(path: str, wanted: bytes, length: int) -> None:
+    file = os.open(path, os.O_WRONLY | _SAFELY)
+    try:
+        # Not emptied first: a program that looks meanwhile is to find the names before. What is too much is made
+        # empty lines, so that nothing is left of it if this is the last that happens.
+        padded = wanted.ljust(length, b"\n")
+        if os.pwrite(file, padded, 0) == len(padded):
+            os.ftruncate(file, len(wanted))
     finally:
         os.close(file)
 
 
 def _open(layout: Layout, identity: str, flags: int) -> int:
-    return os.open(layout.container(identity, "hosts"), flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return os.open(layout.container(identity, "hosts"), flags | _SAFELY)
