@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import plan
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import hosts_files
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
@@ -40,6 +43,11 @@ def known(host: Host, name: str) -> dict[str, list[str]]:
             for each in names:
                 found.setdefault(each, []).append(address)
     return found
+
+
+def stale(host: Host, name: str) -> bool:
+    """Whether a container's file does not say who is on its networks."""
+    return hosts_files.observe(host.layout, str(host.observed(name).id)) == hosts_files.STALE
 
 
 def address(container: Container, network: str = "front") -> str:
@@ -123,7 +131,7 @@ def test_a_start_that_fails_leaves_no_name(front: Host, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("change", "stale"),
+    ("change", "drifted"),
     [
         (": > /etc/hosts", True),
         ("sed /^10/d /etc/hosts > /tmp/h; cat /tmp/h > /etc/hosts", True),
@@ -133,16 +141,16 @@ def test_a_start_that_fails_leaves_no_name(front: Host, monkeypatch: pytest.Monk
         ("chmod 0 /etc/hosts", False),
     ],
 )
-def test_a_changed_file_is_drift_that_a_run_mends(front: Host, change: str, stale: bool) -> None:
+def test_a_changed_file_is_drift_that_a_run_mends(front: Host, change: str, drifted: bool) -> None:
     """The check tells it; the run writes the names, and the program goes on. Owner and mode are the container's."""
     front.run(name="a", networks=FRONT)
     front.run(name="b", networks=FRONT)
     good, pid = known(front, "a"), front.pid("a")
     front.ok("exec", "a", "sh", "-c", change)
     outcome = front.converge("a", check=True)
-    assert outcome.changed == stale
-    assert [each.path for each in outcome.changes] == (["hosts"] if stale else [])
-    assert front.converge("a").changed == stale
+    assert outcome.changed == drifted
+    assert [each.path for each in outcome.changes] == (["hosts"] if drifted else [])
+    assert front.converge("a").changed == drifted
     assert {"b"} <= set(good) <= set(known(front, "a"))
     assert front.pid("a") == pid
     assert not front.converge("a").changed
@@ -164,8 +172,8 @@ def test_what_a_program_adds_stays(front: Host) -> None:
 HOLDER = """\
 import fcntl, signal, sys, time
 signal.signal(signal.SIGIO, signal.SIG_IGN)
-file = open(sys.argv[1])
-fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+file = open(sys.argv[1], "r+")
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 print("held", flush=True)
 time.sleep(60)
 """
@@ -181,8 +189,8 @@ def test_a_lease_on_the_file_makes_nobody_wait(front: Host) -> None:
             child.stdout.readline()
             began = time.monotonic()
             front.run(name="b", networks=FRONT)
+            assert stale(front, "a")
             assert time.monotonic() - began < 20
-            assert front.observed("a").hosts == hosts_files.STALE
         finally:
             child.kill()
     assert front.converge("a").changed
@@ -197,7 +205,7 @@ def test_many_that_start_at_once_know_each_other(front: Host) -> None:
         list(pool.map(lambda name: front.ok(*words, "--name", name, front.busybox, "sleep", "1000"), names))
     for name in names:
         assert {each for each in known(front, name) if len(each) == 2} == set(names) - {name}
-        assert front.observed(name).hosts == hosts_files.CURRENT
+        assert not stale(front, name)
 
 
 def test_what_a_container_has_written_reaches_nothing_else(front: Host) -> None:
@@ -210,22 +218,66 @@ def test_what_a_container_has_written_reaches_nothing_else(front: Host) -> None:
     target.symlink_to(precious)
     front.run(name="b", networks=FRONT)
     assert precious.read_text() == "precious"
-    assert front.observed("a").hosts == hosts_files.STALE
+    assert stale(front, "a")
 
 
-WRITE = "dd if=/dev/zero of=/etc/hosts bs=64M count=1 conv=notrunc 2>/dev/null"
-WRITERS = f"for n in 1 2 3 4; do while :; do {WRITE}; done & done"
+FREEZER = """\
+import fcntl, os, sys
+folder = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.ioctl(folder, 0xC0045877, 0)  # FIFREEZE of linux/fs.h
+try:
+    print("frozen", flush=True)
+    sys.stdin.read()
+finally:
+    fcntl.ioctl(folder, 0xC0045878, 0)  # FITHAW
+"""
+"""It ends with whoever started it, however that ends: nothing else could let go of who waits for the filesystem."""
 
 
-def test_a_program_that_writes_without_end_makes_nobody_wait(front: Host) -> None:
-    """Whoever writes to a file has others wait for as long; starts and stops of others go on."""
-    writing = front.shell(f"{WRITERS}; wait", name="a", networks=FRONT)
-    hosts = Path(front.layout.container(str(writing.id), "hosts"))
-    wait(lambda: hosts.stat().st_size > 1 << 20)
+@contextmanager
+def frozen(folder: Path) -> Iterator[Callable[[], object]]:
+    """Let all writes to a filesystem wait, where no signal reaches those who do; gives what ends it."""
+    command = [sys.executable, "-I", "-c", FREEZER, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"frozen\n"
+        yield child.communicate
+
+
+def test_a_write_that_does_not_end_makes_nobody_wait(front: Host, tmp_path: Path) -> None:
+    """What a program does to its file may have all other writes wait where no signal ends them.
+
+    Here it is a frozen filesystem that does so. Starts and stops of others go on, and their names are written.
+    """
+    first = front.run(name="a", networks=FRONT)
     front.run(name="c", networks=FRONT)
-    began = time.monotonic()
-    second = front.run(name="b", networks=FRONT)
-    assert time.monotonic() - began < 20
-    assert known(front, "c")["b"] == [address(second)]
-    front.converge("a", state="absent", stop_timeout=0)
-    assert set(known(front, "c")) == {"b", str(second.id)[:12]}
+    hosts = Path(front.layout.container(str(first.id), "hosts"))
+    subprocess.run(["mkfs.ext4", "-q", tmp_path / "image", "8m"], check=True)
+    (tmp_path / "there").mkdir()
+    subprocess.run(["mount", "-o", "loop", tmp_path / "image", tmp_path / "there"], check=True)
+    try:
+        (tmp_path / "there/hosts").write_bytes(hosts.read_bytes())
+        syscalls.mount(str(tmp_path / "there/hosts"), str(hosts), flags=syscalls.MS_BIND)
+        given = ["run", "-d", "--network", "front", "--name", "b", front.busybox, "sleep", "1000"]
+        with frozen(tmp_path / "there") as thaw, front.beside(*given) as starting:
+            try:
+                assert starting.wait(20) == 0
+                assert stale(front, "a")
+                known_then = known(front, "c")
+            finally:
+                thaw()
+        wait(lambda: not any(map(_left, os.listdir("/proc"))))
+        subprocess.run(["umount", "-l", hosts], check=True)  # who was left may still be about to close it
+    finally:
+        subprocess.run(["umount", "-l", tmp_path / "there"], check=True)
+    second = front.observed("b")
+    assert known_then["b"] == [address(second)]
+    assert front.converge("a").changed
+    assert known(front, "a")["b"] == [address(second)]
+
+
+def _left(process: str) -> bool:
+    """Whether a process is what the start of b has left behind."""
+    with suppress(OSError):
+        return process.isdecimal() and b"--name\0b\0" in Path(f"/proc/{process}/cmdline").read_bytes()
+    return False

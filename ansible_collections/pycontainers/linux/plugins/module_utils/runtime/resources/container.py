@@ -20,10 +20,9 @@ from ..core.model import diff, rows
 from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
-from . import container_bare, container_facts, container_state, storage_opts
+from . import container_bare, container_facts, container_state, hosts_files, storage_opts
 from .container_model import Container
 from .container_target import Target, recreates
-from .hosts_files import CURRENT
 from .image import IMAGE, Image
 
 
@@ -40,7 +39,11 @@ class ContainerResource:
         """The record, with the kernel's readings over it. To be removed, a container needs no record."""
         if want.state == "absent":
             return container_bare.observe(layout, want.name)
-        return container_state.observe(layout, want.name)
+        found = container_state.observe(layout, want.name)
+        if found is not None and found.networks and found.state == "started":
+            # Here alone, as it takes a look at all who are on its networks.
+            found = replace(found, hosts=hosts_files.observe(layout, found.id or ""))
+        return found
 
     def resolve(self, layout: Layout, want: Container, have: Container | None) -> Container:
         """Fill in what was left out from the record, the image's id, a new id; refuse what can't work."""
@@ -116,7 +119,7 @@ def _running(layout: Layout, full: Container, have: Container | None) -> dict[st
     layer = storage_opts.takes_image(layout, have.id or "", full.storage_opts, bool(have.layer_image))
     kept: dict[str, Any] = {"held": have.held, "layer_image": layer}
     if full.state == "started":
-        hosts = CURRENT if full.networks and have.state == "started" else None
+        hosts = have.hosts and hosts_files.CURRENT
         return kept | {"attached": full.networks or None, "hosts": hosts, "wanted": have.wanted and "running"}
     return kept | {"remains": () if have.state == "stopped" else None}
 

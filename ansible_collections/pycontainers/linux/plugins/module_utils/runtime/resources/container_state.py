@@ -20,7 +20,7 @@ from ..kernel import namespaces
 from ..kernel.cgroups import cgroups, exists
 from ..kernel.mounts import mounted
 from ..oci import lifecycle
-from . import endpoint, hosts_files, leases, restart_policy, rootfs_size, storage_opts
+from . import endpoint, leases, restart_policy, rootfs_size, storage_opts
 from .container_model import Container
 from .limits import LIMIT_ROWS, observe_limits
 
@@ -199,7 +199,6 @@ def observed(layout: Layout, container: Container) -> Container:
     if container.networks:
         there = endpoint.observe_endpoint(layout, identity)
         readings["attached"] = tuple(name for name in container.networks if name in there and there[name].present)
-        readings["hosts"] = hosts_files.observe(layout, identity)
     if container.published_ports:
         readings["published_ports"] = endpoint.observe_ports(layout, identity)
     if container.storage_opts:

@@ -98,14 +98,15 @@ def prepare(layout: Layout, identity: str, own: Iterable[str], extra: Iterable[t
 
 def observe(layout: Layout, identity: str) -> str:
     """Whether a running container's file says who is on its networks now."""
-    with suppress(OSError):
-        file = _open(layout, identity, os.O_RDONLY)
-        try:
-            content = os.pread(file, LARGEST, 0)
-        finally:
-            os.close(file)
-        return CURRENT if content == _spliced(content, Neighbours(layout).names(identity)) else STALE
-    return STALE
+    try:
+        file = os.open(layout.container(identity, "hosts"), os.O_RDONLY | _SAFELY)
+    except OSError:
+        return STALE
+    try:
+        content = os.pread(file, LARGEST, 0)
+    finally:
+        os.close(file)
+    return CURRENT if content == _spliced(content, Neighbours(layout).names(identity)) else STALE
 
 
 def _spliced(content: bytes, names: bytes) -> bytes:
@@ -123,27 +124,14 @@ def tell(layout: Layout, networks: tuple[str, ...]) -> None:
     if not networks:
         return
     with suppress(OSError, Failure, ValueError), store.lock(layout.lock("hosts")):
-        neighbours, stale = Neighbours(layout), []
-        for identity in dict.fromkeys(each for network in networks for each in neighbours.on(network)):
-            with suppress(OSError):
-                stale += _change(layout, identity, neighbours.names(identity))
-        stuck = 0
-        while stale and stuck < MOST_STUCK:
-            stale, stuck = stale[_written(stale) + 1 :], stuck + 1
+        neighbours = Neighbours(layout)
+        there = dict.fromkeys(each for network in networks for each in neighbours.on(network))
+        files = [(layout.container(each, "hosts"), neighbours.names(each)) for each in there]
+        for _ in range(MOST_STUCK):
+            files = files[_written(files) + 1 :] if files else []
 
 
-def _change(layout: Layout, identity: str, names: bytes) -> list[tuple[str, bytes, int]]:
-    """The path of a file, what it is to be, and how long it is now; nothing where it is right."""
-    file = _open(layout, identity, os.O_RDONLY)
-    try:
-        content = os.pread(file, LARGEST, 0)
-    finally:
-        os.close(file)
-    wanted = _spliced(content if len(content) < LARGEST else b"", names)
-    return [] if wanted == content else [(layout.container(identity, "hosts"), wanted, len(content))]
-
-
-def _written(files: list[tuple[str, bytes, int]]) -> int:
+def _written(files: list[tuple[str, bytes]]) -> int:
     """Have a child write files in order; how many it got through before one took too long."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
@@ -162,29 +150,30 @@ def _written(files: list[tuple[str, bytes, int]]) -> int:
     return done
 
 
-def _write_all(files: list[tuple[str, bytes, int]], writer: int) -> NoReturn:
+def _write_all(files: list[tuple[str, bytes]], writer: int) -> NoReturn:
     try:
-        os.dup2(writer, 0)
-        os.closerange(1, 1 << 16)  # the locks of whoever waits are not to last as long as this
-        for path, wanted, length in files:
+        # The locks of whoever waits are not to last as long as this may.
+        for each in map(int, os.listdir("/proc/self/fd")):
+            if each != writer:
+                with suppress(OSError):
+                    os.close(each)
+        for path, names in files:
             with suppress(OSError):
-                _write(path, wanted, length)
-            os.write(0, b".")
+                _write(path, names)
+            os.write(writer, b".")
     finally:
         os._exit(0)
 
 
-def _write(path: str, wanted: bytes, length: int) -> None:
-    file = os.open(path, os.O_WRONLY | _SAFELY)
+def _write(path: str, names: bytes) -> None:
+    file = os.open(path, os.O_RDWR | _SAFELY)
     try:
+        content = os.pread(file, LARGEST, 0)
+        wanted = _spliced(content if len(content) < LARGEST else b"", names)
         # Not emptied first: a program that looks meanwhile is to find the names before. What is too much is made
         # empty lines, so that nothing is left of it if this is the last that happens.
-        padded = wanted.ljust(length, b"\n")
-        if os.pwrite(file, padded, 0) == len(padded):
+        padded = wanted.ljust(len(content), b"\n")
+        if wanted != content and os.pwrite(file, padded, 0) == len(padded):
             os.ftruncate(file, len(wanted))
     finally:
         os.close(file)
-
-
-def _open(layout: Layout, identity: str, flags: int) -> int:
-    return os.open(layout.container(identity, "hosts"), flags | _SAFELY)
