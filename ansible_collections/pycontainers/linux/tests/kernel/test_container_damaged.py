@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state, supervise
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, snapshot, wait
@@ -167,3 +168,20 @@ def test_a_damaged_status_at_boot(host: Host) -> None:
     for reason in ("it is not JSON", "wanted is 'unknown' there"):
         done = host.cli("boot")
         assert (done.returncode, reason in done.stderr, host.pid("a") == 0, host.pid("b") > 0) == (1, True, True, True)
+
+
+@pytest.mark.parametrize("part", ["index", "configuration"])
+def test_a_damaged_store_keeps_nobody_from_stopping_a_container(host: Host, part: str) -> None:
+    """Which signal its image asks for can't be known then: it gets the usual one, and ends."""
+    container = host.shell("trap 'echo ended; exit 7' TERM; echo ready; while :; do sleep 0.1; done")
+    wait(lambda: host.log(container) == "ready\n")
+    index = Path(host.layout.images, "index.json")
+    path = index if part == "index" else Path(content.blob(host.layout, container.image_id or ""))
+    good = path.read_bytes()
+    path.write_bytes(b"{")
+    try:
+        host.ok("stop", "-t", "9", "c")
+    finally:
+        path.write_bytes(good)
+    assert host.observed().state == "stopped"
+    assert host.log(container) == "ready\nended\n"

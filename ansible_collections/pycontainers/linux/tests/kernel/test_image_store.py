@@ -18,6 +18,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import check as damage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image import content, garbage
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.pull import pull
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import (
@@ -149,6 +150,24 @@ def test_a_container_record_that_cannot_be_read_stops_the_removal_of_layers(layo
     with pytest.raises(Failure, match=f"cannot read {record}"):
         garbage.remove(layout, named(server, "busybox:latest"))
     assert all(map(os.path.isdir, image.layers))
+
+
+def test_what_an_image_leads_to_is_no_garbage(layout: Layout, server: Server) -> None:
+    """All of its blobs and layers stay when others go; the check names one that is missing or cut short."""
+    image = pull(layout, named(server, "busybox:latest"))
+    files = listing(layout.root)
+    garbage.prune(layout)
+    assert listing(layout.root) == files
+    pull(layout, named(server, "nginx:latest"))
+    garbage.remove(layout, named(server, "nginx:latest"))
+    assert listing(layout.root) == files
+    assert damage.check(layout) == []
+    manifest = json.loads(Path(content.blob(layout, image.manifest_digest)).read_bytes())
+    blob = Path(content.blob(layout, manifest["layers"][0]["digest"]))
+    os.truncate(blob, 7)
+    assert any("has not the" in each.reason for each in damage.check(layout) if each.path == str(blob))
+    blob.unlink()
+    assert [each.path for each in damage.check(layout)] == [str(blob)]
 
 
 @pytest.mark.parametrize("damage", [None, "digit"])

@@ -31,6 +31,9 @@ def test_a_network_is_made_listed_shown_and_removed(host: Host) -> None:
     assert host.ok("network", "rm", "back", "front") == "back\nfront\n"
     assert not {"br-back", "pyc-front"} & set(links.links())
     assert host.ok("network", "rm", "-f", "front") == "front\n"
+    host.ok("network", "create", "last")
+    partly = host.cli("network", "rm", "none", "last")
+    assert (partly.returncode, partly.stdout) == (1, "last\n")
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,9 @@ def test_what_follows_the_image_is_the_command() -> None:
         (["--net", "a", "--network=b"], "networks", [{"name": "a"}, {"name": "b"}]),
         (["-e", "B=1=2", "-e", "A="], "env", {"A": "", "B": "1=2"}),
         (["-l", "empty"], "labels", {"empty": ""}),
+        (["--add-host", "a:192.0.2.1", "--add-host", "b=::1"], "etc_hosts", {"a": "192.0.2.1", "b": "::1"}),
+        (["--add-host", "a:2001:db8::1"], "etc_hosts", {"a": "2001:db8::1"}),
+        (["--dns", "192.0.2.1", "--dns", "::1"], "dns_servers", ["192.0.2.1", "::1"]),
         (["--ulimit", "nofile=9:10"], "ulimits", ["nofile:9:10"]),
     ],
 )

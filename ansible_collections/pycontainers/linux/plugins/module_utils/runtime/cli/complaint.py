@@ -7,8 +7,27 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable, Iterable
 
 from ..errors import Failure, explain
+
+
+def to_each(words: Iterable[str], act: Callable[[str], None]) -> int:
+    """Do something to each of what is named, print the names of those it is done to, and go on after a failure.
+
+    Gives the exit status.
+    """
+    failed = 0
+    for each in words:
+        try:
+            act(each)
+            print(each)
+        except BrokenPipeError:
+            raise
+        except (OSError, Failure) as error:
+            complain(error)
+            failed = 1
+    return failed
 
 
 def complain(error: OSError | Failure) -> None:

@@ -18,7 +18,7 @@ from ..resources.container_facts import inspect
 from ..resources.container_model import Container
 from ..resources.service import install_steps
 from . import attach, table
-from .complaint import complain
+from .complaint import to_each
 
 
 def add(verbs: Any) -> None:
@@ -53,20 +53,13 @@ def _each(
     """A verb that does the same to each container, names those it is done with, and goes on after a failure."""
 
     def verb(layout: Layout, chosen: argparse.Namespace) -> int:
-        failed = 0
-        for wanted in chosen.containers:
-            try:
-                found = container_state.find(layout, wanted, read)
-                with container_state.lock(layout, found.name):
-                    found = container_state.find(layout, found.id or "", read)
-                    act(layout, container_state.observed(layout, found), chosen)
-                print(wanted)
-            except BrokenPipeError:
-                raise
-            except (OSError, Failure) as error:
-                complain(error)
-                failed = 1
-        return failed
+        def act_on(wanted: str) -> None:
+            found = container_state.find(layout, wanted, read)
+            with container_state.lock(layout, found.name):
+                found = container_state.find(layout, found.id or "", read)
+                act(layout, container_state.observed(layout, found), chosen)
+
+        return to_each(chosen.containers, act_on)
 
     return verb
 

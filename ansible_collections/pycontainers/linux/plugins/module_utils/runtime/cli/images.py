@@ -20,7 +20,7 @@ from ..resources.image import IMAGE, Image
 from ..resources.image_facts import inspect
 from ..resources.prune_filters import moment
 from . import table
-from .complaint import complain
+from .complaint import to_each
 from .names import image as image_of
 from .names import reference as named
 
@@ -106,18 +106,14 @@ def fetch_image(layout: Layout, chosen: argparse.Namespace) -> int:
 
 def remove_images(layout: Layout, chosen: argparse.Namespace) -> int:
     """Take references away, and what nothing else uses with them."""
-    failed = 0
-    for said in chosen.images:
-        try:
-            name = _one_name(layout, said, chosen.force)
-            want = parse(Image, {"name": name, "state": "absent", "force": chosen.force})
-            if not converge(IMAGE, layout, want, check=False).changed:
-                raise NotFound(f"remove image {said}", "there is none of this name", "see pycontainers images")
-            print(said)
-        except (OSError, Failure) as error:
-            complain(error)
-            failed = 1
-    return failed
+
+    def remove(said: str) -> None:
+        name = _one_name(layout, said, chosen.force)
+        want = parse(Image, {"name": name, "state": "absent", "force": chosen.force})
+        if not converge(IMAGE, layout, want, check=False).changed:
+            raise NotFound(f"remove image {said}", "there is none of this name", "see pycontainers images")
+
+    return to_each(chosen.images, remove)
 
 
 def _one_name(layout: Layout, said: str, force: bool) -> str:

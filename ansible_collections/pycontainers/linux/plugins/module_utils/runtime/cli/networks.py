@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
@@ -18,7 +17,7 @@ from ..resources.network_info import facts
 from ..resources.network_model import Network, declared_network, stored
 from ..resources.network_model import names as all_names
 from . import prune, table
-from .complaint import complain
+from .complaint import to_each
 
 OPTIONS = {
     "com.docker.network.bridge.name": "bridge_name",
@@ -109,17 +108,13 @@ def create_network(layout: Layout, chosen: argparse.Namespace) -> int:
 
 def remove_networks(layout: Layout, chosen: argparse.Namespace) -> int:
     """Remove networks that no container is on; names those it is done with, and goes on after a failure."""
-    failed = 0
-    for name in chosen.networks:
-        try:
-            found = converge(NETWORK, layout, replace(parse(Network, {"name": name}), state="absent"), check=False)
-            if not found.changed and not chosen.force:
-                raise NotFound(f"remove network {name}", "there is none of this name", "see pycontainers network ls")
-            print(name)
-        except (OSError, Failure) as error:
-            complain(error)
-            failed = 1
-    return failed
+
+    def remove(name: str) -> None:
+        want = parse(Network, {"name": name, "state": "absent"})
+        if not converge(NETWORK, layout, want, check=False).changed and not chosen.force:
+            raise NotFound(f"remove network {name}", "there is none of this name", "see pycontainers network ls")
+
+    return to_each(chosen.networks, remove)
 
 
 def show_ports(layout: Layout, chosen: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .model import Kind
@@ -110,6 +110,13 @@ def listed(parse: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
         return tuple(parse(each) for each in value)
 
     return parse_list
+
+
+def mapping(value: Any) -> Mapping[Any, Any]:
+    """A dictionary, of whatever."""
+    if not isinstance(value, Mapping):
+        raise ValueError("it is not a dictionary")
+    return value
 
 
 def show_limit(value: int) -> Any:

@@ -79,24 +79,18 @@ def _manifest(layout: Layout, name: str, digest: str, size: Any) -> Iterator[Fin
         return
     if isinstance(size, int) and os.stat(path).st_size != size:
         yield Finding(path, f"the manifest of {name} has not the {size} bytes that the index says", PULL)
-    for each in _descriptors(manifest, "manifests"):
+    for each in content.descriptors(manifest, "manifests"):
         # Of an image for several platforms only one is brought to the host.
         if os.path.exists(content.blob(layout, each["digest"])):
             yield from _manifest(layout, name, each["digest"], each.get("size"))
-    for each in _descriptors(manifest, "layers"):
+    for each in content.descriptors(manifest, "layers"):
         part = content.blob(layout, each["digest"])
         if not os.path.exists(part):
             yield Finding(part, f"a layer's blob of {name} is missing", PULL)
         elif os.stat(part).st_size != each.get("size"):
             yield Finding(part, f"a layer's blob of {name} has not the {each.get('size')} bytes of its manifest", PULL)
-    for each in _descriptors({"config": [manifest.get("config")]}, "config"):
+    for each in content.descriptors({"config": [manifest.get("config")]}, "config"):
         yield from _configuration(layout, name, each["digest"])
-
-
-def _descriptors(document: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    listed = document.get(key)
-    found = listed if isinstance(listed, list) else []
-    return [each for each in found if isinstance(each, dict) and is_digest(str(each.get("digest")))]
 
 
 def _configuration(layout: Layout, name: str, digest: str) -> Iterator[Finding]:

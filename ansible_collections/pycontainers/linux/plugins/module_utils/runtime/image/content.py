@@ -97,12 +97,18 @@ def entries(layout: Layout) -> list[dict[str, Any]]:
 
 
 def _is_descriptor(entry: Any) -> bool:
-    return isinstance(entry, dict) and is_digest(text_of(entry, "digest"))
+    return isinstance(entry, dict) and is_digest(_text(entry, "digest"))
+
+
+def descriptors(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """The descriptors that a document of the store lists; what is none is left out."""
+    listed = document.get(key)
+    return [each for each in listed if _is_descriptor(each)] if isinstance(listed, list) else []
 
 
 def entry_name(entry: Mapping[str, Any]) -> str:
     """The reference in a descriptor's annotations, or nothing."""
-    return text_of(entry.get("annotations"), REF_NAME)
+    return _text(entry.get("annotations"), REF_NAME)
 
 
 def find(layout: Layout, reference: Reference) -> StoredImage | None:
@@ -154,7 +160,7 @@ def _complete(layout: Layout, entry: Mapping[str, Any], listed: list[dict[str, A
     if manifest is None or not isinstance(manifest.get("config"), dict):
         return None
     same = [each for each in listed if each["digest"] == entry["digest"]]
-    return _described(layout, text_of(manifest["config"], "digest"), entry, manifest, same)
+    return _described(layout, _text(manifest["config"], "digest"), entry, manifest, same)
 
 
 def _described(
@@ -175,9 +181,9 @@ def _described(
         references=tuple(sorted(str(reference) for reference, _ in named)),
         digests=tuple(sorted({f"{reference.name}@{registry_digest(each)}" for reference, each in named})),
         config=image.get("config") or {},
-        architecture=text_of(image, "architecture"),
-        os=text_of(image, "os"),
-        created=text_of(image, "created"),
+        architecture=_text(image, "architecture"),
+        os=_text(image, "os"),
+        created=_text(image, "created"),
         diff_ids=diff_ids,
         layers=overlay.shown(layers),
         size=_size(manifest),
@@ -206,7 +212,7 @@ def _reference(entry: Mapping[str, Any]) -> Reference | None:
 
 def registry_digest(entry: Mapping[str, Any]) -> str:
     """What a registry calls the image of a descriptor: its digest, or that of the index that it came out of."""
-    return text_of(entry.get("annotations"), REGISTRY_DIGEST) or text_of(entry, "digest")
+    return _text(entry.get("annotations"), REGISTRY_DIGEST) or _text(entry, "digest")
 
 
 def diff_ids_of(image: Mapping[str, Any]) -> tuple[str, ...]:
@@ -221,7 +227,7 @@ def diff_ids_of(image: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def text_of(mapping: Any, key: str) -> str:
+def _text(mapping: Any, key: str) -> str:
     """A text in what should be a JSON object, or nothing: entries of other programs may hold anything."""
     value = mapping.get(key) if isinstance(mapping, dict) else None
     return value if isinstance(value, str) else ""
@@ -268,7 +274,7 @@ def _replace(layout: Layout, name: str, named: list[dict[str, Any]]) -> None:
 def images_of_records(layout: Layout) -> Iterator[tuple[str, str]]:
     """The ids of containers, each with the id of the image that it was made from."""
     for container in listed_in(layout.containers):
-        identity = text_of(store.read_json(layout.container(container, "container.json")) or {}, "image_id")
+        identity = _text(store.read_json(layout.container(container, "container.json")) or {}, "image_id")
         if is_digest(identity):
             yield container, identity
 

@@ -18,6 +18,7 @@ from ..errors import Failure, failing
 from .content import (
     ASIDE,
     blob,
+    descriptors,
     diff_ids_of,
     discard,
     entries,
@@ -26,7 +27,6 @@ from .content import (
     listed_in,
     lock,
     set_entry,
-    text_of,
 )
 from .reference import Reference
 
@@ -102,10 +102,9 @@ def _used(layout: Layout, gone: frozenset[str], removed: frozenset[str]) -> tupl
         blobs.add(digest.partition(":")[2])
         with _needed():
             manifest = _document(layout, digest) or {}
-        ahead += [text_of(each, "digest") for each in manifest.get("manifests", ())]
-        blobs |= {text_of(each, "digest").partition(":")[2] for each in manifest.get("layers", ())}
-        if isinstance(manifest.get("config"), dict):
-            configs.append(text_of(manifest["config"], "digest"))
+        ahead += [each["digest"] for each in descriptors(manifest, "manifests")]
+        blobs |= {each["digest"].partition(":")[2] for each in descriptors(manifest, "layers")}
+        configs += [each["digest"] for each in descriptors({"config": [manifest.get("config")]}, "config")]
     for digest in configs:
         blobs.add(digest.partition(":")[2])
         with _needed():

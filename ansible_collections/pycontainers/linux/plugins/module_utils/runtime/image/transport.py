@@ -153,6 +153,8 @@ class Transport:
         words = str(error.reason) if isinstance(error, urllib.error.URLError) else explain(error)
         if words.startswith(_TUNNEL):
             reason = f"the proxy {self._proxy} does not lead us to {address} ({words.removeprefix(_TUNNEL)})"
-            fix = "give https_proxy its login, as in http://USER:PASSWORD@HOST:PORT" if "407" in words else ""
+            fix = "correct https_proxy or no_proxy in the environment"
+            if "407" in words:
+                fix = "give https_proxy its login, as in http://USER:PASSWORD@HOST:PORT"
             raise Failure(self._operation, reason, fix) from error
         raise Failure(self._operation, f"{host} can't be asked: {words}") from error

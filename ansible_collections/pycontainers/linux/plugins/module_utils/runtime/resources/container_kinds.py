@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from ..core.kinds import NAME, UNLIMITED, limit_size, listed, path, size, text, whole
+from ..core.kinds import NAME, UNLIMITED, limit_size, listed, mapping, path, size, text, whole
 from ..core.model import Kind
 from ..kernel.mount_options import FLAGS
 from ..kernel.process import signal_number
@@ -126,8 +126,7 @@ def _limit(said: str) -> int:
 
 def sysctls(value: Any) -> tuple[tuple[str, str], ...]:
     """Kernel settings by name with dots, sorted; of white space in values it only matters that it is there."""
-    if not isinstance(value, Mapping):
-        raise ValueError("it is not a dictionary")
+    value = mapping(value)
     found = {}
     for name, given in value.items():
         if not isinstance(name, str) or not _SYSCTL.fullmatch(text(name)):
@@ -238,8 +237,7 @@ def host_name(value: Any) -> str:
 
 def labels(value: Any) -> tuple[tuple[str, str], ...]:
     """Labels by name, sorted. Values must be text, so that YAML's ``no`` and ``0x10`` do not turn into others."""
-    if not isinstance(value, Mapping):
-        raise ValueError("it is not a dictionary")
+    value = mapping(value)
     for key, each in value.items():
         if not isinstance(key, str) or not text(key):
             raise ValueError(f"{key!r} is not the name of a label")

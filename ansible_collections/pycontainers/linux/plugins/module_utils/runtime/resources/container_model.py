@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.kinds import BOOL, NAME, TEXT, TEXTS, listed, path, text, whole
+from ..core.kinds import BOOL, NAME, TEXT, TEXTS, listed, mapping, path, text, whole
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
 from . import container_kinds as kinds
@@ -46,8 +46,7 @@ def arguments(value: Any) -> tuple[str, ...]:
 
 def environment(value: Any) -> tuple[tuple[str, str], ...]:
     """Variables by name, sorted. Values must be text, so that YAML's ``no`` and ``0x10`` do not turn into others."""
-    if not isinstance(value, Mapping):
-        raise ValueError("it is not a dictionary")
+    value = mapping(value)
     for key, each in value.items():
         if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
             raise ValueError(f"{key!r} is not a variable name")

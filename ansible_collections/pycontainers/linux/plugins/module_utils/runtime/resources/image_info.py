@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..core import store
 from ..core.kinds import TEXTS
 from ..core.layout import Layout
 from ..core.model import option
-from ..core.plan import Plan
+from ..core.question import Question
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import parse_reference
@@ -30,26 +29,10 @@ class ImageInfo:
     state: str = "present"
 
 
-class ImageInfoResource:
-    """The images of one host's store. There is nothing to do, ever."""
+class ImageInfoResource(Question[ImageInfo]):
+    """The images of one host's store."""
 
     model = ImageInfo
-
-    def lock(self, layout: Layout, want: ImageInfo) -> AbstractContextManager[object]:
-        """None: what is read is replaced by rename."""
-        return nullcontext()
-
-    def observe(self, layout: Layout, want: ImageInfo) -> ImageInfo | None:
-        """What is asked for."""
-        return want
-
-    def resolve(self, layout: Layout, want: ImageInfo, have: ImageInfo | None) -> ImageInfo:
-        """Nothing to fill in."""
-        return want
-
-    def plan(self, layout: Layout, want: ImageInfo, have: ImageInfo | None) -> Plan:
-        """Nothing."""
-        return Plan()
 
     def facts(self, layout: Layout, have: ImageInfo | None) -> Mapping[str, Any]:
         """The images that there are of those asked for."""

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.kinds import TEXT, whole
 from ..core.layout import Layout
 from ..core.model import Kind, option
-from ..core.plan import Plan
+from ..core.question import Question
 from ..errors import Failure
 from ..image.reference import DOCKER_HUB, REFERENCE, Reference, parse_reference
 
@@ -54,14 +53,10 @@ class ImageSearch:
     found: Findings | None = None
 
 
-class ImageSearchResource:
+class ImageSearchResource(Question[ImageSearch]):
     """Questions to registries."""
 
     model = ImageSearch
-
-    def lock(self, layout: Layout, want: ImageSearch) -> AbstractContextManager[object]:
-        """None."""
-        return nullcontext()
 
     def observe(self, layout: Layout, want: ImageSearch) -> ImageSearch:
         """Ask the registry. Raises :class:`Failure` if there is no question, or two."""
@@ -72,14 +67,6 @@ class ImageSearchResource:
         if want.repository and not want.query:
             return replace(want, found=tags(layout, want.repository, want.limit))
         raise Failure("search", "it is one of query and repository that is needed", "give query, or give repository")
-
-    def resolve(self, layout: Layout, want: ImageSearch, have: ImageSearch | None) -> ImageSearch:
-        """Nothing is wanted."""
-        return want
-
-    def plan(self, layout: Layout, want: ImageSearch, have: ImageSearch | None) -> Plan:
-        """Nothing is to be done."""
-        return Plan()
 
     def facts(self, layout: Layout, have: ImageSearch | None) -> Mapping[str, Any]:
         """The answer."""

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
 from typing import Any
 
-from ..core.kinds import listed, text
+from ..core.kinds import listed, mapping, text
 from ..core.model import Kind
 from .container_kinds import host_name
 
@@ -73,8 +72,7 @@ def resolver_options(value: Any) -> tuple[str, ...]:
 
 def hosts(value: Any) -> tuple[tuple[str, str], ...]:
     """Addresses by name, sorted."""
-    if not isinstance(value, Mapping):
-        raise ValueError("it is not a dictionary")
+    value = mapping(value)
     found = {}
     for name, given in value.items():
         if not isinstance(name, str) or not _HOST.fullmatch(name):

@@ -13,7 +13,7 @@ from ..core import store
 from ..core.kinds import TEXTS
 from ..core.layout import Layout
 from ..core.model import option
-from ..core.plan import Plan
+from ..core.question import Question
 from .network import NETWORK
 from .network_model import Network, names
 
@@ -26,26 +26,14 @@ class NetworkInfo:
     state: str = "present"
 
 
-class NetworkInfoResource:
-    """The networks of one host. There is nothing to do, ever."""
+class NetworkInfoResource(Question[NetworkInfo]):
+    """The networks of one host."""
 
     model = NetworkInfo
 
     def lock(self, layout: Layout, want: NetworkInfo) -> AbstractContextManager[object]:
         """That of all networks, with others who only look: a change is seen before or after it."""
         return store.lock(layout.lock("networks"), shared=True)
-
-    def observe(self, layout: Layout, want: NetworkInfo) -> NetworkInfo | None:
-        """What is asked for."""
-        return want
-
-    def resolve(self, layout: Layout, want: NetworkInfo, have: NetworkInfo | None) -> NetworkInfo:
-        """Nothing to fill in."""
-        return want
-
-    def plan(self, layout: Layout, want: NetworkInfo, have: NetworkInfo | None) -> Plan:
-        """Nothing."""
-        return Plan()
 
     def facts(self, layout: Layout, have: NetworkInfo | None) -> Mapping[str, Any]:
         """The networks that there are of those asked for, by name."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import Any
 
+from ..core.kinds import mapping
 from ..core.model import Kind
 
 Filters = tuple[tuple[str, tuple[str, ...]], ...]
@@ -51,8 +52,7 @@ def _kind(*known: str) -> Kind:
     def parse(value: Any) -> Filters:
         if isinstance(value, tuple):
             value = dict(value)
-        if not isinstance(value, Mapping):
-            raise ValueError("it is not a dictionary")
+        value = mapping(value)
         found = []
         for name, given in sorted(value.items()):
             if name not in known:

@@ -32,7 +32,7 @@ def resolvers(
     kept = [line for line in lines if not _loopback(_server(line))]
     for given, keywords in ((servers, ("nameserver",)), (search, ("search", "domain")), (options, ("options",))):
         if given:
-            kept = [line for line in kept if line.split()[:1] not in [[each] for each in keywords]]
+            kept = [line for line in kept if (line.split() or [""])[0] not in keywords]
     kept += [f"nameserver {each}" for each in servers]
     kept += [f"search {' '.join(search)}"] if search and NO_SEARCH not in search else []
     kept += [f"options {' '.join(options)}"] if options else []

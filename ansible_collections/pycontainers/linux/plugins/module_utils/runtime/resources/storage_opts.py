@@ -9,10 +9,9 @@ it is new: so a container that has written without a size, on a filesystem witho
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import Any
 
-from ..core.kinds import UNLIMITED
+from ..core.kinds import UNLIMITED, mapping
 from ..core.layout import Layout
 from ..core.model import Kind
 from ..errors import InvalidValue
@@ -26,8 +25,7 @@ Options = tuple[tuple[str, int], ...]
 
 def storage_opts(value: Any) -> Options:
     """Limits by name, sorted; one that is none is left out."""
-    if not isinstance(value, Mapping):
-        raise ValueError("it is not a dictionary")
+    value = mapping(value)
     found = []
     for name, said in value.items():
         if name not in KINDS:
