@@ -75,6 +75,8 @@ def pinned(tmp_path: Path) -> Iterator[str]:
     namespaces.pin(path)
     yield path
     namespaces.unpin(path)
+    # A device that has stayed there goes with it, and with that its peer here, some time later.
+    wait(lambda: "moves0" in names() or "peer-moves0" not in names())
 
 
 def devices(given: dict[str, Any], path: str = "", **hooks: Any) -> Change:
