@@ -320,7 +320,9 @@ def test_a_logger_is_with_the_waiters(host: Host) -> None:
 
 def test_without_its_logger_a_terminal_is_hung_up(host: Host) -> None:
     """A program whose terminal nobody reads any more gets SIGHUP, and does not wait for ever."""
-    container = host.shell("trap 'exit 7' HUP; while :; do sleep 0.02; done", tty=True)
+    container = host.shell("trap 'exit 7' HUP; echo ready; while :; do sleep 0.02; done", tty=True)
+    # The first process of a pid namespace has no signal that it has not asked for (pid_namespaces(7)).
+    wait(lambda: "ready" in host.log(container))
     reader = lifecycle.logger(host.layout, container.id or "")
     assert reader is not None
     wait(lambda: Path(f"/proc/{reader.pid}/comm").read_text() == "cat\n")
