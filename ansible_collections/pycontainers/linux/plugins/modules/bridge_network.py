@@ -20,8 +20,9 @@ description:
   - What is declared is compared with the kernel's interfaces, addresses, settings and nftables. What is missing there
     is put back, such as after a reboot.
   - All rules are in an nftables table of their own named C(pycontainers), which matches the bridges of these networks
-    only. The host's setting C(net.ipv4.ip_forward) is switched on, unless O(internal=true).
-  - The addresses are of IPv4.
+    only. The host's setting C(net.ipv4.ip_forward) is switched on, unless O(internal=true), and with IPv6
+    C(net.ipv6.conf.all.forwarding) too. Interfaces of the host that hear IPv6 routers then go on to
+    (C(accept_ra=2)), which they otherwise would not.
 extends_documentation_fragment:
   - pycontainers.linux.common
 options:
@@ -52,6 +53,39 @@ options:
       - For a new network the default is the first one after the start of O(subnet). Left out, an existing one keeps
         what it has.
       - Can't be changed while containers are on the network.
+    type: str
+  ip_range:
+    description:
+      - The part of O(subnet) from which containers get addresses if they ask for none, such as V(10.88.0.128/25).
+      - For a new network the default is all of O(subnet), which is also how to give up a narrower one. Left out, an
+        existing one keeps what it has.
+    type: str
+  enable_ipv6:
+    description:
+      - Whether containers have an address of IPv6 too. V(true) without O(ipv6_subnet) takes a free C(/64) of addresses
+        that are the host's own (RFC 4193).
+      - It can be switched on while containers are on the network, each of which has its address from its next task or
+        start on. It can't be switched off then.
+      - For a new network the default is whether there is an O(ipv6_subnet). Left out, an existing one keeps what it
+        has.
+    type: bool
+  ipv6_subnet:
+    description:
+      - The range of IPv6 addresses for the network's containers, as its first address and the length of its prefix,
+        from 16 to 126, such as V(fd00:88::/64). It must not overlap one that the host knows already.
+      - Left out, an existing network keeps what it has.
+      - Can't be changed while containers are on the network.
+    type: str
+  ipv6_gateway:
+    description:
+      - The address of the bridge within O(ipv6_subnet).
+      - The default is the first one after the start of O(ipv6_subnet). Left out, an existing network keeps what it has.
+      - Can't be changed while containers are on the network.
+    type: str
+  ipv6_range:
+    description:
+      - The part of O(ipv6_subnet) from which containers get addresses if they ask for none, as O(ip_range) is of
+        O(subnet).
     type: str
   bridge_name:
     description:
@@ -101,6 +135,13 @@ EXAMPLES = r"""
     bridge_name: br-back
     internal: true
 
+- name: Have one with addresses of both families, of which containers that ask for none get those from 128 on
+  pycontainers.linux.bridge_network:
+    name: dual
+    subnet: 10.88.2.0/24
+    ip_range: 10.88.2.128/25
+    ipv6_subnet: fd00:88:2::/64
+
 - name: Use larger packets on a network whose addresses the site routes
   pycontainers.linux.bridge_network:
     name: storage
@@ -132,8 +173,13 @@ network:
       returned: if there is one
       type: str
       sample: bridge
+    EnableIPv6:
+      description: Whether containers have an address of IPv6 too.
+      returned: if there is one
+      type: bool
+      sample: false
     IPAM:
-      description: Subnet and gateway.
+      description: Subnet and gateway of each family.
       returned: if there is one
       type: dict
       sample: {"Config": [{"Subnet": "10.88.0.0/24", "Gateway": "10.88.0.1"}]}
@@ -155,7 +201,9 @@ network:
         5b0a3f9d2c7e41d8a6f0b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60:
           Name: web
           IPv4Address: 10.88.0.2/24
+          IPv6Address: ""
           MacAddress: "02:70:0a:58:00:02"
+          Aliases: []
 actions:
   description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
   returned: success

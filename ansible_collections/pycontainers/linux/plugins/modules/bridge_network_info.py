@@ -58,8 +58,13 @@ networks:
       returned: success
       type: str
       sample: bridge
+    EnableIPv6:
+      description: Whether containers have an address of IPv6 too.
+      returned: success
+      type: bool
+      sample: false
     IPAM:
-      description: Subnet and gateway.
+      description: Subnet and gateway of each family.
       returned: success
       type: dict
       sample: {"Config": [{"Subnet": "10.88.0.0/24", "Gateway": "10.88.0.1"}]}
@@ -81,7 +86,9 @@ networks:
         5b0a3f9d2c7e41d8a6f0b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60:
           Name: web
           IPv4Address: 10.88.0.2/24
+          IPv6Address: ""
           MacAddress: "02:70:0a:58:00:02"
+          Aliases: []
 """
 
 from ..module_utils import resource_module

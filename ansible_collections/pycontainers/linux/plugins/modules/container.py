@@ -75,10 +75,12 @@ options:
     type: dict
   published_ports:
     description:
-      - Ports of the host that lead into the container, each as C([address:]host_port:container_port[/tcp|udp]).
-        Without an address it is every IPv4 address of the host, without a protocol it is C(tcp).
+      - Ports of the host that lead into the container, each as C([address:]host_port:container_port[/tcp|udp|sctp]).
+        Without an address it is every address of the host, without a protocol it is C(tcp). V(0.0.0.0) is every
+        address of IPv4, V([::]) every one of IPv6; addresses of IPv6 are written in brackets.
       - Ranges of the same length are possible, such as V(8000-8010:9000-9010). Quote each one.
-      - They lead to the container's address on the first of its O(networks) that is not internal.
+      - They lead to the container's address on the first of its O(networks) that is not internal, in each family to one
+        of that family. Only C(::1) of the host leads nowhere.
       - An empty list publishes none.
       - For a new container the default is none.
     type: list
@@ -88,8 +90,10 @@ options:
     description:
       - The networks that the container is on. Each must exist, see M(pycontainers.linux.bridge_network).
       - With an empty list it has a loopback interface only.
-      - Those that run on one network reach each other by their names, and by the first twelve digits of their ids. The
-        names are in C(/etc/hosts), between two lines of ours; other lines there are the container's own.
+      - They are changed while the container runs. The first that is not internal leads outside.
+      - Those that run on one network reach each other by their names, their aliases there, and the first twelve digits
+        of their ids. The names are in C(/etc/hosts), between two lines of ours; other lines there are the container's
+        own.
       - For a new container the default is none.
     type: list
     elements: dict
@@ -98,6 +102,26 @@ options:
         description: The network's name.
         type: str
         required: true
+      ipv4_address:
+        description:
+          - The container's address on the network. Left out, it keeps what it has, or is given a free one. V("") asks
+            for none any more. A change connects the container anew.
+        type: str
+      ipv6_address:
+        description:
+          - The same of IPv6, for networks that have it.
+        type: str
+      mac_address:
+        description:
+          - The MAC address of the container's interface, such as V(02:42:ac:11:00:02). Left out, it keeps what it has;
+            for a new container it follows from the IPv4 address. V("") is that again. A change connects the container
+            anew.
+        type: str
+      aliases:
+        description:
+          - Names by which others on this network reach the container, beside its own. Left out, it keeps what it has.
+        type: list
+        elements: str
   volumes:
     description:
       - Directories and files of the host in the container, each as C(source:target[:ro|rw]) with absolute paths.
@@ -177,6 +201,15 @@ EXAMPLES = r"""
     cpus: "0.5"
     pids_limit: "100"
     restart_policy: always
+
+- name: Put it on another network too, while it runs, under an address and a name that others know there
+  pycontainers.linux.container:
+    name: web
+    networks:
+      - name: front
+      - name: back
+        ipv4_address: 10.88.1.10
+        aliases: [frontend]
 
 - name: Give it more memory while it runs
   pycontainers.linux.container:

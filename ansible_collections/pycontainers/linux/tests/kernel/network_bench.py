@@ -23,11 +23,18 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     endpoint_plan,
     leases,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import (
+    Attachment,
+)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import (
+    networks as parse_networks,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network import NETWORK
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import Network, names
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import parse_ports
 
 HOST, NEIGHBOUR = "192.0.2.1", "192.0.2.2"
+HOST6, NEIGHBOUR6 = "2001:db8::1", "2001:db8::2"
 PATIENCE, IMPATIENCE = 5.0, 0.4
 """Seconds to wait for traffic that should get through (TCP asks again after one), and for what should be dropped."""
 
@@ -38,21 +45,24 @@ class Bench:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.sockets = ExitStack()
-        self.containers: dict[str, tuple[str, ...]] = {}
+        self.containers: dict[str, tuple[Attachment, ...]] = {}
 
     def network(self, name: str, check: bool = False, **options: Any) -> Outcome[Network]:
         """Declare a network."""
         return converge(NETWORK, self.layout, parse(Network, {"name": name, **options}), check)
 
-    def container(self, identity: str, *networks: str, ports: tuple[str, ...] = ()) -> str:
+    def container(self, identity: str, *networks: Any, ports: tuple[str, ...] = ()) -> str:
         """Attach a namespace to networks, publish ports, and return its first address."""
-        self.containers[identity] = networks
+        self.containers[identity] = wanted = parse_networks(networks)
         held = leases.held(self.layout, identity)
-        first = networks[0] if networks else None
-        steps = endpoint_plan.attach_steps(self.layout, identity, networks, held)
-        steps += endpoint_plan.publish_steps(self.layout, identity, networks, parse_ports(list(ports)))
+        steps = endpoint_plan.attach_steps(self.layout, identity, wanted, held)
+        steps += endpoint_plan.publish_steps(self.layout, identity, wanted, parse_ports(list(ports)))
         apply(Plan(steps))
-        return leases.held(self.layout, identity).get(first or "", "")
+        return self.addresses(identity)[0] if networks else ""
+
+    def addresses(self, identity: str) -> tuple[str, ...]:
+        """The addresses of a container on its first network, that of IPv4 first."""
+        return leases.addresses_of(self.layout, self.containers[identity][0].name, identity)
 
     def remove(self, identity: str) -> None:
         """Take a container away with all that it had."""
@@ -71,15 +81,18 @@ class Bench:
         self.sockets.callback(netlink.delete_link, "uplink1")
         self.sockets.callback(netlink.delete_link, "uplink0")
         netlink.add_address("uplink0", f"{HOST}/24")
+        netlink.add_address("uplink0", f"{HOST6}/64")
         netlink.set_up("uplink0", True)
         netlink.create_veth("uplink1", "uplink0", path, "eth0", "02:00:00:00:00:02", 1500)
-        netlink.configure(path, "eth0", f"{NEIGHBOUR}/24", HOST)
+        netlink.configure(path, "eth0", [f"{NEIGHBOUR}/24", f"{NEIGHBOUR6}/64"], [HOST, HOST6])
         return "neighbour"
 
-    def listen(self, where: str | None, port: int, kind: int = socket.SOCK_STREAM) -> socket.socket:
+    def listen(
+        self, where: str | None, port: int, kind: int = socket.SOCK_STREAM, family: int = socket.AF_INET
+    ) -> socket.socket:
         """Listen in a container (None: on the host)."""
-        waiting = self._socket(where, kind)
-        waiting.bind(("0.0.0.0", port))
+        waiting = self._socket(where, kind, family)
+        waiting.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
         if kind == socket.SOCK_STREAM:
             waiting.listen()
         return waiting
@@ -92,7 +105,7 @@ class Bench:
         Raises ``OSError`` if nothing gets through.
         """
         kind = waiting.type
-        calling = self._socket(where, kind)
+        calling = self._socket(where, kind, waiting.family)
         calling.settimeout(patience)
         calling.connect((address, port))
         calling.send(b"question")
@@ -136,9 +149,11 @@ class Bench:
             self.network(name, state="absent")
         self.sockets.close()
 
-    def _socket(self, where: str | None, kind: int) -> socket.socket:
+    def _socket(self, where: str | None, kind: int, family: int) -> socket.socket:
         with namespaces.entered(self.layout.netns(where)) if where else nullcontext():
-            made = self.sockets.enter_context(socket.socket(socket.AF_INET, kind))
+            made = self.sockets.enter_context(socket.socket(family, kind))
         made.settimeout(PATIENCE)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         return made

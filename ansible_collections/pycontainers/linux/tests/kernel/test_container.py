@@ -197,7 +197,7 @@ def test_drift_is_seen_and_mended(host: Host, drift: str) -> None:
 
 
 def _interface(host: Host) -> str:
-    found = endpoint.observe_endpoint(host.layout, host.observed().id or "")
+    found = endpoint.observe_endpoint(host.layout, host.observed().id or "", host.observed().networks or ())
     return found["front"].host_interface
 
 
@@ -359,7 +359,7 @@ def test_facts_are_those_of_docker_inspect(host: Host, tmp_path: Path) -> None:
     assert (config["Memory"], config["NanoCpus"], config["PidsLimit"]) == (32 << 20, 500_000_000, 9)
     assert facts["Mounts"] == [{"Type": "bind", "Source": str(tmp_path), "Destination": "/volume", "RW": False}]
     address = facts["NetworkSettings"]["Networks"]["front"]["IPAddress"]
-    assert dict(host.observed().held) == {"front": address}
+    assert dict(host.observed().held) == {"front": (address,)}
     assert facts["NetworkSettings"]["Ports"] == {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}
     assert firewall.read_ports() == {("tcp", "0.0.0.0", 8080): (address, 80)}
     gone: Any = host.converge(state="absent").facts["container"]

@@ -138,7 +138,7 @@ def nothing_is_left(host: Host) -> None:
     assert len([name for name in links.links() if name.startswith("v")]) == len(running)
     held = {identity: leases.held(host.layout, identity) for identity in identities}
     assert sorted(leases.read(host.layout, "front").values()) == sorted(each for each in identities if held[each])
-    addresses = {address for each in running for address in held[each].values()}
+    addresses = {address for each in running for own in held[each].values() for address in own}
     assert {address for address, _ in firewall.read_ports().values()} <= addresses
     wait(lambda: len(processes(host.layout)) == len(running))
 

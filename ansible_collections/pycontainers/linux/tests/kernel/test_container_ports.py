@@ -28,7 +28,7 @@ def test_ports_are_reached_by_the_network_that_leads_outside(host: Host) -> None
     host.network()
     values: dict[str, Any] = {"networks": [{"name": "inner"}, {"name": "front"}], "published_ports": ["8080:80"]}
     container = host.run(**values)
-    assert set(firewall.read_ports().values()) == {(dict(container.held)["front"], 80)}
+    assert set(firewall.read_ports().values()) == {(dict(container.held)["front"][0], 80)}
     assert not host.converge(image=host.busybox, command=SLEEP, **values).changed
     host.converge(state="stopped")
     assert firewall.read_ports() == {}

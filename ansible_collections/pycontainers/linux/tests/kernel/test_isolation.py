@@ -158,9 +158,9 @@ def test_files_about_the_network(host: Host) -> None:
     )
     short = (container.id or "")[:12]
     wait(lambda: host.log(container).endswith(f"{short}\n"))
-    local, own = "127.0.0.1 localhost\n::1 localhost\n", f"{dict(container.held)['front']} {short} c\n"
-    others = "# Containers on its networks:\n# End of containers.\n"
-    assert host.log(container) == f"{local}{own}{others}{short}\n"
+    local, own = "127.0.0.1 localhost\n::1 localhost\n", f"{dict(container.held)['front'][0]} {short} c\n"
+    ours = f"# Containers on its networks:\n{own}# End of containers.\n"
+    assert host.log(container) == f"{local}{ours}{short}\n"
     root = Path(f"/proc/{host.pid()}/root")
     assert (root / "tmp/r").read_text() == Path("/etc/resolv.conf").read_text()
 

@@ -76,6 +76,6 @@ def test_ports_are_shown_as_the_kernel_leads_them(host: Host) -> None:
     assert host.ok("port", "c", "80") == "127.0.0.1:8080\n"
     assert host.ok("port", "c", "53/udp") == "0.0.0.0:8053\n"
     assert "show the port 53/tcp of container c: no port of the host leads to it" in host.failure("port", "c", "53")
-    assert "it is no number, with /tcp or /udp behind it or nothing" in host.failure("port", "c", "53/icmp")
+    assert "it is no number, with /tcp, /udp, /sctp or nothing behind it" in host.failure("port", "c", "53/icmp")
     host.converge(state="stopped", stop_timeout=0)
     assert host.ok("port", "c") == ""

@@ -23,10 +23,13 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     leases,
     listeners,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import Attachment
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import Port, parse_ports
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
 
 ID = "3f2a1b9c7d21"
+FRONT = (Attachment("front"),)
 
 
 @pytest.fixture
@@ -39,24 +42,43 @@ def bench(layout: Layout) -> Iterator[Bench]:
     made.close()
 
 
+def place(bench: Bench) -> dict[str, endpoint.Endpoint]:
+    """Where the container is."""
+    return endpoint.observe_endpoint(bench.layout, ID, bench.containers[ID])
+
+
 def test_a_container_without_networks_has_only_loopback(bench: Bench) -> None:
     """Without networks a namespace has its loopback interface, up and with its address, and nothing else."""
     bench.container(ID)
     path = bench.layout.netns(ID)
     found = links.links(path)
     assert {name: link.up for name, link in found.items()} == {"lo": True}
-    assert links.addresses(path) == {found["lo"].index: ("127.0.0.1/8",)}
+    assert links.addresses(path) == {found["lo"].index: ("127.0.0.1/8", "::1/128")}
 
 
 def test_a_container_is_seen_as_it_was_attached(bench: Bench) -> None:
     """What is read back is address, MAC address, gateway and both ends of the interface."""
     bench.container(ID, "inner", "front")
-    assert endpoint.observe_endpoint(bench.layout, ID) == {
+    assert place(bench) == {
         "front": endpoint.Endpoint(
-            "front", "10.88.1.1", 29, "02:70:0a:58:01:01", "10.88.1.6", "eth1", "v3f2a1b0a580101", True
+            network="front",
+            addresses=("10.88.1.1",),
+            prefixes=(29,),
+            mac="02:70:0a:58:01:01",
+            gateways=("10.88.1.6",),
+            interface="eth1",
+            host_interface="v3f2a1b0a580101",
+            present=True,
         ),
         "inner": endpoint.Endpoint(
-            "inner", "10.88.2.2", 24, "02:70:0a:58:02:02", "10.88.2.1", "eth0", "v3f2a1b0a580202", True
+            network="inner",
+            addresses=("10.88.2.2",),
+            prefixes=(24,),
+            mac="02:70:0a:58:02:02",
+            gateways=("10.88.2.1",),
+            interface="eth0",
+            host_interface="v3f2a1b0a580202",
+            present=True,
         ),
     }
     gateways = [route.gateway for route in links.routes(bench.layout.netns(ID)) if route.prefix == 0]
@@ -71,11 +93,11 @@ def test_a_broken_connection_is_seen_and_mended(bench: Bench, command: str) -> N
     """A container whose interface has gone or hangs in the air is not present, and attaching again mends it."""
     address = bench.container(ID, "front")
     bench.container("bbbb", "front")
-    host = endpoint.observe_endpoint(bench.layout, ID)["front"].host_interface
+    host = place(bench)["front"].host_interface
     subprocess.run(command.format(host=host).split(), check=True)
-    assert not endpoint.observe_endpoint(bench.layout, ID)["front"].present
-    apply(Plan(endpoint_plan.attach_steps(bench.layout, ID, ("front",), {"front": address}, pinned=True)))
-    assert endpoint.observe_endpoint(bench.layout, ID)["front"].present
+    assert not place(bench)["front"].present
+    apply(Plan(endpoint_plan.change_steps(bench.layout, ID, FRONT, FRONT, {"front": (address,)}, ())))
+    assert place(bench)["front"].present
     bench.reach("bbbb", address, 80, bench.listen(ID, 80))
 
 
@@ -84,9 +106,9 @@ def test_a_stopped_container_keeps_its_address(bench: Bench) -> None:
     bench.container("aaaa", "front")
     address = bench.container(ID, "front")
     bench.remove("aaaa")
-    apply(Plan(endpoint_plan.detach_steps(bench.layout, ID, ("front",))))
+    apply(Plan(endpoint_plan.detach_steps(bench.layout, ID, FRONT)))
     assert not os.path.exists(bench.layout.netns(ID))
-    assert not endpoint.observe_endpoint(bench.layout, ID)["front"].present
+    assert not place(bench)["front"].present
     assert [name for name in links.links() if name.startswith("v")] == []
     assert bench.container(ID, "front") == address == "10.88.1.2"
 
@@ -94,12 +116,12 @@ def test_a_stopped_container_keeps_its_address(bench: Bench) -> None:
 def test_a_failed_detach_connects_again(bench: Bench) -> None:
     """Undoing a detach brings namespace, interface and address back."""
     bench.container(ID, "front", "inner")
-    before = endpoint.observe_endpoint(bench.layout, ID)
-    steps = endpoint_plan.detach_steps(bench.layout, ID, ("front", "inner"))
+    before = place(bench)
+    steps = endpoint_plan.detach_steps(bench.layout, ID, (*FRONT, Attachment("inner")))
     for step in steps:
         step.do()
     assert undo(list(steps)) == ""
-    assert endpoint.observe_endpoint(bench.layout, ID) == before
+    assert place(bench) == before
 
 
 def test_a_failed_attach_leaves_nothing_that_is_new(bench: Bench) -> None:
@@ -122,8 +144,8 @@ def test_a_failed_start_keeps_the_address_of_old(bench: Bench) -> None:
     for step in steps:
         step.do()
     undo(list(steps))
-    assert leases.held(bench.layout, ID) == {"front": "10.88.1.1"}
-    leases.release(bench.layout, "front", ID)
+    assert leases.held(bench.layout, ID) == {"front": ("10.88.1.1",)}
+    leases.put_back(bench.layout, "front", ID, ())
 
 
 def test_a_killed_attach_is_finished_by_the_next(bench: Bench) -> None:
@@ -132,14 +154,14 @@ def test_a_killed_attach_is_finished_by_the_next(bench: Bench) -> None:
         for step in _start(bench.layout, {})[:count]:
             step.do()
         bench.container(ID, "front", ports=("8080:80",))
-        assert endpoint.observe_endpoint(bench.layout, ID)["front"].present
-        assert endpoint.observe_ports(bench.layout, ID) == parse_ports(["8080:80"])
+        assert place(bench)["front"].present
+        assert published(bench, "8080:80") == parse_ports(["8080:80"])
         bench.remove(ID)
 
 
-def _start(layout: Layout, held: dict[str, str]) -> tuple[Step, ...]:
-    steps = endpoint_plan.attach_steps(layout, ID, ("front",), held)
-    return steps + endpoint_plan.publish_steps(layout, ID, ("front",), parse_ports(["8080:80"]))
+def _start(layout: Layout, held: dict[str, tuple[str, ...]]) -> tuple[Step, ...]:
+    steps = endpoint_plan.attach_steps(layout, ID, FRONT, held)
+    return steps + endpoint_plan.publish_steps(layout, ID, FRONT, parse_ports(["8080:80"]))
 
 
 def test_an_interface_that_a_dead_namespace_left_is_replaced(bench: Bench) -> None:
@@ -149,7 +171,7 @@ def test_an_interface_that_a_dead_namespace_left_is_replaced(bench: Bench) -> No
     leases.take(bench.layout, "front", ID)
     netlink.create_veth("v3f2a1b0a580101", "pyc-front", bench.layout.netns("aaaa"), "x", "02:00:00:00:00:03", 1500)
     bench.container(ID, "front")
-    assert endpoint.observe_endpoint(bench.layout, ID)["front"].present
+    assert place(bench)["front"].present
     assert "x" not in links.links(bench.layout.netns("aaaa"))
 
 
@@ -169,11 +191,11 @@ def test_an_unpinned_leftover_file_is_no_namespace(bench: Bench) -> None:
 def test_a_full_network_refuses(bench: Bench) -> None:
     """A network without a free address says so, before and while attaching; a member is no newcomer."""
     for identity in ("aaaa", "bbbb", "cccc", "dddd", "eeee"):
-        endpoint.check_networks(bench.layout, ("front",))
+        endpoint.check_networks(bench.layout, FRONT)
         bench.container(identity, "front")
     with pytest.raises(Failure, match=r"all of 10\.88\.1\.0/29 are taken"):
-        endpoint.check_networks(bench.layout, ("front",))
-    endpoint.check_networks(bench.layout, ("front",), "cccc")
+        endpoint.check_networks(bench.layout, FRONT)
+    endpoint.check_networks(bench.layout, FRONT, "cccc")
     with pytest.raises(Failure, match="are taken"):
         leases.take(bench.layout, "front", ID)
 
@@ -181,7 +203,7 @@ def test_a_full_network_refuses(bench: Bench) -> None:
 def test_an_unknown_network_is_refused(bench: Bench) -> None:
     """A network that isn't declared is refused with the names of those that are."""
     with pytest.raises(Failure, match="there is no such network; networks are front, inner"):
-        endpoint.check_networks(bench.layout, ("frnot",))
+        endpoint.check_networks(bench.layout, (Attachment("frnot"),))
 
 
 def test_no_address_is_given_out_twice(bench: Bench) -> None:
@@ -191,33 +213,34 @@ def test_no_address_is_given_out_twice(bench: Bench) -> None:
         given = list(threads.map(lambda identity: leases.take(bench.layout, "inner", identity), wanted))
     assert len(set(given)) == len(wanted)
     for identity in wanted:
-        leases.release(bench.layout, "inner", identity)
+        leases.put_back(bench.layout, "inner", identity, ())
 
 
 def test_ports_change_live(bench: Bench) -> None:
     """Ports are added, removed and led elsewhere in one step, and read back from the kernel."""
     bench.container(ID, "front", ports=("8080:80", "8081:81", "127.0.0.1:53:53/udp"))
-    before, after = endpoint.observe_ports(bench.layout, ID), parse_ports(["8080:8000", "127.0.0.1:53:53/udp"])
-    assert before == parse_ports(["8080:80", "8081:81", "127.0.0.1:53:53/udp"])
-    steps = endpoint_plan.publish_steps(bench.layout, ID, ("front",), after, before)
+    said = "8080:80", "8081:81", "127.0.0.1:53:53/udp"
+    before, after = published(bench, *said), parse_ports(["8080:8000", "127.0.0.1:53:53/udp"])
+    assert before == parse_ports(list(said))
+    steps = endpoint_plan.publish_steps(bench.layout, ID, FRONT, after, before)
     assert [step.describe() for step in steps] == ["publish 8080:8000, unpublish 8080:80 8081:81"]
     apply(Plan(steps))
-    assert endpoint.observe_ports(bench.layout, ID) == after
+    assert published(bench, *map(str, after)) == after
     assert undo(list(steps)) == ""
-    assert endpoint.observe_ports(bench.layout, ID) == before
-    assert endpoint_plan.publish_steps(bench.layout, ID, ("front",), before, before) == ()
+    assert published(bench, *said) == before
+    assert endpoint_plan.publish_steps(bench.layout, ID, FRONT, before, before) == ()
 
 
 def test_ports_lead_to_the_first_network_that_is_not_internal(bench: Bench) -> None:
     """An internal network that is named first can't be reached from outside: the ports pass it over."""
     bench.container(ID, "inner", "front", ports=("8080:80",))
-    address = leases.held(bench.layout, ID)["front"]
+    (address,) = leases.held(bench.layout, ID)["front"]
     assert set(firewall.read_ports().values()) == {(address, 80)}
     bench.network("front", internal=True)
     published = endpoint.observe_ports(bench.layout, ID)
-    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, ("inner", "front"), published)))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, (Attachment("inner"), *FRONT), published)))
     assert firewall.read_ports() == {}
-    with pytest.raises(Failure, match="no address on a network that isn't internal"):
+    with pytest.raises(Failure, match="no such address on a network that isn't internal"):
         bench.container(ID, "inner", "front", ports=("8080:80",))
 
 
@@ -267,15 +290,17 @@ def test_an_ipv6_loopback_program_is_in_nobodys_way(bench: Bench) -> None:
 def test_a_withdrawn_port_frees_its_hairpin(bench: Bench) -> None:
     """A container's entry for reaching itself comes with its first port and goes with its last."""
     bench.container(ID, "front", ports=("8080:80", "8081:81"))
-    one = (Port("tcp", "0.0.0.0", 8081, 81),)
-    apply(Plan(endpoint_plan.publish_steps(bench.layout, ID, ("front",), one, _ports(bench))))
+    one = (Port("tcp", "", 8081, 81),)
+    apply(Plan(endpoint_plan.publish_steps(bench.layout, ID, FRONT, one, published(bench))))
     assert firewall.read().hairpins == {"10.88.1.1"}
-    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, ("front",), _ports(bench))))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, ID, FRONT, published(bench))))
     assert firewall.read().hairpins == frozenset()
 
 
-def _ports(bench: Bench) -> tuple[Port, ...]:
-    return endpoint.observe_ports(bench.layout, ID)
+def published(bench: Bench, *recorded: str) -> tuple[Port, ...]:
+    """The ports that lead to the container, of which these are in its record."""
+    known = Container(name="c", networks=bench.containers[ID], published_ports=parse_ports(recorded))
+    return endpoint.observe_ports(bench.layout, ID, known)
 
 
 def test_observing_a_container_imports_no_pyroute2(bench: Bench) -> None:
@@ -287,8 +312,9 @@ import sys
 from {module}.core.layout import Layout
 from {module}.core.plan import Plan, apply
 from {module}.resources import endpoint, endpoint_plan
+from {module}.resources.attachments import Attachment
 layout = Layout({bench.layout.root!r}, {bench.layout.run!r})
-assert endpoint.observe_endpoint(layout, {ID!r})["front"].present
+assert endpoint.observe_endpoint(layout, {ID!r}, (Attachment("front"),))["front"].present
 assert len(endpoint.observe_ports(layout, {ID!r})) == 1
 apply(Plan((*endpoint_plan.attach_steps(layout, "lone", (), {{}}), *endpoint_plan.detach_steps(layout, "lone", ()))))
 assert "pyroute2" not in sys.modules

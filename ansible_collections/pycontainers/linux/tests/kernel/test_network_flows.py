@@ -14,10 +14,12 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, apply
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import conntrack, nlsocket
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import endpoint_plan
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import Attachment
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import parse_ports
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import HOST, IMPATIENCE, PATIENCE, Bench
 
 OLD, NEW = "aaaa", "bbbb"
+FRONT = (Attachment("front"),)
 PORTS = ("5353:53/udp",)
 
 
@@ -33,7 +35,7 @@ def bench(layout: Layout) -> Iterator[Bench]:
 
 def client(bench: Bench) -> socket.socket:
     """A socket of the neighbour's that keeps its port, and with it its flow."""
-    made = bench._socket("neighbour", socket.SOCK_DGRAM)
+    made = bench._socket("neighbour", socket.SOCK_DGRAM, socket.AF_INET)
     made.connect((HOST, 5353))
     return made
 
@@ -56,9 +58,9 @@ def test_a_client_of_a_replaced_container_reaches_the_new_one(bench: Bench) -> N
     assert arrives(calling, bench.listen(OLD, 53, socket.SOCK_DGRAM))
     bench.container(NEW, "front")
     waiting = bench.listen(NEW, 53, socket.SOCK_DGRAM)
-    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, ("front",), parse_ports(list(PORTS)))))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, FRONT, parse_ports(list(PORTS)))))
     assert not arrives(calling, waiting, IMPATIENCE)
-    apply(Plan(endpoint_plan.publish_steps(bench.layout, NEW, ("front",), parse_ports(list(PORTS)))))
+    apply(Plan(endpoint_plan.publish_steps(bench.layout, NEW, FRONT, parse_ports(list(PORTS)))))
     assert arrives(calling, waiting)
 
 
@@ -69,7 +71,7 @@ def test_a_client_follows_a_port_that_is_led_elsewhere(bench: Bench) -> None:
     first, second = (bench.listen(OLD, port, socket.SOCK_DGRAM) for port in (53, 54))
     assert arrives(calling, first)
     ports = parse_ports(["5353:54/udp"]), parse_ports(list(PORTS))
-    apply(Plan(endpoint_plan.publish_steps(bench.layout, OLD, ("front",), *ports)))
+    apply(Plan(endpoint_plan.publish_steps(bench.layout, OLD, FRONT, *ports)))
     assert arrives(calling, second)
 
 
@@ -78,7 +80,7 @@ def test_an_unpublished_port_leads_nowhere(bench: Bench) -> None:
     bench.container(OLD, "front", ports=PORTS)
     calling, waiting = client(bench), bench.listen(OLD, 53, socket.SOCK_DGRAM)
     assert arrives(calling, waiting)
-    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, ("front",), parse_ports(list(PORTS)))))
+    apply(Plan(endpoint_plan.unpublish_steps(bench.layout, OLD, FRONT, parse_ports(list(PORTS)))))
     assert not arrives(calling, waiting, IMPATIENCE)
 
 
@@ -86,7 +88,7 @@ def test_only_flows_to_the_hosts_port_are_forgotten(bench: Bench) -> None:
     """Flows to another port, and to the same port of another machine, stay known to the kernel."""
     bench.container(OLD, "front", ports=("5353:53/udp", "5354:54/udp"))
     bench.container(NEW, "front")
-    other, through = bench._socket("neighbour", socket.SOCK_DGRAM), bench._socket(NEW, socket.SOCK_DGRAM)
+    other, through = (bench._socket(each, socket.SOCK_DGRAM, socket.AF_INET) for each in ("neighbour", NEW))
     other.connect((HOST, 5354))
     through.connect(("192.0.2.2", 5353))
     assert arrives(other, bench.listen(OLD, 54, socket.SOCK_DGRAM))
@@ -101,13 +103,13 @@ def test_only_flows_to_the_hosts_port_are_forgotten(bench: Bench) -> None:
 
 def places() -> set[tuple[str, int]]:
     """Where the flows that the kernel knows of were first sent, but for multicast."""
-    found = (conntrack._udp_place(each[conntrack._TUPLE_ORIG]) for each in conntrack._listed())
-    return {each for each in found if each and not each[0].startswith("224.")}
+    found = (conntrack._udp_place(each[conntrack._TUPLE_ORIG]) for _, each in conntrack._listed())
+    return {(socket.inet_ntoa(each[0]), each[1]) for each in found if each and len(each[0]) == 4 and each[0][0] != 224}
 
 
 def test_a_kernel_without_it_says_that_the_message_is_unknown() -> None:
     """What nfnetlink answers to a subsystem that it does not have is among what is passed over."""
     with pytest.raises(OSError, match="Invalid argument") as failure:
-        nlsocket.dump(nlsocket.NETLINK_NETFILTER, 0x7F << 8 | 1, conntrack._HEADER)
+        nlsocket.dump(nlsocket.NETLINK_NETFILTER, 0x7F << 8 | 1, conntrack._EVERY_FAMILY)
     assert failure.value.errno == errno.EINVAL
     assert failure.value.errno in conntrack._ABSENT

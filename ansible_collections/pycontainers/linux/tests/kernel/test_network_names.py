@@ -36,7 +36,7 @@ def front(host: Host) -> Host:
 def known(host: Host, name: str) -> dict[str, list[str]]:
     """What a container's hosts file has beside its own lines, by name."""
     found: dict[str, list[str]] = {}
-    own = dict(host.observed(name).held).values()
+    own = [address for _, held in host.observed(name).held for address in held]
     for line in host.ok("exec", name, "cat", "/etc/hosts").replace("\0", "").split("\n"):
         address, *names = line.split() or ["#"]
         if not address.startswith("#") and address not in ("127.0.0.1", "::1", *own):
@@ -52,7 +52,7 @@ def stale(host: Host, name: str) -> bool:
 
 def address(container: Container, network: str = "front") -> str:
     """The address of a container."""
-    return dict(container.held)[network]
+    return dict(container.held)[network][0]
 
 
 def test_names_and_ids_are_known_from_start_to_stop(front: Host) -> None:

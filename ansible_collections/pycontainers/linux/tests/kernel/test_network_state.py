@@ -166,7 +166,7 @@ def test_a_failed_creation_leaves_nothing(bench: Bench) -> None:
     want = NETWORK.resolve(bench.layout, parse(Network, {"name": "front", **FRONT, "mtu": 1400}), None)
     steps = NETWORK.plan(bench.layout, want, None).steps
     before = traces(bench.layout)
-    assert len(steps) == 8
+    assert len(steps) == 10
     for count in range(len(steps) + 1):
         with pytest.raises(Failure, match="cannot fail"):
             apply(Plan((*steps[:count], Broken())))
@@ -292,10 +292,19 @@ def test_the_facts_have_the_shape_of_docker_network_inspect(bench: Bench) -> Non
     assert bench.network("front").facts["network"] == {
         "Name": "front",
         "Driver": "bridge",
+        "EnableIPv6": False,
         "IPAM": {"Config": [{"Subnet": "10.88.1.0/24", "Gateway": "10.88.1.1"}]},
         "Internal": False,
         "Options": {"bridge_name": "pyc-front", "mtu": 1500, "masquerade": True},
-        "Containers": {"aaaa": {"Name": "", "IPv4Address": "10.88.1.2/24", "MacAddress": "02:70:0a:58:01:02"}},
+        "Containers": {
+            "aaaa": {
+                "Name": "",
+                "IPv4Address": "10.88.1.2/24",
+                "IPv6Address": "",
+                "MacAddress": "02:70:0a:58:01:02",
+                "Aliases": [],
+            }
+        },
     }
 
 

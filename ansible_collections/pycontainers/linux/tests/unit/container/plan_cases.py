@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import UNLIMITED
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import Attachment
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_target import Target
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image import Image
@@ -29,7 +30,7 @@ WELL: dict[str, Any] = {
     "image": parse_reference("nginx"),
     "image_id": IMAGE_ID,
     "memory": 512 * MIB,
-    "networks": ("front", "back"),
+    "networks": (Attachment("front"), Attachment("back")),
     "published_ports": parse_ports(["8080:80"]),
     "restart_policy": "always",
     "created": "2025-01-01T00:00:00Z",
@@ -40,7 +41,7 @@ READINGS: dict[str, Any] = {
     "cpus": UNLIMITED,
     "pids_limit": UNLIMITED,
     "attached": ("front", "back"),
-    "held": (("front", "10.0.0.2"), ("back", "10.1.0.2")),
+    "held": (("front", ("10.0.0.2",)), ("back", ("10.1.0.2",))),
 }
 """What the kernel says of it besides, while it runs and all is well."""
 
@@ -70,7 +71,7 @@ def stopped(**options: Any) -> Container:
 
 def want(state: str = "started", **options: Any) -> Target:
     """What resolve makes of a playbook for the container that is there: its record with something else in it."""
-    attached = WELL["networks"] if state == "started" else None
+    attached = READINGS["attached"] if state == "started" else None
     return Target(**{**WELL, "id": OLD, "kept": kept(), "state": state, "attached": attached, **options})
 
 
@@ -92,11 +93,11 @@ def made(identity: str) -> list[str]:
         f"mount root filesystem of web ({identity[:12]}) from {NGINX}",
         f"create network namespace /nowhere/run/netns/{identity}",
         "lease an address on network front",
-        "connect eth0 to network front",
-        "configure eth0 for network front",
+        "connect to network front",
+        "configure interface on network front",
         "lease an address on network back",
-        "connect eth1 to network back",
-        "configure eth1 for network back",
+        "connect to network back",
+        "configure interface on network back",
         f"write bundle of container web ({identity[:12]})",
     ]
 
@@ -108,8 +109,8 @@ def run(identity: str) -> list[str]:
 
 HALT = [f"stop container web ({OLD[:12]})", "unpublish 8080:80"]
 DISMANTLE = [
-    "disconnect eth0 from network front",
-    "disconnect eth1 from network back",
+    "disconnect from network back",
+    "disconnect from network front",
     f"remove network namespace /nowhere/run/netns/{OLD}",
     f"unmount root filesystem of web ({OLD[:12]})",
     f"remove cgroup pycontainers/{OLD}",
@@ -120,7 +121,8 @@ NAME = f"give the name web to container {NEW[:12]}"
 REMOTE = Image(name=parse_reference("nginx"), id=OTHER_IMAGE, manifest_digest=f"sha256:{'4e' * 32}")
 PULL = f"pull image {NGINX} (sha256:4e4e4e4e4e4e)"
 TAKE_NAME = "take the name web away"
-ADD_BACK = ["lease an address on network back", "connect eth1 to network back", "configure eth1 for network back"]
+ADD_BACK = made(OLD)[7:10]
+LEAVE_FRONT = ["disconnect from network front", "release 10.0.0.2 on network front"]
 
 REPLACEMENT = [MAKE, *made(NEW), *HALT, *run(NEW), NAME, *DISMANTLE, *FORGET]
 """All that can be is made beside the old container before that stops; it goes only once the new one runs."""
@@ -197,7 +199,100 @@ CASES = {
     "no port any more": Case(want(published_ports=()), started(), ["unpublish 8080:80", record()]),
     "ports lost from the firewall": Case(want(), started(published_ports=()), ["publish 8080:80"]),
     "a link lost": Case(
-        want(), started(attached=("front",)), ["lease an address on network front", *made(OLD)[5:7], *ADD_BACK]
+        want(), started(attached=("front",)), [*ADD_BACK, "write names of containers on front, back"]
+    ),
+    "one network less": Case(
+        want(networks=WELL["networks"][1:], attached=("back",)),
+        started(),
+        [
+            "unpublish 8080:80",
+            *LEAVE_FRONT,
+            "lead out by the first of back",
+            "write names of containers on back, front",
+            "publish 8080:80",
+            record(),
+        ],
+    ),
+    "one network more": Case(
+        want(networks=(*WELL["networks"], Attachment("third")), attached=("front", "back", "third")),
+        started(),
+        [
+            "unpublish 8080:80",
+            "lease an address on network third",
+            "connect to network third",
+            "configure interface on network third",
+            "lead out by the first of front, back, third",
+            "write names of containers on front, back, third",
+            "publish 8080:80",
+            record(),
+        ],
+    ),
+    "an address that it has": Case(
+        want(networks=(Attachment("front", "10.0.0.2"), Attachment("back"))), started(), [record()]
+    ),
+    "a name on one network": Case(
+        want(networks=(Attachment("front", aliases=("www",)), Attachment("back"))),
+        started(),
+        ["write names of containers on front, back", record()],
+    ),
+    "another address": Case(
+        want(networks=(Attachment("front", "10.0.0.9"), Attachment("back"))),
+        started(),
+        [
+            "unpublish 8080:80",
+            "disconnect from network front",
+            "lease 10.0.0.9 on network front",
+            *made(OLD)[5:7],
+            "write names of containers on front, back",
+            "publish 8080:80",
+            record(),
+        ],
+    ),
+    "another MAC address": Case(
+        want(networks=(Attachment("front"), Attachment("back", mac_address="02:00:00:00:00:01"))),
+        started(),
+        [
+            "unpublish 8080:80",
+            "disconnect from network back",
+            *ADD_BACK,
+            "write names of containers on front, back",
+            "publish 8080:80",
+            record(),
+        ],
+    ),
+    "a network that a killed run has left": Case(
+        want(),
+        started(attached=("front", "back", "third"), held=(*READINGS["held"], ("third", ("10.2.0.2",)))),
+        [
+            "unpublish 8080:80",
+            "disconnect from network third",
+            "release 10.2.0.2 on network third",
+            "write names of containers on front, back, third",
+            "publish 8080:80",
+        ],
+    ),
+    "one network less of a stopped one": Case(
+        want("stopped", networks=WELL["networks"][1:]), stopped(), [LEAVE_FRONT[1], record()]
+    ),
+    "made anew with the address that the old one has": Case(
+        renewed(networks=(Attachment("front", "10.0.0.2"), Attachment("back")), recreate=True),
+        started(),
+        [
+            MAKE,
+            *made(NEW)[:3],
+            made(NEW)[-1],
+            *HALT,
+            "disconnect from network front",
+            "disconnect from network back",
+            *FORGET[:2],
+            made(NEW)[3],
+            "lease 10.0.0.2 on network front",
+            *made(NEW)[5:],
+            *run(NEW),
+            NAME,
+            *DISMANTLE,
+            *FORGET,
+        ],
     ),
     "another image": Case(renewed(image_id=OTHER_IMAGE), started(), REPLACEMENT),
     "another command": Case(renewed(command=("sleep", "5")), started(), REPLACEMENT),

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse, record
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import Attachment
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import (
     Container,
     Volume,
@@ -39,10 +40,16 @@ def said(**options: Any) -> Container:
         ("volumes", ["/b:/y:ro", "/a:/x:rw"], (Volume("/x", "/a"), Volume("/y", "/b", readonly=True))),
         ("volumes", ["/b:/x/y", "/a:/x"], (Volume("/x", "/a"), Volume("/x/y", "/b"))),
         ("volumes", ["/a:/x", "/a:/y"], (Volume("/x", "/a"), Volume("/y", "/a"))),
-        ("networks", ["front", {"name": "back"}], ("front", "back")),
-        ("networks", [{"name": "front", "aliases": None}], ("front",)),
+        ("networks", ["front", {"name": "back"}], (Attachment("front"), Attachment("back"))),
+        ("networks", [{"name": "front", "aliases": None}], (Attachment("front"),)),
+        (
+            "networks",
+            [{"name": "a", "ipv4_address": "10.0.0.5", "ipv6_address": "FD::5", "mac_address": "02-42-AC-11-00-02"}],
+            (Attachment("a", "10.0.0.5", "fd::5", "02:42:ac:11:00:02"),),
+        ),
+        ("networks", [{"name": "a", "aliases": ["b", "c.d", "b"]}], (Attachment("a", aliases=("b", "c.d")),)),
         ("networks", [], ()),
-        ("published_ports", ["8080:80"], (Port("tcp", "0.0.0.0", 8080, 80),)),
+        ("published_ports", ["8080:80"], (Port("tcp", "", 8080, 80),)),
         ("published_ports", ["127.0.0.1:53:53/udp"], (Port("udp", "127.0.0.1", 53, 53),)),
         ("restart_policy", "on-failure", "on-failure"),
         ("restart_retries", "3", 3),
@@ -87,8 +94,19 @@ def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> N
         ("volumes", ["/a:/x", "/b:/x/"], "two volumes have the target /x"),
         ("networks", "front", "it is not a list"),
         ("networks", ["front", {"name": "front"}], "a network is named twice"),
-        ("networks", [{"name": "front", "ipv4_address": "10.0.0.5"}], "'ipv4_address' is not known of a network"),
-        ("networks", [{}], "it is not text"),
+        ("networks", [{"name": "front", "links": ["a"]}], "'links' is not known of a network"),
+        ("networks", [{}], "a network has no name"),
+        ("networks", [{"name": "a", "ipv4_address": "fd00::5"}], "it is not an address of IPv4"),
+        ("networks", [{"name": "a", "ipv6_address": "10.0.0.5"}], "it is not an address of IPv6"),
+        ("networks", [{"name": "a", "ipv6_address": "::ffff:10.0.0.5"}], "stands for an IPv4 address: write that"),
+        ("networks", [{"name": "a", "mac_address": "03:42:ac:11:00:02"}], "that one interface can have"),
+        ("networks", [{"name": "a", "mac_address": "02:42:ac:11:00"}], "is no MAC address such as"),
+        ("networks", [{"name": "a", "aliases": ["a b"]}], "is not a name of letters"),
+        (
+            "networks",
+            [{"name": "a", "ipv4_address": "10.0.0.5"}, {"name": "b", "ipv4_address": "10.0.0.5"}],
+            "ipv4_address is named twice: 10.0.0.5",
+        ),
         ("networks", ["../x"], "a name starts with"),
         ("published_ports", ["80"], "names no port of the host"),
         ("restart_policy", "sometimes", "it is not one of no, on-failure, always, unless-stopped"),

@@ -70,6 +70,19 @@ def test_what_follows_the_image_is_the_command() -> None:
         (["--entrypoint", ""], "entrypoint", []),
         (["--network", "none"], "networks", []),
         (["--net", "a", "--network=b"], "networks", [{"name": "a"}, {"name": "b"}]),
+        (
+            "--net a --ip 10.0.0.5 --ip6 fd00::5 --mac-address 02:42:ac:11:00:02 --network-alias b".split(),
+            "networks",
+            [
+                {
+                    "name": "a",
+                    "ipv4_address": "10.0.0.5",
+                    "ipv6_address": "fd00::5",
+                    "mac_address": "02:42:ac:11:00:02",
+                    "aliases": ["b"],
+                }
+            ],
+        ),
         (["-e", "B=1=2", "-e", "A="], "env", {"A": "", "B": "1=2"}),
         (["-l", "empty"], "labels", {"empty": ""}),
         (["--add-host", "a:192.0.2.1", "--add-host", "b=::1"], "etc_hosts", {"a": "192.0.2.1", "b": "::1"}),

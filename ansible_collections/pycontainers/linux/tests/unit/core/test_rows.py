@@ -115,8 +115,12 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     ),
     "volumes": some.lists(some.tuples(paths, words, some.sampled_from(["", ":ro", ":rw"]))).map(_by_target),
     "networks": some.lists(names, unique=True).flatmap(
-        lambda found: some.sampled_from([found, [{"name": each} for each in found]])
+        lambda found: some.sampled_from([found, [{"name": each, "aliases": ["a", "b"]} for each in found]])
     ),
+    "ip_range": some.sampled_from(["10.0.0.128/25", "10.0.0.0/32"]),
+    "ipv6_subnet": some.sampled_from(["fd00::/64", "2001:DB8:0:1::/126"]),
+    "ipv6_range": some.sampled_from(["fd00::80/121", "fd00::/128"]),
+    "ipv6_address": some.ip_addresses(v=6).map(str).filter(lambda address: "::ffff:" not in address),
     "capabilities": some.lists(some.sampled_from(["net_raw", "CAP_NET_RAW", "Sys_Admin", "ALL", "chown"])),
     "security_options": some.lists(
         some.sampled_from(["no-new-privileges", "no-new-privileges:true", "label=disable", "seccomp=/a//b.json"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +17,10 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.mo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.addresses import (
     SUBNET,
-    dotted,
+    SUBNET6,
     number,
     subnet_of,
+    written,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network import NETWORK
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import (
@@ -33,6 +35,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 LAYOUT = Layout("/nowhere/root", "/nowhere/run")
 RECORD = "/nowhere/root/networks/front.json"
 FORWARD, LOCAL = "ipv4/ip_forward=1", "ipv4/conf/pyc-front/route_localnet=1"
+DEAF, NO_IPV6 = "ipv6/conf/pyc-front/accept_ra=0", "ipv6/conf/pyc-front/disable_ipv6=1"
+HEARING, FORWARD6 = "ipv6/conf/eth0/accept_ra=2", "ipv6/conf/all/forwarding=1"
+SETTINGS = (LOCAL, DEAF, NO_IPV6, FORWARD)
 
 
 def network(**options: Any) -> Network:
@@ -45,12 +50,13 @@ def network(**options: Any) -> Network:
         mtu=1500,
         masquerade=True,
         internal=False,
+        enable_ipv6=False,
         link="up",
         addresses=("10.88.1.1/24",),
-        settings=(FORWARD, LOCAL),
+        settings=SETTINGS,
         members=(),
         firewall=("bridges", "outbound", "rules", "same"),
-        found=(FORWARD, LOCAL),
+        found=SETTINGS,
     )
     return replace(well, **options)
 
@@ -67,14 +73,19 @@ def _text(of: Network) -> str:
 
 
 GONE: dict[str, Any] = {"link": "missing", "addresses": (), "mtu": None, "members": (), "settings": (FORWARD,)}
+OF_BRIDGE = [
+    "set net/ipv4/conf/pyc-front/route_localnet to 1",
+    "set net/ipv6/conf/pyc-front/accept_ra to 0",
+    "set net/ipv6/conf/pyc-front/disable_ipv6 to 1",
+]
 CREATION = [
     f"write network {RECORD}",
     "create bridge pyc-front",
+    *OF_BRIDGE,
     "add address 10.88.1.1/24 on pyc-front",
     "bring pyc-front up",
-    "set net/ipv4/ip_forward to 1",
-    "set net/ipv4/conf/pyc-front/route_localnet to 1",
     "set firewall of pyc-front: bridges, outbound, same",
+    "set net/ipv4/ip_forward to 1",
 ]
 
 
@@ -86,7 +97,7 @@ CREATION = [
         (
             network(found=(FORWARD,), members=("vaaaa",)),
             observed(**GONE),
-            [*CREATION[1:4], CREATION[5], "connect vaaaa to bridge pyc-front"],
+            [*CREATION[1:7], "connect vaaaa to bridge pyc-front"],
         ),
         (network(), observed(mtu=1300), ["set mtu of pyc-front from 1300 to 1500"]),
         (network(), observed(link="down"), ["bring pyc-front up"]),
@@ -109,9 +120,9 @@ CREATION = [
                 "take pyc-front out of the firewall",
                 "delete bridge pyc-front",
                 "create bridge pyc-front",
+                *OF_BRIDGE,
                 "add address 10.9.0.1/16 on pyc-front",
                 "bring pyc-front up",
-                "set net/ipv4/conf/pyc-front/route_localnet to 1",
                 "set firewall of pyc-front: bridges, outbound, same",
             ],
         ),
@@ -123,6 +134,23 @@ CREATION = [
                 "take pyc-front out of the firewall",
                 "delete bridge pyc-front",
                 f"remove network {RECORD}",
+            ],
+        ),
+        (
+            network(
+                enable_ipv6=True,
+                ipv6_subnet=subnet_of("fd00::/64"),
+                ipv6_gateway="fd00::1",
+                addresses=("10.88.1.1/24", "fd00::1/64"),
+                settings=(LOCAL, DEAF, NO_IPV6.replace("=1", "=0"), FORWARD, HEARING, FORWARD6),
+            ),
+            observed(),
+            [
+                f"write network {RECORD}",
+                "set net/ipv6/conf/pyc-front/disable_ipv6 to 0",
+                "add address fd00::1/64 on pyc-front",
+                "set net/ipv6/conf/eth0/accept_ra to 2",
+                "set net/ipv6/conf/all/forwarding to 1",
             ],
         ),
         (Network(name="front", state="absent"), None, []),
@@ -160,7 +188,7 @@ def test_a_record_keeps_what_was_declared() -> None:
         ("10.0.0.0/31", "is not between 8 and 30"),
         ("0.0.0.0/0", "is not between 8 and 30"),
         ("10.0.0/24", "'10.0.0' is not an IPv4 address"),
-        ("fd00::/64", "networks have IPv4 subnets only"),
+        ("fd00::/64", "it is not of IPv4, for which this option is"),
         ("127.0.0.0/24", "no interface can have addresses of this range"),
         ("224.0.0.0/24", "no interface can have addresses of this range"),
         (["10.0.0.0/24"], "it is not text"),
@@ -208,22 +236,77 @@ def test_names_follow_from_addresses(address: ipaddress.IPv4Address, identity: s
     assert (first & 1, first & 2) == (0, 2), "unicast, locally administered"
 
 
-@given(some.ip_addresses(v=4), some.integers(0, 32), some.ip_addresses(v=4), some.integers(0, 32))
+@some.composite
+def interfaces(draw: some.DrawFn) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+    """An address of either family with the length of a prefix; none that stands for one of the other family."""
+    family = draw(some.sampled_from([4, 6]))
+    address = draw(some.ip_addresses(v=family))
+    assume(not isinstance(address, ipaddress.IPv6Address) or address.ipv4_mapped is None)
+    return ipaddress.ip_interface(f"{address}/{draw(some.integers(0, 32 if family == 4 else 128))}")
+
+
+@given(interfaces(), interfaces())
 def test_subnets_are_those_of_the_standard_library(
-    address: ipaddress.IPv4Address, prefix: int, other: ipaddress.IPv4Address, length: int
+    one: ipaddress.IPv4Interface | ipaddress.IPv6Interface, two: ipaddress.IPv4Interface | ipaddress.IPv6Interface
 ) -> None:
     """Base, last address and overlap are what ``ipaddress`` says."""
-    one, two = (ipaddress.ip_network(f"{a}/{p}", strict=False) for a, p in ((address, prefix), (other, length)))
-    mine, theirs = subnet_of(f"{address}/{prefix}"), subnet_of(f"{other}/{length}")
-    assert str(mine) == str(one)
-    assert dotted(mine.last) == str(one[-1])
-    assert mine.overlaps(theirs) == one.overlaps(two)
-    assert number(str(address)) == int(address)
+    mine, theirs = subnet_of(str(one)), subnet_of(str(two))
+    assert ipaddress.ip_network(str(mine)) == one.network
+    assert written(mine.last, mine.bits) == _normal(one.network[-1])
+    assert mine.overlaps(theirs) == (one.version == two.version and one.network.overlaps(two.network))
+    assert mine.within(theirs) == (one.version == two.version and one.network.subnet_of(two.network))  # type: ignore[arg-type]
+    assert number(str(one.ip)) == int(one.ip)
 
 
-@given(some.ip_addresses(v=4), some.integers(8, 30))
-def test_parsing_what_was_shown_gives_the_same_subnet(address: ipaddress.IPv4Address, prefix: int) -> None:
-    """A subnet is read back as it was."""
-    subnet = subnet_of(f"{address}/{prefix}")
-    assume(subnet.base >> 24 not in (0, 127) and subnet.base >> 28 < 14)
-    assert SUBNET.parse(SUBNET.show(subnet)) == subnet
+def _normal(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    return written(int(address), address.max_prefixlen)
+
+
+@given(interfaces())
+def test_parsing_what_was_shown_gives_the_same_subnet(
+    one: ipaddress.IPv4Interface | ipaddress.IPv6Interface
+) -> None:
+    """A subnet that is one for containers is read back as it was."""
+    kind, subnet = SUBNET if one.version == 4 else SUBNET6, subnet_of(str(one))
+    with suppress(ValueError):
+        assert kind.parse(str(subnet)) == subnet
+        assert kind.parse(kind.show(subnet)) == subnet
+
+
+@pytest.mark.parametrize(
+    ("subnet", "reason"),
+    [
+        ("10.0.0.0/24", "it is not of IPv6, for which this option is"),
+        ("fd00::5/64", "the network itself is fd00::/64"),
+        ("fd00::/127", "is not between 16 and 126"),
+        ("fe80::/64", "no container can have addresses of this range"),
+        ("ff02::/64", "no container can have addresses of this range"),
+        ("::/64", "no container can have addresses of this range"),
+        ("fd00::", "such as fd00::/64"),
+        ("fd00::/129", "such as fd00::/64"),
+        ("fd00:/64", "'fd00:' is not an IPv6 address"),
+    ],
+)
+def test_what_is_no_subnet_of_ipv6_is_refused_with_the_reason(subnet: str, reason: str) -> None:
+    """The same for the other family."""
+    with pytest.raises(InvalidValue) as refused:
+        parse(Network, {"name": "front", "ipv6_subnet": subnet})
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"ipv6_subnet": "fd00::/64", "ipv6_gateway": "fd01::1"}, "no interface can have it in the subnet fd00::/64"),
+        ({"ipv6_gateway": "fd00::1"}, "the network has no subnet of IPv6"),
+        ({"ipv6_range": "fd00::/80"}, "the network has no subnet of IPv6"),
+        ({"ipv6_subnet": "fd00::/64", "ipv6_range": "fd01::/80"}, "it is not within the subnet fd00::/64"),
+        ({"ip_range": "10.88.0.0/23"}, r"it is not within the subnet 10\.88\.1\.0/24"),
+        ({"ipv6_subnet": "fd00::/64", "enable_ipv6": False}, "enable_ipv6 is false; leave out one of the two"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(options: dict[str, Any], reason: str) -> None:
+    """Addresses outside of their subnet, and those of a family that the network does not have."""
+    want = parse(Network, {"name": "front", "subnet": "10.88.1.0/24", **options})
+    with pytest.raises(InvalidValue, match=reason):
+        NETWORK.resolve(LAYOUT, want, None)

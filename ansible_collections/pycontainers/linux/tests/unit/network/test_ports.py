@@ -22,17 +22,19 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 @pytest.mark.parametrize(
     ("said", "found"),
     [
-        (["8080:80"], [Port("tcp", "0.0.0.0", 8080, 80)]),
-        (["8080:80/tcp"], [Port("tcp", "0.0.0.0", 8080, 80)]),
+        (["8080:80"], [Port("tcp", "", 8080, 80)]),
+        (["8080:80/tcp"], [Port("tcp", "", 8080, 80)]),
         (["0.0.0.0:8080:80"], [Port("tcp", "0.0.0.0", 8080, 80)]),
         (["127.0.0.1:53:5353/UDP"], [Port("udp", "127.0.0.1", 53, 5353)]),
-        (["1:65535", "65535:1"], [Port("tcp", "0.0.0.0", 1, 65535), Port("tcp", "0.0.0.0", 65535, 1)]),
+        (["1:65535", "65535:1"], [Port("tcp", "", 1, 65535), Port("tcp", "", 65535, 1)]),
         (
             ["8000-8002:9000-9002"],
-            [Port("tcp", "0.0.0.0", 8000 + n, 9000 + n) for n in range(3)],
+            [Port("tcp", "", 8000 + n, 9000 + n) for n in range(3)],
         ),
-        (["53:53/udp", "53:53"], [Port("tcp", "0.0.0.0", 53, 53), Port("udp", "0.0.0.0", 53, 53)]),
+        (["53:53/udp", "53:53"], [Port("tcp", "", 53, 53), Port("udp", "", 53, 53)]),
         (["127.0.0.2:80:80", "127.0.0.1:80:80"], [Port("tcp", f"127.0.0.{n}", 80, 80) for n in (1, 2)]),
+        (["[::]:80:80", "0.0.0.0:80:80"], [Port("tcp", "0.0.0.0", 80, 80), Port("tcp", "::", 80, 80)]),
+        (["[2001:DB8::01]:80-81:90-91/sctp"], [Port("sctp", "2001:db8::1", 80 + n, 90 + n) for n in range(2)]),
         ([], []),
     ],
 )
@@ -58,13 +60,19 @@ def test_ports_have_one_normal_form(said: list[str], found: list[Port]) -> None:
         (["8000-8010:9000-9009"], "differ in length: 11 ports of the host, 10 of the container"),
         (["8000-8010:80"], "differ in length"),
         (["8010-8000:9010-9000"], "ends before it begins"),
-        (["8080:80/sctp"], "the protocol 'sctp' in '8080:80/sctp' is unknown; protocols are tcp and udp"),
+        (["8080:80/icmp"], "the protocol 'icmp' in '8080:80/icmp' is unknown; protocols are tcp, udp and sctp"),
         (["8080:80/"], "the protocol '' in"),
         (["localhost:8080:80"], "'localhost' is not an IPv4 address"),
         (["127.0.0.256:8080:80"], "'127.0.0.256' is not an IPv4 address"),
         (["127.0.0.01:8080:80"], "'127.0.0.01' is not an IPv4 address"),
         (["1:2:3:4"], "is not of the form"),
-        (["[::1]:8080:80"], "published on IPv4 addresses only"),
+        (["[::1]:8080:80"], "the kernel leads nothing from ::1 to a container; use 127.0.0.1"),
+        (["[::g]:8080:80"], "'::g' is not an IPv6 address"),
+        (["[fe80::1%eth0]:8080:80"], "is not an IPv6 address"),
+        (["[::ffff:10.0.0.1]:8080:80"], "'::ffff:10.0.0.1' stands for an IPv4 address: write that"),
+        (["fd00::1:8080:80"], "is not of the form"),
+        (["[::]:8080:80", "[fd00::1]:8080:81"], "[::]:8080:80 and [fd00::1]:8080:81 ask for the same port"),
+        (["8080:80", "[fd00::1]:8080:81"], "8080:80 and [fd00::1]:8080:81 ask for the same port"),
         (["8080:80", "8080:80"], "8080:80 and 8080:80 ask for the same port of the host"),
         (["8080:80", "8080:81"], "ask for the same port of the host"),
         (["8080:80", "127.0.0.1:8080:80"], "8080:80 and 127.0.0.1:8080:80 ask for the same port of the host"),
@@ -78,7 +86,7 @@ def test_what_is_no_port_is_refused_with_the_reason(said: Any, reason: str) -> N
 
 
 numbers = some.integers(1, 65535)
-addresses = some.just("0.0.0.0") | some.ip_addresses(v=4).map(str)
+addresses = some.sampled_from(["", "0.0.0.0", "::", "fd00::1", "2001:db8::"]) | some.ip_addresses(v=4).map(str)
 ports = some.builds(Port, some.sampled_from(PROTOCOLS), addresses, numbers, numbers)
 
 

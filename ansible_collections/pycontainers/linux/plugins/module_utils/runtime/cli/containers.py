@@ -13,7 +13,7 @@ from typing import Any
 from ..core.layout import Layout
 from ..errors import Failure
 from ..oci import lifecycle
-from ..resources import container_bare, container_state, supervise
+from ..resources import container_bare, container_state, container_words, supervise
 from ..resources.container_facts import inspect
 from ..resources.container_model import Container
 from ..resources.service import install_steps
@@ -136,7 +136,8 @@ def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:
 def _line(layout: Layout, container: Container, whole: bool) -> list[str]:
     shown = inspect(layout, container)
     command = " ".join([shown["Path"], *shown["Args"]])
-    ports = [f"{each.address}:{each.host_port}->{each.container_port}/{each.protocol}" for each in _ports(container)]
+    running = container_words.ports(container) if container.state == "started" else []
+    ports = [f"{each.place}->{each.container_port}/{each.protocol}" for each in running]
     return [
         container.id or "" if whole else (container.id or "")[:12],
         str(container.image),
@@ -146,10 +147,6 @@ def _line(layout: Layout, container: Container, whole: bool) -> list[str]:
         ", ".join(ports),
         container.name,
     ]
-
-
-def _ports(container: Container) -> tuple[Any, ...]:
-    return container.published_ports or () if container.state == "started" else ()
 
 
 def _moment(created: str) -> float:

@@ -11,11 +11,16 @@ from ..core.layout import Layout
 from ..core.model import parse
 from ..core.plan import converge
 from ..errors import Failure, InvalidValue, NotFound
-from ..resources import container_state
+from ..resources import container_state, container_words
+from ..resources.attachments import names_of
+from ..resources.attachments import show_networks as shown_networks
+from ..resources.container import CONTAINER
+from ..resources.container_model import Container
 from ..resources.network import NETWORK
 from ..resources.network_info import facts
 from ..resources.network_model import Network, declared_network, stored
 from ..resources.network_model import names as all_names
+from ..resources.ports import PROTOCOLS
 from . import prune, table
 from .complaint import to_each
 
@@ -26,6 +31,13 @@ OPTIONS = {
     "mtu": "mtu",
 }
 """What Docker's bridge driver takes with --opt, by its names, and Podman's shorter one."""
+
+FAMILIES = {
+    "subnet": ("subnet", "ipv6_subnet"),
+    "gateway": ("gateway", "ipv6_gateway"),
+    "ip_range": ("ip_range", "ipv6_range"),
+}
+"""The rows for which an option stands, by the family of what it is given: of IPv4, of IPv6."""
 
 
 def add(verbs: Any) -> None:
@@ -43,6 +55,7 @@ def add(verbs: Any) -> None:
     gone.add_argument("-f", "--force", action="store_true", help="that there is none is fine")
     gone.add_argument("networks", nargs="+", metavar="NETWORK")
     gone.set_defaults(verb=remove_networks)
+    _add_connections(group)
     prune.add_network(group)
     ports = verbs.add_parser("port", help="show which ports of the host lead to a container")
     ports.add_argument("container", metavar="CONTAINER")
@@ -53,12 +66,30 @@ def add(verbs: Any) -> None:
 def _add_create(group: Any) -> None:
     made = group.add_parser("create", help="make a network")
     made.add_argument("-d", "--driver", default="bridge", choices=("bridge",), help="what it is made of")
-    made.add_argument("--subnet", help="its addresses, such as 10.88.0.0/24 (default: one that is free)")
-    made.add_argument("--gateway", help="the bridge's address (default: the first)")
+    words = "its addresses, such as 10.88.0.0/24, one for each family (default: one that is free)"
+    made.add_argument("--subnet", action="append", default=[], help=words)
+    made.add_argument("--gateway", action="append", default=[], help="the bridge's address (default: the first)")
+    words = "where containers get addresses from (default: all of the subnet)"
+    made.add_argument("--ip-range", action="append", default=[], metavar="SUBNET", help=words)
+    made.add_argument("--ipv6", action="store_true", help="have addresses of IPv6 too")
     made.add_argument("--internal", action="store_true", help="nothing leaves and nothing enters it")
     made.add_argument("-o", "--opt", action="append", default=[], metavar="KEY=VALUE", help=f"of {', '.join(OPTIONS)}")
     made.add_argument("network", metavar="NETWORK")
     made.set_defaults(verb=create_network)
+
+
+def _add_connections(group: Any) -> None:
+    joined = group.add_parser("connect", help="put a container on a network, while it runs if it does")
+    joined.add_argument("--ip", metavar="ADDRESS", help="its address there (default: a free one)")
+    joined.add_argument("--ip6", metavar="ADDRESS", help="the same of IPv6")
+    joined.add_argument("--mac-address", metavar="ADDRESS", help="of its interface there")
+    joined.add_argument("--alias", action="append", default=[], metavar="NAME", help="another name for it there")
+    joined.set_defaults(verb=connect)
+    left = group.add_parser("disconnect", help="take a container from a network, while it runs if it does")
+    left.set_defaults(verb=disconnect)
+    for verb in (joined, left):
+        verb.add_argument("network", metavar="NETWORK")
+        verb.add_argument("container", metavar="CONTAINER")
 
 
 def list_networks(layout: Layout, chosen: argparse.Namespace) -> int:
@@ -70,7 +101,8 @@ def list_networks(layout: Layout, chosen: argparse.Namespace) -> int:
         for each in found:
             print(each.name)
     else:
-        lines = [[each.name, "bridge", str(each.subnet), str(each.bridge_name), _kind(each)] for each in found]
+        subnets = {each.name: ", ".join(map(str, each.subnets)) for each in found}
+        lines = [[each.name, "bridge", subnets[each.name], str(each.bridge_name), _kind(each)] for each in found]
         table.show(["NAME", "DRIVER", "SUBNET", "BRIDGE", "OUTSIDE"], lines)
     return 0
 
@@ -91,8 +123,14 @@ def _document(layout: Layout, name: str) -> Any:
 
 def create_network(layout: Layout, chosen: argparse.Namespace) -> int:
     """Make a network that is not there yet, and print its name, which is its id."""
-    values: dict[str, Any] = {"name": chosen.network}
-    values |= {key: getattr(chosen, key) for key in ("subnet", "gateway", "internal") if getattr(chosen, key)}
+    values: dict[str, Any] = {"name": chosen.network, "internal": chosen.internal or None}
+    for option, names in FAMILIES.items():
+        for said in getattr(chosen, option):
+            name = names[":" in said]
+            if name in values:
+                raise InvalidValue(option, said, "there is one of this family already", "make another network for it")
+            values[name] = said
+    values["enable_ipv6"] = chosen.ipv6 or None
     for said in chosen.opt:
         key, equals, value = said.partition("=")
         if not equals or key not in OPTIONS:
@@ -117,13 +155,42 @@ def remove_networks(layout: Layout, chosen: argparse.Namespace) -> int:
     return to_each(chosen.networks, remove)
 
 
+def connect(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Put a container on one network more."""
+    container = container_state.find(layout, chosen.container)
+    declared_network(layout, chosen.network)
+    if chosen.network in names_of(container.networks):
+        reason = f"container {container.name} is on it already"
+        raise Failure(f"connect network {chosen.network}", reason, "disconnect it first")
+    asked = {"name": chosen.network, "ipv4_address": chosen.ip, "ipv6_address": chosen.ip6}
+    asked |= {"mac_address": chosen.mac_address, "aliases": chosen.alias or None}
+    return _rejoin(layout, container, [*shown_networks(container.networks or ()), asked])
+
+
+def disconnect(layout: Layout, chosen: argparse.Namespace) -> int:
+    """Take a container from one of its networks."""
+    container = container_state.find(layout, chosen.container)
+    if chosen.network not in names_of(container.networks):
+        shown = ", ".join(names_of(container.networks)) or "no network"
+        reason = f"container {container.name} is not on it, but on {shown}"
+        raise NotFound(f"disconnect network {chosen.network}", reason)
+    staying = tuple(each for each in container.networks or () if each.name != chosen.network)
+    return _rejoin(layout, container, shown_networks(staying))
+
+
+def _rejoin(layout: Layout, container: Container, networks: list[dict[str, Any]]) -> int:
+    want = parse(Container, {"name": container.name, "state": "present", "networks": networks})
+    converge(CONTAINER, layout, want, check=False)
+    return 0
+
+
 def show_ports(layout: Layout, chosen: argparse.Namespace) -> int:
     """List what the kernel leads to a container, a line per port. Raises :class:`NotFound` for one that is not."""
     found = container_state.observed(layout, container_state.find(layout, chosen.container))
     wanted = _target(chosen.port) if chosen.port else None
-    ports = sorted(found.published_ports or (), key=lambda each: (each.container_port, each.protocol, each.host_port))
-    running = ports if found.state == "started" else []
-    lines = [(f"{each.container_port}/{each.protocol}", f"{each.address}:{each.host_port}") for each in running]
+    running = container_words.ports(found) if found.state == "started" else []
+    ports = sorted(running, key=lambda each: (each.container_port, each.protocol, each.host_port))
+    lines = [(f"{each.container_port}/{each.protocol}", each.place) for each in ports]
     for target, place in lines:
         if wanted is None:
             print(f"{target} -> {place}")
@@ -136,6 +203,6 @@ def show_ports(layout: Layout, chosen: argparse.Namespace) -> int:
 
 def _target(said: str) -> str:
     port, slash, protocol = said.partition("/")
-    if not port.isdecimal() or (slash and protocol not in ("tcp", "udp")):
-        raise InvalidValue("port", said, "it is no number, with /tcp or /udp behind it or nothing")
+    if not port.isdecimal() or (slash and protocol not in PROTOCOLS):
+        raise InvalidValue("port", said, "it is no number, with /tcp, /udp, /sctp or nothing behind it")
     return f"{int(port)}/{protocol or 'tcp'}"

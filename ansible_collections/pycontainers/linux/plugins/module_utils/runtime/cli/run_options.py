@@ -9,6 +9,7 @@ import os
 import secrets
 
 from ..core.model import Row, parse, rows
+from ..errors import InvalidValue
 from ..resources.container_model import Container
 from ..typed import Any
 
@@ -44,6 +45,14 @@ SPELLED = {
 SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate")
 """Rows that words, the verb itself, or an option with a grammar of its own stand for."""
 
+ON_FIRST = {
+    "ipv4_address": ("--ip", "its address on the first network"),
+    "ipv6_address": ("--ip6", "its address of IPv6 on the first network"),
+    "mac_address": ("--mac-address", "that of its interface on the first network"),
+    "aliases": ("--network-alias", "another name for it on the first network"),
+}
+"""What Docker spells as options of the container, and is asked for on the first of its networks."""
+
 FLAG, LIST, PAIRS = "bool", "list", "dict"
 """Types of rows whose options take no value, or can be given several times: for values, or for names with values."""
 
@@ -67,6 +76,9 @@ def parser(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
     verb.add_argument("--name", default="", help="its name")
     verb.add_argument("--restart", default="", metavar="POLICY[:RETRIES]", help="when it is started again")
     verb.add_argument("--entrypoint", metavar="PROGRAM", help="what is started in place of the image's")
+    for name, (spelling, words) in ON_FIRST.items():
+        act = "append" if name == "aliases" else "store"
+        verb.add_argument(spelling, dest=name, action=act, metavar="VALUE", help=words)
     for row in options().values():
         kind = row.kind.spec["type"]
         if kind == FLAG:
@@ -92,6 +104,7 @@ def wanted(chosen: argparse.Namespace) -> Container:
             given[row.name] = _pairs(given[row.name], row.name)
     if given["networks"]:
         given["networks"] = [{"name": each} for each in given["networks"] if each != "none"]
+    _place(chosen, given)
     if chosen.restart:
         given["restart_policy"], _, retries = chosen.restart.partition(":")
         given["restart_retries"] = retries or None
@@ -99,6 +112,16 @@ def wanted(chosen: argparse.Namespace) -> Container:
         given["entrypoint"] = [chosen.entrypoint] if chosen.entrypoint else []
     given |= {"name": chosen.name or _some_name(chosen.image), "image": chosen.image}
     return parse(Container, given | {"command": chosen.command or None})
+
+
+def _place(chosen: argparse.Namespace, given: dict[str, Any]) -> None:
+    """Say of the first network what Docker's options ask for on it."""
+    asked = {name: getattr(chosen, name) for name in ON_FIRST if getattr(chosen, name)}
+    if asked and not given["networks"]:
+        name, value = next(iter(asked.items()))
+        raise InvalidValue(name, value, "the container is on no network", "give it one with --network")
+    if asked:
+        given["networks"][0] |= asked
 
 
 def _pairs(given: list[str], row: str) -> dict[str, str]:

@@ -20,19 +20,20 @@ from .nlsocket import NETLINK_NETFILTER, attribute, attributes, batch, dump, nes
 _GET, _DELETE = 0x101, 0x102
 """Messages of the subsystem NFNL_SUBSYS_CTNETLINK: IPCTNL_MSG_CT_GET and IPCTNL_MSG_CT_DELETE."""
 
-_HEADER = struct.pack(">BBH", socket.AF_INET, 0, 0)
+_EVERY_FAMILY = struct.pack(">BBH", socket.AF_UNSPEC, 0, 0)
 _TUPLE_ORIG, _ID, _ZONE = 1, 12, 18
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
-_IP_V4_DST = 2
+_IP_V4_DST, _IP_V6_DST = 2, 4
 _PROTO_NUM, _PROTO_DST_PORT = 1, 3
-ANY = "0.0.0.0"
+ANY = {4: "0.0.0.0", 16: "::"}
+"""What stands for all of the host's addresses, by the length of one."""
 
 _ABSENT = (errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT)
 """What a kernel without ctnetlink (CONFIG_NF_CT_NETLINK) answers: the message, or netlink's family, is unknown."""
 
 
 def forget_udp(places: Iterable[tuple[str, int]]) -> None:
-    """Forget the UDP flows that were first sent to these addresses and ports of the host; ``0.0.0.0`` is all its own.
+    """Forget the UDP flows that were first sent to these addresses and ports of the host; :data:`ANY` is all its own.
 
     A kernel without ctnetlink forgets none, and that is no error. Raises ``OSError``.
     """
@@ -40,38 +41,43 @@ def forget_udp(places: Iterable[tuple[str, int]]) -> None:
     if not wanted:
         return
     own = {address.partition("/")[0] for each in links.addresses().values() for address in each}
-    for found in _listed():
+    for family, found in _listed():
         sent_to = _udp_place(found.get(_TUPLE_ORIG, b""))
         if sent_to is None:
             continue
-        address, port = sent_to
+        content, port = sent_to
+        address = socket.inet_ntop(family, content)
         # A flow to another machine's port of this number is only passing through.
-        if (address, port) in wanted or ((ANY, port) in wanted and (address in own or address.startswith("127."))):
-            _delete(found)
+        local = address in own or address.startswith("127.")
+        if (address, port) in wanted or ((ANY[len(content)], port) in wanted and local):
+            _delete(family, found)
 
 
-def _listed() -> list[dict[int, bytes]]:
+def _listed() -> list[tuple[int, dict[int, bytes]]]:
+    """The flows that there are, each with its family."""
     try:
-        return [attributes(content[len(_HEADER) :]) for content in dump(NETLINK_NETFILTER, _GET, _HEADER)]
+        listed = dump(NETLINK_NETFILTER, _GET, _EVERY_FAMILY)
     except OSError as error:
         if error.errno in _ABSENT:
             return []
         raise
+    return [(content[0], attributes(content[len(_EVERY_FAMILY) :])) for content in listed]
 
 
-def _udp_place(first: bytes) -> tuple[str, int] | None:
+def _udp_place(first: bytes) -> tuple[bytes, int] | None:
     """The destination of a flow's first packet, if that was UDP."""
     parts = attributes(first)
     transport = attributes(parts.get(_TUPLE_PROTO, b""))
     if transport.get(_PROTO_NUM) != bytes([socket.IPPROTO_UDP]):
         return None
     (port,) = struct.unpack(">H", transport[_PROTO_DST_PORT])
-    return socket.inet_ntoa(attributes(parts[_TUPLE_IP])[_IP_V4_DST]), port
+    addresses = attributes(parts[_TUPLE_IP])
+    return addresses.get(_IP_V4_DST) or addresses[_IP_V6_DST], port
 
 
-def _delete(found: dict[int, bytes]) -> None:
+def _delete(family: int, found: dict[int, bytes]) -> None:
     # By its number too: a flow of the same places that has come since then is another one.
     body = nested(_TUPLE_ORIG, found[_TUPLE_ORIG])
     body += b"".join(attribute(kind, found[kind]) for kind in (_ID, _ZONE) if kind in found)
     with suppress(FileNotFoundError):  # it has timed out meanwhile
-        batch(NETLINK_NETFILTER, b"", [(_DELETE, 0, _HEADER + body)], b"")
+        batch(NETLINK_NETFILTER, b"", [(_DELETE, 0, struct.pack(">BBH", family, 0, 0) + body)], b"")

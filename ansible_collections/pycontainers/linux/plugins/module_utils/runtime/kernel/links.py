@@ -13,12 +13,14 @@ from . import namespaces
 from .nlsocket import NETLINK_ROUTE, attributes, dump
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
-IFF_UP = 0x1
+IFF_UP, IFF_LOOPBACK = 0x1, 0x8
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 4, 10, 18, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
 RT_TABLE_LOCAL = 255
 RTN_UNICAST = 1
+RT_SCOPE_LINK = 253
+FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,12 @@ class Link:
     mtu: int
     up: bool
     master: int
+    loopback: bool
 
 
 @dataclass(frozen=True)
 class Route:
-    """An IPv4 route of the main or another table, but not the kernel's own local ones."""
+    """A route of either family in the main or another table, but not the kernel's own local ones."""
 
     destination: str
     prefix: int
@@ -59,35 +62,44 @@ def links(namespace: str | None = None) -> dict[str, Link]:
             mtu=_native(read[IFLA_MTU]),
             up=bool(flags & IFF_UP),
             master=_native(read.get(IFLA_MASTER, bytes(4))),
+            loopback=bool(flags & IFF_LOOPBACK),
         )
     return found
 
 
 def addresses(namespace: str | None = None) -> dict[int, tuple[str, ...]]:
-    """IPv4 addresses as ``10.0.0.1/24`` by interface index. Raises ``OSError``."""
+    """Addresses of both families as ``10.0.0.1/24`` by interface index. Raises ``OSError``.
+
+    Those of IPv6 that are of one link only are the kernel's own doing, and left out.
+    """
     found: dict[int, tuple[str, ...]] = {}
-    for content in _dump(RTM_GETADDR, struct.pack("=BBBBi", socket.AF_INET, 0, 0, 0, 0), namespace):
-        prefix = content[1]
-        (index,) = struct.unpack_from("=i", content, 4)
+    for content in _dump(RTM_GETADDR, struct.pack("=BBBBi", socket.AF_UNSPEC, 0, 0, 0, 0), namespace):
+        family, prefix, _, scope, index = struct.unpack_from("=BBBBi", content)
+        if family not in FAMILIES or (family == socket.AF_INET6 and scope == RT_SCOPE_LINK):
+            continue
         read = attributes(content[8:])
-        address = socket.inet_ntoa(read.get(IFA_LOCAL) or read[IFA_ADDRESS])
+        address = socket.inet_ntop(family, read.get(IFA_LOCAL) or read[IFA_ADDRESS])
         found[index] = (*found.get(index, ()), f"{address}/{prefix}")
     return found
 
 
 def routes(namespace: str | None = None) -> tuple[Route, ...]:
-    """IPv4 unicast routes. Raises ``OSError``."""
+    """Unicast routes of both families, but for those of one link in IPv6. Raises ``OSError``."""
     found = []
-    for content in _dump(RTM_GETROUTE, struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0), namespace):
-        read = attributes(content[12:])
+    for content in _dump(RTM_GETROUTE, struct.pack("=BBBBBBBBI", *(0,) * 9), namespace):
+        family, read = content[0], attributes(content[12:])
+        if family not in FAMILIES:
+            continue
         table = _native(read[RTA_TABLE]) if RTA_TABLE in read else content[4]
-        if table == RT_TABLE_LOCAL or content[7] != RTN_UNICAST:
+        destination = read.get(RTA_DST, bytes(4 if family == socket.AF_INET else 16))
+        own = family == socket.AF_INET6 and (destination[:2] == b"\xfe\x80" or destination[0] == 0xFF)
+        if table == RT_TABLE_LOCAL or content[7] != RTN_UNICAST or own:
             continue
         found.append(
             Route(
-                destination=socket.inet_ntoa(read.get(RTA_DST, bytes(4))),
+                destination=socket.inet_ntop(family, destination),
                 prefix=content[1],
-                gateway=socket.inet_ntoa(read[RTA_GATEWAY]) if RTA_GATEWAY in read else "",
+                gateway=socket.inet_ntop(family, read[RTA_GATEWAY]) if RTA_GATEWAY in read else "",
                 interface=_native(read.get(RTA_OIF, bytes(4))),
             )
         )

@@ -12,12 +12,15 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 
 from ..errors import Failure
 from ..typed import Any
 from . import namespaces
+
+IFA_F_NODAD = 0x02
+"""An address is not asked for on the link before it is used (linux/if_addr.h)."""
 
 
 @contextmanager
@@ -79,16 +82,14 @@ def set_master(name: str, bridge: str) -> None:
 
 def add_address(name: str, address: str) -> None:
     """Give an interface an address such as ``10.0.0.1/24``; that it has it already is fine."""
-    plain, _, prefix = address.partition("/")
     with _route(name) as route, _already(errno.EEXIST):
-        route.addr("add", index=_index(name), address=plain, prefixlen=int(prefix))
+        route.addr("add", index=_index(name), **_address(address))
 
 
 def remove_address(name: str, address: str) -> None:
     """Take an address from an interface; that it does not have it is fine."""
-    plain, _, prefix = address.partition("/")
     with _route(name) as route, _already(errno.EADDRNOTAVAIL):
-        route.addr("del", index=_index(name), address=plain, prefixlen=int(prefix))
+        route.addr("del", index=_index(name), **_address(address))
 
 
 def create_veth(host: str, bridge: str, namespace: str, inside: str, mac: str, mtu: int) -> None:
@@ -107,17 +108,29 @@ def create_veth(host: str, bridge: str, namespace: str, inside: str, mac: str, m
         os.close(target)
 
 
-def configure(namespace: str, inside: str, address: str, gateway: str | None) -> None:
-    """Give an interface in a namespace its address, bring it up, and lead the default route through ``gateway``."""
-    plain, _, prefix = address.partition("/")
+def configure(namespace: str, inside: str, addresses: Sequence[str], gateways: Sequence[str]) -> None:
+    """Give an interface in a namespace its addresses, bring it up, and lead the default routes through ``gateways``."""
     with _route(inside, namespace) as route:
         with namespaces.entered(namespace):
             index = _index(inside)
-        with _already(errno.EEXIST):
-            route.addr("add", index=index, address=plain, prefixlen=int(prefix))
+            _set_ipv6(inside, any(":" in each for each in addresses))
+        for each in addresses:
+            with _already(errno.EEXIST):
+                route.addr("add", index=index, **_address(each))
         route.link("set", index=index, state="up")
-        if gateway:
-            route.route("replace", dst="0.0.0.0/0", gateway=gateway, oif=index)
+        for each in gateways:
+            route.route("replace", dst="::/0" if ":" in each else "0.0.0.0/0", gateway=each, oif=index)
+
+
+def _set_ipv6(inside: str, wanted: bool) -> None:
+    with suppress(FileNotFoundError), open(f"/proc/sys/net/ipv6/conf/{inside}/disable_ipv6", "w") as file:
+        file.write("0" if wanted else "1")
+
+
+def _address(address: str) -> dict[str, Any]:
+    """An address as pyroute2 takes it. One of IPv6 is used at once, as nobody else can have one that we give out."""
+    plain, _, prefix = address.partition("/")
+    return {"address": plain, "prefixlen": int(prefix)} | ({"flags": IFA_F_NODAD} if ":" in plain else {})
 
 
 def _find(name: str) -> int:

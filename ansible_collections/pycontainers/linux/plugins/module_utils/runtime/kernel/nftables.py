@@ -28,16 +28,17 @@ from .nlsocket import (
     number,
 )
 
-NFPROTO_INET, NFPROTO_IPV4 = 1, 2
+NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6 = 1, 2, 10
 NF_INET_PRE_ROUTING, NF_INET_FORWARD, NF_INET_LOCAL_OUT, NF_INET_POST_ROUTING = 0, 2, 3, 4
 NF_DROP, NF_ACCEPT, NFT_RETURN = 0, 1, -5
-NFT_REG_VERDICT, NFT_REG_1, NFT_REG_2, NFT_REG32_00, NFT_REG32_01, NFT_REG32_02 = 0, 1, 2, 8, 9, 10
+NFT_REG_VERDICT, NFT_REG_1, NFT_REG_2, NFT_REG32_00 = 0, 1, 2, 8
+"""Registers of 16 bytes, and the first of those of 4 bytes, which are the same ones cut in pieces."""
 NFT_META_IIFNAME, NFT_META_OIFNAME, NFT_META_NFPROTO, NFT_META_L4PROTO = 6, 7, 15, 16
 NFT_CT_STATE, NFT_CT_STATUS = 0, 2
 NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER = 1, 2
 NFT_CMP_EQ, NFT_CMP_NEQ = 0, 1
 
-TYPE_IPADDR, TYPE_INET_PROTOCOL, TYPE_INET_SERVICE, TYPE_IFNAME = 7, 12, 13, 41
+TYPE_IPADDR, TYPE_IP6ADDR, TYPE_INET_PROTOCOL, TYPE_INET_SERVICE, TYPE_IFNAME = 7, 8, 12, 13, 41
 """What ``nft list`` shows a key as (nftables, include/datatype.h); the kernel only keeps it."""
 
 _NEWTABLE, _DELTABLE, _NEWCHAIN, _NEWRULE, _GETRULE, _DELRULE, _NEWSET, _NEWSETELEM, _GETSETELEM, _DELSETELEM = (
@@ -139,9 +140,9 @@ def verdict(code: int) -> bytes:
     return _expression("immediate", number(1, NFT_REG_VERDICT), nested(2, nested(2, number(1, code))))
 
 
-def destination_nat(address: int, port: int) -> bytes:
-    """Send the connection to the IPv4 address and the port in these registers."""
-    return _expression("nat", number(1, 1), number(2, NFPROTO_IPV4), number(3, address), number(5, port))
+def destination_nat(family: int, address: int, port: int) -> bytes:
+    """Send the connection to the address of a family and the port in these registers."""
+    return _expression("nat", number(1, 1), number(2, family), number(3, address), number(5, port))
 
 
 def masquerade() -> bytes:

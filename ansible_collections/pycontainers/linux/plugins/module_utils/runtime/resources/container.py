@@ -21,6 +21,7 @@ from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
 from . import container_bare, container_facts, container_state, hosts_files, storage_opts
+from .attachments import filled, names_of
 from .container_model import Container
 from .container_target import Target, recreates
 from .image import IMAGE, Image
@@ -95,9 +96,10 @@ def _filled(want: Container, kept: Container | None, have: Container | None) -> 
     """``want`` with the record's value in every row that it leaves out, and ``present`` as the state it has."""
     state = (have.state if have else "stopped") if want.state == "present" else want.state
     if kept is None:
-        return replace(want, state=state)
+        return replace(want, state=state, networks=None if want.networks is None else filled(want.networks, ()))
     left_out = {row.name: getattr(kept, row.name) for row in rows(Container) if getattr(want, row.name) is None}
-    return replace(want, **left_out, state=state)
+    full = replace(want, **left_out, state=state)
+    return replace(full, networks=filled(full.networks or (), kept.networks or ()))
 
 
 def _image(layout: Layout, full: Container, asked: bool) -> tuple[str | None, tuple[Image, Image | None] | None]:
@@ -120,7 +122,7 @@ def _running(layout: Layout, full: Container, have: Container | None) -> dict[st
     kept: dict[str, Any] = {"held": have.held, "layer_image": layer}
     if full.state == "started":
         hosts = have.hosts and hosts_files.CURRENT
-        return kept | {"attached": full.networks or None, "hosts": hosts, "wanted": have.wanted and "running"}
+        return kept | {"attached": names_of(full.networks) or None, "hosts": hosts, "wanted": have.wanted and "running"}
     return kept | {"remains": () if have.state == "stopped" else None}
 
 

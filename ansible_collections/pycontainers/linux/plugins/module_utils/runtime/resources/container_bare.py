@@ -13,6 +13,7 @@ import os
 from ..core.layout import Layout
 from ..errors import Failure
 from . import container_state, endpoint, leases
+from .attachments import Attachment
 from .container_model import Container
 
 
@@ -40,7 +41,7 @@ def _bare(layout: Layout, identity: str) -> Container:
     return Container(
         name=_name(layout, identity),
         id=identity,
-        networks=tuple(leases.held(layout, identity)),
+        networks=tuple(map(Attachment, leases.held(layout, identity))),
         published_ports=endpoint.observe_ports(layout, identity),
         restart_policy="always",
         pid_mode="host",

@@ -16,6 +16,7 @@ from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
 from . import container_init, container_state, container_wishes, container_words, hosts_files, resolvers
+from .attachments import names_of
 from .container_model import Container
 from .name_kinds import HOST_GATEWAY
 from .network_model import declared_network
@@ -100,7 +101,7 @@ def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[st
     """The files about the network that a container has from us, bound over the image's."""
     identity = container.id or ""
     extra = [(_address(layout, container, address), name) for name, address in container.etc_hosts or ()]
-    found = [(hosts_files.prepare(layout, identity, (hostname, container.name), extra), "/etc/hosts", False)]
+    found = [(hosts_files.prepare(layout, identity, extra), "/etc/hosts", False)]
     given = container.dns_servers or (), container.dns_search_domains or (), container.dns_opts or ()
     for name, text in (("hostname", f"{hostname}\n"), ("resolv.conf", resolvers.resolvers(*given))):
         path = layout.container(identity, name)
@@ -111,7 +112,9 @@ def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[st
 
 def _address(layout: Layout, container: Container, said: str) -> str:
     """An address for the hosts file: what is said, or the host's on the container's first network."""
-    return str(declared_network(layout, (container.networks or ("",))[0]).gateway) if said == HOST_GATEWAY else said
+    if said != HOST_GATEWAY:
+        return said
+    return str(declared_network(layout, (*names_of(container.networks), "")[0]).gateway)
 
 
 def _init(container: Container) -> list[tuple[str, str, bool]]:

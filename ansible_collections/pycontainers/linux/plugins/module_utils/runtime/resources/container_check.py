@@ -10,6 +10,8 @@ from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
 from . import container_pids, container_wishes, container_words, endpoint, storage_opts
+from .addresses import BITS4, BITS6, bits_of
+from .attachments import names_of
 from .container_model import Container
 from .container_target import recreates
 from .name_kinds import HOST_GATEWAY
@@ -31,17 +33,27 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     stored = content.find_id(layout, full.image_id or "") if full.image_id else None
     if stored:
         container_words.arguments(full, stored.config)
-    endpoint.check_networks(layout, full.networks or (), have.id if have else None)
+    endpoint.check_networks(layout, full.networks or (), have.id if have else None, leftovers)
     shown = [str(each) for each in full.published_ports or ()]
     if shown and not full.networks:
         raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
     if full.state == "started":
-        if shown and reached_on(layout, full.networks or ()) is None:
-            named = ", ".join(full.networks or ())
-            reason = f"nothing from outside gets to it: of its networks ({named}) all are internal"
-            fix = "put it on one that isn't internal too, or publish none"
-            raise InvalidValue("published_ports", shown, reason, fix)
+        _check_reached(layout, full)
         # Ports that still lead to a leftover are free by the time that they are published.
         freed = [port for each in leftovers for port in endpoint.observe_ports(layout, each)]
         ports = [port for port in full.published_ports or () if not any(map(port.meets, freed))]
         endpoint.port_conflicts(layout, ports, have.id if have else None)
+
+
+def _check_reached(layout: Layout, full: Container) -> None:
+    """Refuse ports that can't lead to the container, as it has no address for them."""
+    names = names_of(full.networks)
+    families = {bits for bits in (BITS4, BITS6) if reached_on(layout, names, bits)}
+    for port in full.published_ports or ():
+        if not families:
+            reason = f"nothing from outside gets to it: of its networks ({', '.join(names)}) all are internal"
+            fix = "put it on one that isn't internal too, or publish none"
+            raise InvalidValue("published_ports", str(port), reason, fix)
+        if port.address and bits_of(port.address) not in families:
+            reason = "the container is on no network with IPv6 that isn't internal"
+            raise InvalidValue("published_ports", str(port), reason, "give a network of its an ipv6_subnet")

@@ -11,6 +11,8 @@ from ..core.layout import Layout
 from ..image import content
 from ..oci import lifecycle
 from . import container_state, container_words, endpoint, rootfs_size, storage_opts
+from .addresses import BITS4, BITS6, bits_of, of_family
+from .attachments import Attachment
 from .container_kinds import PRIVATE, SHM_SIZE
 from .container_model import Container
 
@@ -127,19 +129,24 @@ def _layer(layout: Layout, container: Container) -> dict[str, str]:
 
 def _ports(container: Container) -> dict[str, list[dict[str, str]]]:
     found: dict[str, list[dict[str, str]]] = {}
-    for each in container.published_ports or ():
-        key = f"{each.container_port}/{each.protocol}"
-        found.setdefault(key, []).append({"HostIp": each.address, "HostPort": str(each.host_port)})
+    for each in container_words.ports(container):
+        place = {"HostIp": each.address, "HostPort": str(each.host_port)}
+        found.setdefault(f"{each.container_port}/{each.protocol}", []).append(place)
     return found
 
 
 def _networks(layout: Layout, container: Container) -> dict[str, Any]:
-    return {
-        name: {
-            "IPAddress": each.address,
-            "IPPrefixLen": each.prefix,
-            "MacAddress": each.mac,
-            "Gateway": each.gateway,
-        }
-        for name, each in endpoint.observe_endpoint(layout, container.id or "").items()
-    }
+    wanted = {each.name: each for each in container.networks or ()}
+    there = endpoint.observe_endpoint(layout, container.id or "", container.networks or ())
+    return {name: _network(each, wanted.get(name, Attachment(name))) for name, each in there.items()}
+
+
+def _network(found: endpoint.Endpoint, wanted: Attachment) -> dict[str, Any]:
+    document: dict[str, Any] = {"MacAddress": found.mac, "Aliases": list(wanted.aliases or ())}
+    names = {BITS4: ("IPAddress", "IPPrefixLen", "Gateway"),
+             BITS6: ("GlobalIPv6Address", "GlobalIPv6PrefixLen", "IPv6Gateway")}  # fmt: skip
+    own = {bits_of(each): (each, length) for each, length in zip(found.addresses, found.prefixes, strict=True)}
+    for bits, (address, prefix, gateway) in names.items():
+        document[address], document[prefix] = own.get(bits, ("", 0))
+        document[gateway] = of_family(found.gateways, bits) or ""
+    return document

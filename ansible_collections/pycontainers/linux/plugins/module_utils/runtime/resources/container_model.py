@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
 from . import container_kinds as kinds
 from . import name_kinds
+from .attachments import NETWORKS, Attachment
 from .limits import Limits
 from .ports import PORTS, Port
 from .storage_opts import STORAGE_OPTS
@@ -85,23 +85,6 @@ def show_volumes(value: tuple[Volume, ...]) -> list[str]:
     return [f"{each.source}:{each.target}:{'ro' if each.readonly else 'rw'}" for each in value]
 
 
-def networks(value: Any) -> tuple[str, ...]:
-    """Names of networks, each as text or as a dictionary with ``name``; none twice."""
-    if not isinstance(value, list | tuple):
-        raise ValueError("it is not a list")
-    found = []
-    for each in value:
-        if isinstance(each, Mapping):
-            unknown = [key for key, given in each.items() if key != "name" and given is not None]
-            if unknown:
-                raise ValueError(f"{unknown[0]!r} is not known of a network; name is")
-            each = each.get("name")
-        found.append(NAME.parse(each))
-    if len(set(found)) != len(found):
-        raise ValueError("a network is named twice")
-    return tuple(found)
-
-
 def seconds(value: Any) -> int:
     """A number of seconds, zero or more."""
     number = whole(value)
@@ -114,12 +97,6 @@ COMMAND = Kind("command", {"type": "raw"}, arguments, list)
 ENTRYPOINT = Kind("entrypoint", {"type": "list", "elements": "str"}, arguments, list)
 ENVIRONMENT = Kind("environment", {"type": "dict"}, environment, dict)
 VOLUMES = Kind("volumes", {"type": "list", "elements": "str"}, volumes, show_volumes)
-NETWORKS = Kind(
-    "networks",
-    {"type": "list", "elements": "dict", "options": {"name": {"type": "str", "required": True}}},
-    networks,
-    lambda value: [{"name": each} for each in value],
-)
 SECONDS = Kind("seconds", {"type": "int"}, seconds)
 
 
@@ -127,13 +104,12 @@ SECONDS = Kind("seconds", {"type": "int"}, seconds)
 class Container(Limits):
     """The rows of a container, limits among them. ``id`` and those after it are filled in by the host.
 
-    ``attached`` are the networks that the kernel shows it on; ``hosts`` is whether its hosts file has the others on
-    them, current or stale; ``wanted`` is whether a started one is meant to run, for
-    its policy and the next boot; ``remains`` is what a stopped one still holds of the
-    kernel's, since whoever stopped it was killed; ``layer_image`` is whether what it writes is in
-    an image; ``held`` are its addresses, by network.
-    ``console_size`` are lines and columns of the terminal of whoever starts it and looks on;
-    ``auto_remove`` says that it is removed when its program has ended.
+    ``attached`` are the networks that the kernel shows it on, as it is wanted there; ``hosts`` is whether its hosts
+    file has the others on them, current or stale; ``wanted`` is whether a started one is meant to run, for its policy
+    and the next boot; ``remains`` is what a stopped one still holds of the kernel's, since whoever stopped it was
+    killed; ``layer_image`` is whether what it writes is in an image; ``held`` are its addresses, by network.
+    ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``auto_remove`` says that
+    it is removed when its program has ended.
     """
 
     name: str = option(NAME, required=True)
@@ -144,7 +120,7 @@ class Container(Limits):
     entrypoint: tuple[str, ...] | None = option(ENTRYPOINT, Effect.RECREATE)
     env: tuple[tuple[str, str], ...] | None = option(ENVIRONMENT, Effect.RECREATE)
     published_ports: tuple[Port, ...] | None = option(PORTS, Effect.LIVE, aliases=("ports",))
-    networks: tuple[str, ...] | None = option(NETWORKS, Effect.RECREATE)
+    networks: tuple[Attachment, ...] | None = option(NETWORKS, Effect.LIVE)
     volumes: tuple[Volume, ...] | None = option(VOLUMES, Effect.RECREATE)
     restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
     restart_retries: int | None = option(SECONDS, Effect.LIVE)
@@ -187,10 +163,10 @@ class Container(Limits):
     auto_remove: bool | None = option(BOOL, internal=True)
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
-    attached: tuple[str, ...] | None = option(NETWORKS, Effect.LIVE, internal=True)
+    attached: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     hosts: str | None = option(TEXT, Effect.LIVE, internal=True)
     wanted: str | None = option(TEXT, Effect.LIVE, internal=True)
     remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     layer_image: bool | None = option(BOOL, Effect.RECREATE, internal=True)
-    held: tuple[tuple[str, str], ...] = ()
+    held: tuple[tuple[str, tuple[str, ...]], ...] = ()
     console_size: tuple[int, ...] = ()

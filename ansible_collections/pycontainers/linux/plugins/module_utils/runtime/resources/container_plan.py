@@ -4,12 +4,14 @@
 """The steps from the container there is to the one that is wanted."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
 from ..image.pull import Prune
 from . import container_state
+from .attachments import Attachment, names_of
 from .container_model import Container
 from .container_rootfs import size_steps
 from .container_state import cgroup
@@ -18,17 +20,20 @@ from .container_steps import (
     KeepWanted,
     MakeContainer,
     RemoveLeftover,
+    WriteBundle,
+    beside_steps,
     clean_steps,
     dismantle_steps,
     end_steps,
     halt_steps,
+    join_steps,
     prepare_steps,
     purge_steps,
     run_steps,
 )
 from .container_target import Target, recreates
-from .endpoint_plan import attach_steps, publish_steps
-from .endpoint_steps import TellNames
+from .endpoint_plan import change_steps, publish_steps, release_steps, tell_steps, unpublish_steps
+from .endpoint_steps import Disconnect
 from .image import IMAGE
 from .limit_steps import limit_steps
 
@@ -74,21 +79,41 @@ def _creation(layout: Layout, want: Target) -> Plan:
 
 
 def _replacement(layout: Layout, want: Target, have: Container) -> Plan:
-    """Everything that can be is made beside the old container before that stops."""
+    """Make all that can be made beside the old container before that stops, unless that has to give up an address."""
     fetch = _fetch(layout, want)
     starts, stops = want.state == "started", have.state == "started"
+    prepared = prepare_steps(layout, want) if starts else []
+    halted = halt_steps(layout, have) if stops else []
+    if starts and _takes_over(want, have):
+        # The bundle is written before, too: what can't be started is to be known while the old one runs.
+        prepared = [*beside_steps(layout, want), WriteBundle(layout, want)]
+        halted += [*_give_up(layout, have, stops), *join_steps(layout, want)]
     steps = (
         *clean_steps(layout, have),
         *fetch.steps,
         *want.install,
         MakeContainer(layout, want),
-        *(prepare_steps(layout, want) if starts else ()),
-        *(halt_steps(layout, have) if stops else ()),
+        *prepared,
+        *halted,
         *(run_steps(layout, want) if starts else ()),
         GiveName(layout, want.name, want.id, have.id),
     )
     gone = (*(dismantle_steps(layout, have) if stops else ()), *purge_steps(layout, have))
     return Plan(steps, (*gone, *(fetch.purge or _pruned(layout, want))))
+
+
+def _takes_over(want: Container, have: Container) -> bool:
+    """Whether the new container asks for an address that the old one has, so that both can't be connected at once."""
+    held = {address for _, addresses in have.held for address in addresses}
+    macs = {each.mac_address for each in have.networks or () if each.mac_address}
+    return any(held & set(each.addresses) or each.mac_address in macs for each in want.networks or ())
+
+
+def _give_up(layout: Layout, have: Container, connected: bool) -> list[Step]:
+    """Let a container that is halted go of its addresses, while all else of it stays in place."""
+    identity, networks = have.id or "", have.networks or ()
+    gone = [Disconnect(layout, each, identity, names_of(networks)) for each in networks if connected]
+    return [*gone, *release_steps(layout, identity, dict(have.held))]
 
 
 def _change(layout: Layout, want: Target, have: Container) -> Plan:
@@ -103,22 +128,42 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
         # Last, since a filesystem that has grown does not shrink again.
         sized = size_steps(layout, want, have)
         return Plan((*live, *_mended_network(layout, want, have), *kept_up, *record, *sized))
+    left = release_steps(layout, have.id or "", _left(want, have))
     if want.state == "started":
         start = (*prepare_steps(layout, want), *run_steps(layout, want))
-        return Plan((*clean_steps(layout, have), *want.install, *record, *start))
-    return Plan((*end_steps(layout, have), *record))
+        return Plan((*clean_steps(layout, have), *left, *want.install, *record, *start))
+    return Plan((*end_steps(layout, have), *left, *record))
+
+
+def _left(want: Container, have: Container) -> dict[str, tuple[str, ...]]:
+    """The addresses that a container has on networks that it is not to be on any more, by network."""
+    return {name: addresses for name, addresses in have.held if name not in names_of(want.networks)}
 
 
 def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]:
-    """Attach again what the kernel has lost of a running container's network, and lead the ports to it as wanted."""
-    identity, networks = have.id or "", want.networks or ()
+    """Bring a running container to the networks that are wanted, mend what the kernel has lost of them, lead ports.
+
+    Ports lead to addresses: where those change, they are led anew.
+    """
+    identity, held, well = have.id or "", dict(have.held), have.attached or ()
+    networks, before = want.networks or (), have.networks or ()
+    led, ports = have.published_ports or (), want.published_ports or ()
     steps: list[Step] = []
-    if want.attached != have.attached:
-        steps += attach_steps(layout, identity, networks, dict(have.held), pinned=True)
-    if want.hosts != have.hosts:
-        steps.append(TellNames(layout, networks))
-    ports = want.published_ports or (), have.published_ports or ()
-    return [*steps, *publish_steps(layout, identity, networks, *ports)]
+    changed = change_steps(layout, identity, networks, before, held, well)
+    if networks != before or want.attached != have.attached:
+        moved = names_of(networks) != names_of(before) or any(isinstance(each, Disconnect) for each in changed)
+        if moved:
+            steps += unpublish_steps(layout, identity, before, led)
+            led = ()
+        steps += changed
+    if want.hosts != have.hosts or steps or _told(networks) != _told(before):
+        steps += tell_steps(layout, (*names_of(networks), *names_of(before), *held))
+    return [*steps, *publish_steps(layout, identity, networks, ports, led)]
+
+
+def _told(networks: Sequence[Attachment]) -> list[tuple[str, tuple[str, ...] | None]]:
+    """What others are told of a container by its networks, beside its addresses."""
+    return [(each.name, each.aliases) for each in networks]
 
 
 def _removal(layout: Layout, want: Target, have: Container) -> Plan:

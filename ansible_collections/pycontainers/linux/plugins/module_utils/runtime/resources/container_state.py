@@ -21,6 +21,7 @@ from ..kernel.cgroups import cgroups, exists
 from ..kernel.mounts import mounted
 from ..oci import lifecycle
 from . import endpoint, leases, restart_policy, rootfs_size, storage_opts
+from .attachments import names_of
 from .container_model import Container
 from .limits import LIMIT_ROWS, observe_limits
 
@@ -197,10 +198,12 @@ def observed(layout: Layout, container: Container) -> Container:
     path = cgroup(container)
     readings: dict[str, Any] = dict(observe_limits(groups, path)) if exists(groups, path) else {}
     if container.networks:
-        there = endpoint.observe_endpoint(layout, identity)
-        readings["attached"] = tuple(name for name in container.networks if name in there and there[name].present)
+        there = endpoint.observe_endpoint(layout, identity, container.networks)
+        names = names_of(container.networks)
+        well = (name for name in names if name in there and there[name].present)
+        readings["attached"] = (*well, *(name for name in there if name not in names))
     if container.published_ports:
-        readings["published_ports"] = endpoint.observe_ports(layout, identity)
+        readings["published_ports"] = endpoint.observe_ports(layout, identity, container)
     if container.storage_opts:
         upper = storage_opts.layer(layout, identity)[0]
         readings["storage_opts"] = storage_opts.of_room(rootfs_size.observe(upper))

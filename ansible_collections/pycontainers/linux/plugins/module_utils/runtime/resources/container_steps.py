@@ -29,6 +29,7 @@ from . import (
     hosts_files,
     restart_policy,
 )
+from .attachments import names_of
 from .container_model import Container
 from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
@@ -84,10 +85,10 @@ class StartProcess:
             lifecycle.start(self.layout, identity, program, container_words.stdin(self.container), beside)
         except BaseException:
             container_state.set_status(self.layout, identity, before)
-            hosts_files.tell(self.layout, self.container.networks or ())
+            hosts_files.tell(self.layout, names_of(self.container.networks))
             raise
         try:
-            hosts_files.tell(self.layout, self.container.networks or ())
+            hosts_files.tell(self.layout, names_of(self.container.networks))
         except BaseException:
             self.undo()
             raise
@@ -159,7 +160,7 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     ended = after if code is None else replace(after, finished_at=time.time())
     container_state.set_status(layout, identity, ended, durable=False)
     lifecycle.forget(layout, identity)
-    hosts_files.tell(layout, container.networks or ())
+    hosts_files.tell(layout, names_of(container.networks))
 
 
 def _stop_signal(layout: Layout, container: Container) -> int:
@@ -283,11 +284,22 @@ def end_steps(layout: Layout, container: Container) -> list[Step]:
 
 def prepare_steps(layout: Layout, container: Container) -> list[Step]:
     """All that a container needs before its program can start, and that does not disturb another of its name."""
+    return [*beside_steps(layout, container), *join_steps(layout, container)]
+
+
+def beside_steps(layout: Layout, container: Container) -> list[Step]:
+    """What of this is a container's own, and needs no address."""
     path = cgroup(container)
     return [
         MakeCgroup(path, device_access(container)),
         *limit_steps(path, container, None),
         MountRootfs(layout, container),
+    ]
+
+
+def join_steps(layout: Layout, container: Container) -> list[Step]:
+    """The rest of it: its place on its networks, and the bundle, which tells of its addresses."""
+    return [
         *endpoint_plan.attach_steps(layout, container.id or "", container.networks or (), dict(container.held)),
         WriteBundle(layout, container),
     ]

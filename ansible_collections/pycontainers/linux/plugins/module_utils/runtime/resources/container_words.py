@@ -9,7 +9,9 @@ from typing import Any
 
 from ..errors import InvalidValue
 from ..oci import streams
+from .addresses import BITS6, bits_of
 from .container_model import Container
+from .ports import Port
 
 
 def short(container: Container) -> str:
@@ -50,3 +52,9 @@ def stdin(container: Container) -> str:
 def host_name(container: Container) -> str:
     """The name that a container's program has for its host."""
     return os.uname().nodename if container.uts == "host" else container.hostname or (container.id or "")[:12]
+
+
+def ports(container: Container) -> list[Port]:
+    """The published ports of each family; one on every address is one of IPv6 too where the container has that."""
+    ipv6 = any(bits_of(each) == BITS6 for _, addresses in container.held for each in addresses)
+    return [one for each in container.published_ports or () for one in each.of_families(ipv6)]

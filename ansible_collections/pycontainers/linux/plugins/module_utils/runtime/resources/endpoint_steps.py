@@ -8,12 +8,15 @@ Each finds the container's address when it acts: which address a lease gave show
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 
 from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import links, namespaces, netlink
 from . import firewall, hosts_files, leases
-from .network_model import declared_network, host_interface, mac, reached_on, with_prefix
+from .attachments import Attachment
+from .endpoint import lead_out, targets
+from .network_model import Network, declared_network, host_interface, mac
 from .network_steps import firewall_of
 from .ports import Port
 
@@ -64,59 +67,60 @@ class Connect:
     """Lay a veth pair from the container to the network's bridge."""
 
     layout: Layout
-    network: str
+    attachment: Attachment
     identity: str
-    interface: str
 
     def describe(self) -> str:
-        """Interface and network."""
-        return f"connect {self.interface} to network {self.network}"
+        """The network."""
+        return f"connect to network {self.attachment.name}"
 
     def do(self) -> None:
         """Make the pair. One that is there already stays if it is whole; of half a one the rest is deleted."""
-        network, address = declared_network(self.layout, self.network), _address(self)
+        network, address = _place(self)
         bridge, host = str(network.bridge_name), host_interface(self.identity, address)
         namespace, outside = self.layout.netns(self.identity), links.links()
         if bridge not in outside:
-            operation = f"connect container {self.identity} to the network {self.network}"
+            operation = f"connect container {self.identity} to the network {network.name}"
             raise Failure(operation, f"its bridge {bridge} is not there", "declare the network again")
+        inside = links.links(namespace)
         if host in outside:
-            if any(link.mac == mac(address) for link in links.links(namespace).values()):
+            if any(link.mac == _mac(self, address) for link in inside.values()):
                 netlink.set_master(host, bridge)
                 return
             netlink.delete_link(host)
-        netlink.create_veth(host, bridge, namespace, self.interface, mac(address), outside[bridge].mtu)
+            inside = links.links(namespace)
+        name = next(each for each in map("eth{}".format, count()) if each not in inside)
+        netlink.create_veth(host, bridge, namespace, name, _mac(self, address), outside[bridge].mtu)
 
     def undo(self) -> None:
         """Delete the pair."""
-        address = leases.address_of(self.layout, self.network, self.identity)
-        if address:
-            netlink.delete_link(host_interface(self.identity, address))
+        _delete_pair(self)
 
 
 @dataclass(frozen=True)
 class Configure:
-    """Give the container's interface its address, and the default route if no earlier network leads outside."""
+    """Give the container's interface its addresses, and the default routes if this is the network that leads out."""
 
     layout: Layout
-    network: str
+    attachment: Attachment
     identity: str
-    interface: str
-    earlier: tuple[str, ...]
+    networks: tuple[str, ...]
 
     def describe(self) -> str:
-        """Interface and network."""
-        return f"configure {self.interface} for network {self.network}"
+        """The network."""
+        return f"configure interface on network {self.attachment.name}"
 
     def do(self) -> None:
-        """Add the address, bring the interface up, set the route."""
-        network, address = declared_network(self.layout, self.network), _address(self)
-        first = all(declared_network(self.layout, name).internal for name in self.earlier)
-        gateway = network.gateway if first and not network.internal else None
-        netlink.configure(self.layout.netns(self.identity), self.interface, with_prefix(address, network), gateway)
+        """Add the addresses, bring the interface up, set the routes."""
+        network, address = _place(self)
+        namespace, own_mac = self.layout.netns(self.identity), _mac(self, address)
+        name = next((each.name for each in links.links(namespace).values() if each.mac == own_mac), "")
+        held = leases.addresses_of(self.layout, network.name, self.identity)
+        gateways = [gateway for name, gateway in lead_out(self.layout, self.networks) if name == network.name]
+        netlink.configure(namespace, name, [*map(network.with_prefix, held)], gateways)
 
     def undo(self) -> None:
-        """Nothing of its own: address and route go with the interface, which is undone next."""
+        """Nothing of its own: addresses and routes go with the interface, which is undone next."""
 
 
 @dataclass(frozen=True)
@@ -124,26 +128,55 @@ class Disconnect:
     """Delete the veth pair between the container and the network's bridge."""
 
     layout: Layout
-    network: str
+    attachment: Attachment
     identity: str
-    interface: str
-    earlier: tuple[str, ...]
+    networks: tuple[str, ...]
 
     def describe(self) -> str:
-        """Interface and network."""
-        return f"disconnect {self.interface} from network {self.network}"
+        """The network."""
+        return f"disconnect from network {self.attachment.name}"
 
     def do(self) -> None:
         """Delete the host's end: the kernel would delete it with the namespace, but only some time later."""
-        address = leases.address_of(self.layout, self.network, self.identity)
-        if address:
-            netlink.delete_link(host_interface(self.identity, address))
+        _delete_pair(self)
 
     def undo(self) -> None:
         """Connect and configure it again."""
-        if leases.address_of(self.layout, self.network, self.identity):
-            Connect(self.layout, self.network, self.identity, self.interface).do()
-            Configure(self.layout, self.network, self.identity, self.interface, self.earlier).do()
+        if leases.addresses_of(self.layout, self.attachment.name, self.identity):
+            Connect(self.layout, self.attachment, self.identity).do()
+            Configure(self.layout, self.attachment, self.identity, self.networks).do()
+
+
+@dataclass(frozen=True)
+class LeadOut:
+    """Have the default routes of a container that runs lead by the networks that it is on now."""
+
+    layout: Layout
+    identity: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def describe(self) -> str:
+        """The networks."""
+        return f"lead out by the first of {', '.join(self.after) or 'no network'}"
+
+    def do(self) -> None:
+        """Replace the routes."""
+        self._lead(self.after)
+
+    def undo(self) -> None:
+        """Replace them by those that there were. One by an interface that is to come back comes with it."""
+        self._lead(self.before)
+
+    def _lead(self, networks: tuple[str, ...]) -> None:
+        namespace = self.layout.netns(self.identity)
+        there = links.addresses(namespace)
+        names = {link.index: link.name for link in links.links(namespace).values()}
+        for network, gateway in lead_out(self.layout, networks):
+            held = leases.addresses_of(self.layout, network, self.identity)
+            own = {declared_network(self.layout, network).with_prefix(each) for each in held}
+            for index in [index for index, addresses in there.items() if own & set(addresses)]:
+                netlink.configure(namespace, names[index], sorted(own), [gateway])
 
 
 @dataclass(frozen=True)
@@ -167,7 +200,7 @@ class TellNames:
 
 @dataclass(frozen=True)
 class SetPorts:
-    """Lead ports of the host to the container, and others no more: each address's ports in one transaction."""
+    """Lead ports of the host to the container, and others no more, in one transaction."""
 
     layout: Layout
     networks: tuple[str, ...]
@@ -190,25 +223,32 @@ class SetPorts:
 
     def _change(self, add: tuple[Port, ...], remove: tuple[Port, ...]) -> None:
         # What is internal is looked at now: the declaration may have changed since ports were led to an address.
-        network = reached_on(self.layout, self.networks) if add else None
-        wanted = leases.address_of(self.layout, network, self.identity) if network else None
-        if add and wanted is None:
-            operation = f"{self.describe()} for container {self.identity}"
-            raise Failure(operation, "it has no address on a network that isn't internal", "attach it first")
-        held = leases.held(self.layout, self.identity).values()
-        if not held:
-            return
-        with firewall_of(self.layout, self.describe()):
-            for address in held:
-                if address != wanted:
-                    firewall.publish(address, (), remove)
-            if wanted:
-                firewall.publish(wanted, add, remove)
+        wanted = targets(self.layout, self.identity, self.networks) if add else ()
+        for port in add:
+            if not firewall.mapped(port, wanted):
+                operation = f"publish {port} for container {self.identity}"
+                raise Failure(operation, "it has no such address on a network that isn't internal", "attach it first")
+        held = [address for each in leases.held(self.layout, self.identity).values() for address in each]
+        if held:
+            with firewall_of(self.layout, self.describe()):
+                firewall.publish(wanted, held, add, remove)
 
 
-def _address(step: Connect | Configure) -> str:
-    address = leases.address_of(step.layout, step.network, step.identity)
-    if address is None:
-        reason = f"it has no address on the network {step.network}"
+def _place(step: Connect | Configure) -> tuple[Network, str]:
+    """The network, and the address that the names of the interfaces follow from."""
+    name = step.attachment.name
+    addresses = leases.addresses_of(step.layout, name, step.identity)
+    if not addresses:
+        reason = f"it has no address on the network {name}"
         raise Failure(f"{step.describe()} for container {step.identity}", reason, "attach it first")
-    return address
+    return declared_network(step.layout, name), addresses[0]
+
+
+def _mac(step: Connect | Configure, address: str) -> str:
+    return step.attachment.mac_address or mac(address)
+
+
+def _delete_pair(step: Connect | Disconnect) -> None:
+    addresses = leases.addresses_of(step.layout, step.attachment.name, step.identity)
+    if addresses:
+        netlink.delete_link(host_interface(step.identity, addresses[0]))

@@ -16,10 +16,10 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..core import store
 from ..core.layout import Layout
@@ -51,48 +51,63 @@ class Neighbours:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._leases = {network: leases.read(layout, network) for network in names(layout)}
-        self._name = cache(self._running_name)
-        self._lines = {network: list(self._lines_of(held)) for network, held in self._leases.items()}
+        self._record = cache(self._read_record)
+        self._runs = cache(self._is_running)
+        self._lines = {network: list(self._lines_of(network, held)) for network, held in self._leases.items()}
 
-    def _running_name(self, identity: str) -> str | None:
-        """The name of a container that runs, or that its waiter is about to start again."""
-        if not lifecycle.running(self._layout, identity) and not lifecycle.waiter(self._layout, identity):
-            return None
+    def _is_running(self, identity: str) -> bool:
+        """Whether a container runs, or its waiter is about to start it again."""
+        return bool(lifecycle.running(self._layout, identity) or lifecycle.waiter(self._layout, identity))
+
+    def _read_record(self, identity: str) -> Mapping[str, Any]:
         with suppress(Failure):
-            record = store.read_json(self._layout.container(identity, "container.json")) or {}
-            return str(record.get("name") or identity)
-        return None
+            return store.read_json(self._layout.container(identity, "container.json")) or {}
+        return {}
 
     def on(self, network: str) -> list[str]:
         """The ids of those that run on a network."""
-        return [each for each in self._leases.get(network, {}).values() if self._name(each)]
+        return [each for each in dict.fromkeys(self._leases.get(network, {}).values()) if self._runs(each)]
 
     def names(self, identity: str) -> bytes:
-        """The lines that a container's file is to have, with those around them."""
-        common = [self._lines[network] for network, held in self._leases.items() if identity in held.values()]
-        lines = [line for found in common for each, line in found if each != identity]
+        """The lines that a container's file is to have, with those around them: its own, then those of others."""
+        own = [network for network, held in self._leases.items() if identity in held.values()]
+        record = self._record(identity)
+        words = dict.fromkeys((record.get("hostname") or identity[:12], record.get("name") or identity, identity[:12]))
+        addresses = (address for network in own for address in self._of(network, identity))
+        lines = [f"{address} {' '.join(words)}\n" for address in addresses]
+        lines += [line for network in own for each, line in self._lines[network] if each != identity]
         return BEGIN + "".join(lines).encode() + END
 
-    def _lines_of(self, held: dict[str, str]) -> Iterator[tuple[str, str]]:
-        """The line of each that runs on a network, in the order of their addresses."""
+    def _of(self, network: str, identity: str) -> list[str]:
+        """A container's addresses on a network, that of IPv4 first."""
+        return sorted((each for each, holder in self._leases[network].items() if holder == identity), key=number)
+
+    def _lines_of(self, network: str, held: dict[str, str]) -> Iterator[tuple[str, str]]:
+        """The line of each address of one that runs on a network, in their order."""
         for address in sorted(held, key=number):
             identity = held[address]
-            if name := self._name(identity):
-                names = [] if name.lower() == LOCAL else [name]
-                yield identity, " ".join((address, *names, identity[:12])) + "\n"
+            if self._runs(identity):
+                told = [*self._told(network, identity), identity[:12]]
+                words = dict.fromkeys(each for each in told if each.lower() != LOCAL)
+                yield identity, " ".join((address, *words)) + "\n"
+
+    def _told(self, network: str, identity: str) -> list[str]:
+        """The names of a container on a network: its own, and its aliases there."""
+        record = self._record(identity)
+        asked = (each for each in record.get("networks") or () if each.get("name") == network)
+        return [str(record.get("name") or identity), *(alias for each in asked for alias in each.get("aliases") or ())]
 
 
-def prepare(layout: Layout, identity: str, own: Iterable[str], extra: Iterable[tuple[str, str]]) -> str:
+def prepare(layout: Layout, identity: str, extra: Iterable[tuple[str, str]]) -> str:
     """Write the file for a start, anew as whatever was bound before was the container's; gives its path.
 
-    ``own`` are the container's names, ``extra`` addresses with a name each.
+    ``extra`` are addresses with a name each.
     """
-    words, held = " ".join(dict.fromkeys((*own, identity[:12]))), leases.held(layout, identity)
-    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{address} {words}" for address in held.values())]
-    lines += [f"{address} {name}" for address, name in extra]
+    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{address} {name}" for address, name in extra)]
     content = "".join(f"{line}\n" for line in lines).encode()
     path = layout.container(identity, "hosts")
-    store.write(path, content + (Neighbours(layout).names(identity) if held else b""), 0o644, durable=False)
+    names = Neighbours(layout).names(identity) if leases.held(layout, identity) else b""
+    store.write(path, content + names, 0o644, durable=False)
     return path
 
 

@@ -16,47 +16,49 @@ from . import leases
 
 @dataclass(frozen=True)
 class Lease:
-    """The step that gives a container an address. ``before`` is the one it has already."""
+    """The step that gives a container its addresses. ``before`` are those it has, ``wanted`` those it must have."""
 
     layout: Layout
     network: str
     identity: str
-    before: str | None
+    before: tuple[str, ...]
+    wanted: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """The network."""
+        if self.wanted:
+            return f"lease {' and '.join(self.wanted)} on network {self.network}"
         return f"lease an address on network {self.network}"
 
     def do(self) -> None:
-        """Take the lowest free address; which one shows only now, as others may take theirs meanwhile."""
-        leases.take(self.layout, self.network, self.identity)
+        """Take the lowest free ones; which they are shows only now, as others may take theirs meanwhile."""
+        leases.take(self.layout, self.network, self.identity, self.wanted)
 
     def undo(self) -> None:
-        """Give a new address back, keep an old one."""
-        if self.before is None:
-            leases.release(self.layout, self.network, self.identity)
+        """Give new ones back, keep old ones."""
+        leases.put_back(self.layout, self.network, self.identity, self.before)
 
 
 @dataclass(frozen=True)
 class Release:
-    """The step that takes a container's address back."""
+    """The step that takes a container's addresses back."""
 
     layout: Layout
     network: str
     identity: str
-    address: str
+    addresses: tuple[str, ...]
 
     def describe(self) -> str:
-        """Address and network."""
-        return f"release {self.address} on network {self.network}"
+        """Addresses and network."""
+        return f"release {' and '.join(self.addresses)} on network {self.network}"
 
     def do(self) -> None:
-        """Let go of the address."""
-        leases.release(self.layout, self.network, self.identity)
+        """Let go of the addresses."""
+        leases.put_back(self.layout, self.network, self.identity, ())
 
     def undo(self) -> None:
-        """Take the same address again."""
-        leases.take(self.layout, self.network, self.identity, self.address)
+        """Take the same addresses again."""
+        leases.put_back(self.layout, self.network, self.identity, self.addresses)
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class RemoveLeases:
         with store.lock(leases.lock_path(self.layout, self.network)):
             taken = leases.read(self.layout, self.network)
             if taken:
-                reason = f"containers are connected: {', '.join(sorted(taken.values()))}"
+                reason = f"containers are connected: {', '.join(sorted(set(taken.values())))}"
                 raise Failure(f"remove the network {self.network}", reason)
             store.remove(self.layout.leases(self.network))
             with suppress(OSError):  # It holds the leases of other networks, or was never made.

@@ -4,50 +4,62 @@
 """Which ports programs of the host listen on, from /proc/net (proc_pid_net(5))."""
 from __future__ import annotations
 
-import sys
+import socket
+import struct
 from collections.abc import Iterator
 
-from .ports import ANY
+from .addresses import BITS4
+from .ports import EVERY, Port
 
 _TABLES = (("tcp", "tcp", "0A"), ("tcp6", "tcp", "0A"), ("udp", "udp", "07"), ("udp6", "udp", "07"))
 """File, protocol, and the state of a socket that waits: TCP_LISTEN, or TCP_CLOSE where UDP is not connected."""
 
-_MAPPED = "0000000000000000FFFF0000" if sys.byteorder == "little" else "00000000000000000000FFFF"
 
+def listening() -> tuple[Port, ...]:
+    """The ports of the host on which sockets wait, with nothing behind them. Raises ``OSError``.
 
-def listening() -> tuple[tuple[str, str, int], ...]:
-    """Protocol, IPv4 address and port of each socket that waits. Raises ``OSError``.
-
-    A socket on IPv6's any address counts for every IPv4 address too, as it does unless it asked for IPv6 only.
+    A socket on IPv6's any address counts for every address, as it does unless it asked for IPv6 only. One on ``::1``
+    is in nobody's way: no published port is there.
     """
     found = []
     for file, protocol, state in _TABLES:
         for local, number in _sockets(file, state):
-            address = _ipv4(local)
-            if address is not None:
-                found.append((protocol, address, number))
-    return tuple(found)
+            address = _address(local)
+            if address != "::1":
+                found.append(Port(protocol, address, number, 0))
+    return (*found, *_associations())
 
 
 def _sockets(file: str, state: str) -> Iterator[tuple[str, int]]:
+    for columns in _lines(file):
+        local, _, port = columns[1].partition(":")
+        if columns[3] == state:
+            yield local, int(port, 16)
+
+
+def _associations() -> Iterator[Port]:
+    """Those of SCTP: endpoints, of which the kernel names port and addresses (net/sctp/proc.c)."""
+    for columns in _lines("sctp/eps"):
+        for address in columns[8:]:
+            yield Port("sctp", EVERY if address in ("0.0.0.0", "::") else address, int(columns[5]), 0)
+
+
+def _lines(file: str) -> Iterator[list[str]]:
     try:
         with open(f"/proc/thread-self/net/{file}") as lines:
             next(lines, None)
-            for line in lines:
-                columns = line.split()
-                local, _, port = columns[1].partition(":")
-                if columns[3] == state:
-                    yield local, int(port, 16)
+            yield from map(str.split, lines)
     except FileNotFoundError:
         return
 
 
-def _ipv4(local: str) -> str | None:
-    """The address as its hexadecimal words say; None for an IPv6 address that no IPv4 packet reaches."""
-    if len(local) == 32:
-        if local.strip("0") == "":
-            return ANY
-        if not local.startswith(_MAPPED):
-            return None
-        local = local[24:]
-    return ".".join(str(byte) for byte in int(local, 16).to_bytes(4, sys.byteorder))
+def _address(local: str) -> str:
+    """The address behind words of 32 bits, which are written as numbers of the machine's own byte order."""
+    words = [int(local[at : at + 8], 16) for at in range(0, len(local), 8)]
+    content = struct.pack(f"={len(words)}I", *words)
+    if len(content) == BITS4 // 8:
+        return socket.inet_ntop(socket.AF_INET, content)
+    mapped = content[:12] == bytes(10) + b"\xff\xff"
+    if mapped:
+        return socket.inet_ntop(socket.AF_INET, content[12:])
+    return socket.inet_ntop(socket.AF_INET6, content) if any(content) else EVERY

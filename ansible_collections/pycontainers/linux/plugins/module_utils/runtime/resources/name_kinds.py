@@ -75,10 +75,15 @@ def hosts(value: Any) -> tuple[tuple[str, str], ...]:
     value = mapping(value)
     found = {}
     for name, given in value.items():
-        if not isinstance(name, str) or not _HOST.fullmatch(name):
-            raise ValueError(f"{name!r} is not a name of letters, digits, '-', '_' and '.'")
-        found[name] = HOST_GATEWAY if given == HOST_GATEWAY else address(given)
+        found[known_name(name)] = HOST_GATEWAY if given == HOST_GATEWAY else address(given)
     return tuple(sorted(found.items()))
+
+
+def known_name(value: Any) -> str:
+    """A name that a hosts file can tell the address of."""
+    if not isinstance(value, str) or not _HOST.fullmatch(value):
+        raise ValueError(f"{value!r} is not a name of letters, digits, '-', '_' and '.'")
+    return value
 
 
 _LIST: dict[str, Any] = {"type": "list", "elements": "str"}

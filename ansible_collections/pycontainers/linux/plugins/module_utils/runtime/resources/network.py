@@ -20,26 +20,28 @@ from ..core.model import diff
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue, failing
 from ..kernel import links
-from . import firewall, leases
-from .addresses import Subnet, dotted, number, subnet_of
+from . import firewall, leases, network_facts, network_settings
+from .addresses import BITS4, BITS6, Subnet, bits_of, subnet_of
 from .network_model import (
     ETHERNET_MTU,
+    READDRESSED,
     REBUILT,
     Network,
     bridge_name,
     host_interface,
-    mac,
     names,
+    readdresses,
     rebuilds,
     recorded,
     stored,
-    with_prefix,
 )
 
 POOL, POOL_PREFIX = subnet_of("10.89.0.0/16"), 24
 """Where a network that names no subnet gets its own: the range that Podman takes them from."""
 
-_KEPT = (*REBUILT, "mtu", "masquerade", "internal")
+_KEPT = (*REBUILT, *READDRESSED, "enable_ipv6", "ip_range", "ipv6_range", "mtu", "masquerade", "internal")
+_OF_SUBNET = {"subnet": ("gateway", "ip_range"), "ipv6_subnet": ("ipv6_gateway", "ipv6_range", "enable_ipv6")}
+"""What is said of addresses within a subnet, and means nothing in another."""
 
 
 class NetworkResource:
@@ -68,16 +70,16 @@ class NetworkResource:
         with failing(f"read the network interfaces and routes for network {want.name}"):
             want = _completed(layout, want, stored(layout, want.name))
             _check_bridge(layout, want, have)
-            if have is None or have.link == "missing" or have.subnet != want.subnet:
+            if have is None or have.link == "missing" or _subnets(have) != _subnets(want):
                 _check_overlap(layout, want, have)
-            ports, found = _ports(layout, want), _readings(want)
-        if have is not None and rebuilds(want, have):
+            ports, found = _ports(layout, want), network_settings.read(want)
+        if have is not None and (rebuilds(want, have) or readdresses(want, have)):
             _refuse_connected(layout, have, "change subnet, gateway or bridge of")
         return replace(
             want,
             link="up",
-            addresses=(with_prefix(str(want.gateway), want),),
-            settings=_settings(want),
+            addresses=tuple(map(want.with_prefix, want.gateways)),
+            settings=network_settings.wanted(want),
             members=tuple(sorted(ports)),
             firewall=_sets(want),
             found=found,
@@ -95,36 +97,14 @@ class NetworkResource:
         """Return the network in the shape of ``docker network inspect``; empty if there is none."""
         if have is None or have.subnet is None:
             return {"network": {}}
-        titles = container_names(layout)
-        containers = {
-            identity: {
-                "Name": titles.get(identity, ""),
-                "IPv4Address": with_prefix(address, have),
-                "MacAddress": mac(address),
-            }
-            for address, identity in sorted(leases.read(layout, have.name).items(), key=lambda item: number(item[0]))
-        }
-        network = {
-            "Name": have.name,
-            "Driver": "bridge",
-            "IPAM": {"Config": [{"Subnet": str(have.subnet), "Gateway": have.gateway}]},
-            "Internal": bool(have.internal),
-            "Options": {"bridge_name": have.bridge_name, "mtu": have.mtu, "masquerade": have.masquerade},
-            "Containers": containers,
-        }
-        return {"network": network}
+        return {"network": network_facts.document(layout, have)}
 
 
 NETWORK = NetworkResource()
 
 
-def container_names(layout: Layout) -> dict[str, str]:
-    """The names of containers by id."""
-    try:
-        with os.scandir(layout.names) as entries:
-            return {os.path.basename(os.readlink(entry.path)): entry.name for entry in entries if entry.is_symlink()}
-    except FileNotFoundError:
-        return {}
+def _subnets(network: Network) -> tuple[Subnet | None, ...]:
+    return network.subnet, network.ipv6_subnet
 
 
 def _observed(layout: Layout, known: Network) -> Network:
@@ -137,7 +117,7 @@ def _observed(layout: Layout, known: Network) -> Network:
         mtu=link.mtu if link else None,
         link=_link(link),
         addresses=links.addresses().get(link.index, ()) if link else (),
-        settings=_readings(known),
+        settings=network_settings.read(known),
         members=tuple(sorted(name for name, master in _ports(layout, known).items() if link and master == link.index)),
         firewall=tuple(sorted((*table.holds(bridge), *(("rules",) if table.complete else ())))),
         stored=content.decode() if content else recorded(known),
@@ -155,21 +135,9 @@ def _link(link: links.Link | None) -> str:
 def _ports(layout: Layout, network: Network) -> dict[str, int]:
     """The host's ends of the containers' interfaces that are there, with the index of their bridge."""
     present = links.links()
-    expected = (host_interface(identity, address) for address, identity in leases.read(layout, network.name).items())
+    held = leases.read(layout, network.name).items()
+    expected = [host_interface(identity, address) for address, identity in held if bits_of(address) == BITS4]
     return {name: present[name].master for name in expected if name in present}
-
-
-def _settings(network: Network) -> tuple[str, ...]:
-    """What must hold below /proc/sys/net: 127.0.0.1 may lead to containers, and their packets are routed."""
-    local = f"ipv4/conf/{network.bridge_name}/route_localnet=1"
-    return (local,) if network.internal else ("ipv4/ip_forward=1", local)
-
-
-def _readings(network: Network) -> tuple[str, ...]:
-    """What holds now of :func:`_settings`."""
-    paths = (setting.partition("=")[0] for setting in _settings(network))
-    found = ((path, links.setting(path)) for path in paths)
-    return tuple(f"{path}={value}" for path, value in found if value is not None)
 
 
 def _sets(network: Network) -> tuple[str, ...]:
@@ -179,26 +147,52 @@ def _sets(network: Network) -> tuple[str, ...]:
 
 def _completed(layout: Layout, want: Network, known: Network | None) -> Network:
     """Fill what was left out from the record, or for a new network from its defaults."""
+    if want.enable_ipv6 is False and want.ipv6_subnet is not None:
+        raise InvalidValue("ipv6_subnet", str(want.ipv6_subnet), "enable_ipv6 is false", "leave out one of the two")
     if known is None and want.subnet is None:
         want = replace(want, subnet=_free_subnet(layout, want))
     if known is not None:
-        # A gateway of the old subnet is none of a new one.
-        moved = want.subnet not in (None, known.subnet)
-        left_out = [row for row in _KEPT if getattr(want, row) is None and not (moved and row == "gateway")]
+        # A gateway or a range of the old subnet is none of a new one.
+        moved = {name for row, of_it in _OF_SUBNET.items() if getattr(want, row) not in (None, getattr(known, row))
+                 for name in of_it}  # fmt: skip
+        left_out = [row for row in _KEPT if getattr(want, row) is None and row not in moved]
         want = replace(want, **{row: getattr(known, row) for row in left_out})
-    first = dotted(want.range.base + 1)
-    gateway = want.gateway or first
-    if not want.range.usable(number(gateway)):
-        reason = f"no interface can have it in the subnet {want.subnet}"
-        raise InvalidValue("gateway", gateway, reason, f"such as {first}")
-    return replace(
+    want = _with_ipv6(layout, want)
+    want = replace(
         want,
-        gateway=gateway,
+        gateway=want.gateway or want.range.first,
+        ipv6_gateway=want.ipv6_gateway or (want.ipv6_subnet.first if want.ipv6_subnet else None),
         bridge_name=want.bridge_name or bridge_name(want.name),
         mtu=want.mtu or _uplink_mtu(),
         masquerade=want.masquerade is not False,
         internal=want.internal is True,
     )
+    _check_within(want)
+    return want
+
+
+def _with_ipv6(layout: Layout, want: Network) -> Network:
+    """The network with a subnet of IPv6 where that is wanted, and with nothing of it where it is not."""
+    if want.enable_ipv6 is False:
+        return replace(want, ipv6_subnet=None, ipv6_gateway=None, ipv6_range=None)
+    if want.enable_ipv6 and want.ipv6_subnet is None:
+        return replace(want, ipv6_subnet=_free_subnet6(layout, want))
+    return replace(want, enable_ipv6=want.ipv6_subnet is not None)
+
+
+def _check_within(want: Network) -> None:
+    """Refuse gateways and ranges that are not of their subnet."""
+    options = ("gateway", want.gateway, want.ip_range), ("ipv6_gateway", want.ipv6_gateway, want.ipv6_range)
+    for (option, gateway, given), subnet in zip(options, want.subnets, strict=False):
+        if not subnet.usable(str(gateway)):
+            reason = f"no interface can have it in the subnet {subnet}"
+            raise InvalidValue(option, gateway, reason, f"such as {subnet.first}")
+        if given and not given.within(subnet):
+            raise InvalidValue(option.replace("gateway", "range"), str(given), f"it is not within the subnet {subnet}")
+    for option in ("ipv6_gateway", "ipv6_range"):
+        if want.ipv6_subnet is None and getattr(want, option) is not None:
+            reason = "the network has no subnet of IPv6"
+            raise InvalidValue(option, str(getattr(want, option)), reason, "give it one with ipv6_subnet")
 
 
 def _uplink_mtu() -> int:
@@ -209,8 +203,8 @@ def _uplink_mtu() -> int:
 
 
 def _refuse_connected(layout: Layout, network: Network, operation: str) -> None:
-    titles = container_names(layout)
-    connected = sorted(titles.get(identity, identity) for identity in leases.read(layout, network.name).values())
+    titles = network_facts.container_names(layout)
+    connected = sorted(titles.get(each, each) for each in set(leases.read(layout, network.name).values()))
     if connected:
         reason = f"containers are connected: {', '.join(connected)}"
         raise Failure(f"{operation} the network {network.name}", reason, "remove them first")
@@ -229,9 +223,10 @@ def _check_bridge(layout: Layout, want: Network, have: Network | None) -> None:
 
 
 def _check_overlap(layout: Layout, want: Network, have: Network | None) -> None:
-    for subnet, what in _taken(layout, want, have):
-        if subnet.overlaps(want.range):
-            raise InvalidValue("subnet", str(want.subnet), f"it overlaps {what}", "name another")
+    for taken, what in _taken(layout, want, have):
+        for option, subnet in zip(("subnet", "ipv6_subnet"), want.subnets, strict=False):
+            if taken.overlaps(subnet):
+                raise InvalidValue(option, str(subnet), f"it overlaps {what}", "name another")
 
 
 def _free_subnet(layout: Layout, want: Network) -> Subnet:
@@ -244,12 +239,26 @@ def _free_subnet(layout: Layout, want: Network) -> Subnet:
     raise InvalidValue("subnet", None, f"every /{POOL_PREFIX} of {POOL} overlaps one that the host knows", "name one")
 
 
+def _free_subnet6(layout: Layout, want: Network) -> Subnet:
+    """A free one of the host's own unique local addresses (RFC 4193), which begin alike for all of its networks.
+
+    The 40 bits that are to be random follow from the host and its root folder, so that a check tells what a run does.
+    """
+    from hashlib import sha256
+
+    digest = sha256(f"{os.uname().nodename} {layout.root}".encode()).digest()
+    start = int.from_bytes(b"\xfd" + digest[:5] + bytes(10), "big")
+    taken = [subnet for subnet, _ in _taken(layout, want, None)]
+    found = (Subnet(start + (each << 64), 64, BITS6) for each in range(1 << 16))
+    return next(subnet for subnet in found if not any(map(subnet.overlaps, taken)))
+
+
 def _taken(layout: Layout, want: Network, have: Network | None) -> Iterator[tuple[Subnet, str]]:
     """The subnets that other networks have, and the host's other interfaces, each with what it is."""
     for other in names(layout):
         known = stored(layout, other) if other != want.name else None
         if known is not None and known.subnet is not None:
-            yield known.subnet, f"{known.subnet} of the network {other}"
+            yield from ((subnet, f"{subnet} of the network {other}") for subnet in known.subnets)
     by_index = {link.index: name for name, link in links.links().items()}
     found = [
         (subnet_of(address), f"the address {address}", index)
@@ -257,8 +266,8 @@ def _taken(layout: Layout, want: Network, have: Network | None) -> Iterator[tupl
         for address in there
     ]
     for route in links.routes():
-        subnet = Subnet(number(route.destination), route.prefix)
         if route.prefix:
+            subnet = subnet_of(f"{route.destination}/{route.prefix}")
             found.append((subnet, f"the route to {subnet}", route.interface))
     mine = have.bridge_name if have is not None else None
     for subnet, what, index in found:

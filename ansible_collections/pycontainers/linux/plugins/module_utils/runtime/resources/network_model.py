@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -15,7 +16,7 @@ from ..core.kinds import BOOL, NAME, TEXT, TEXTS, text, whole
 from ..core.layout import Layout
 from ..core.model import Effect, Kind, option, parse, record, rows
 from ..errors import Failure, NotFound
-from .addresses import ADDRESS, SUBNET, Subnet, number
+from .addresses import ADDRESS, ADDRESS6, BITS4, RANGE, RANGE6, SUBNET, SUBNET6, Subnet, bits_of, number
 
 _INTERFACE = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}", re.ASCII)
 _PREFIX = "pyc-"
@@ -56,6 +57,11 @@ class Network:
     state: str = option(TEXT, Effect.LIVE, default="present", choices=("absent", "present"))
     subnet: Subnet | None = option(SUBNET, Effect.RECREATE)
     gateway: str | None = option(ADDRESS, Effect.RECREATE)
+    ip_range: Subnet | None = option(RANGE, Effect.LIVE)
+    enable_ipv6: bool | None = option(BOOL, Effect.LIVE)
+    ipv6_subnet: Subnet | None = option(SUBNET6, Effect.LIVE)
+    ipv6_gateway: str | None = option(ADDRESS6, Effect.LIVE)
+    ipv6_range: Subnet | None = option(RANGE6, Effect.LIVE)
     bridge_name: str | None = option(INTERFACE, Effect.RECREATE)
     mtu: int | None = option(MTU, Effect.LIVE)
     masquerade: bool | None = option(BOOL, Effect.LIVE)
@@ -76,12 +82,39 @@ class Network:
             raise Failure(f"use the network {self.name}", "its record has no subnet", fix)
         return self.subnet
 
+    @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """One for each family that its containers have, that of IPv4 first."""
+        return (self.range, self.ipv6_subnet) if self.ipv6_subnet else (self.range,)
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The bridge's address in each of the subnets."""
+        return tuple(each for each in (self.gateway, self.ipv6_gateway) if each)
+
+    def range_of(self, subnet: Subnet) -> Subnet:
+        """That of a subnet's addresses which containers are given if they ask for none."""
+        return (self.ip_range if subnet.bits == BITS4 else self.ipv6_range) or subnet
+
+    def with_prefix(self, address: str) -> str:
+        """An address of the network as interfaces have it: ``10.0.0.2/24``."""
+        return f"{address}/{next(each.prefix for each in self.subnets if each.bits == bits_of(address))}"
+
 
 ETHERNET_MTU = 1500
 """The kernel's default for a new bridge."""
 
 REBUILT = ("subnet", "gateway", "bridge_name")
 """The rows whose change needs a new bridge."""
+
+
+READDRESSED = ("ipv6_subnet", "ipv6_gateway")
+"""The rows that are given to a bridge while it stays, and changed or taken away only without containers."""
+
+
+def readdresses(want: Network, have: Network) -> bool:
+    """Whether addresses that containers may have by now are none any more, or their gateway is another."""
+    return have.ipv6_subnet is not None and any(getattr(want, row) != getattr(have, row) for row in READDRESSED)
 
 
 def rebuilds(want: Network, have: Network) -> bool:
@@ -95,15 +128,18 @@ def recorded(network: Network) -> str:
 
 
 def declared(network: Network) -> dict[str, Any]:
-    """What is kept of a network: its options, without the kernel's readings."""
-    kept = {row.name for row in rows(Network) if not row.internal}
+    """What is kept of a network: its options, without the kernel's readings, and without what follows from others."""
+    kept = {row.name for row in rows(Network) if not row.internal} - {"enable_ipv6"}
     return {key: value for key, value in record(network).items() if key in kept}
 
 
 def stored(layout: Layout, name: str) -> Network | None:
     """A network as it was declared, None if there is none. Raises :class:`Failure` if its record can't be read."""
     found = store.read_json(layout.network(name))
-    return None if found is None else parse(Network, found)
+    if found is None:
+        return None
+    known = parse(Network, found)
+    return replace(known, enable_ipv6=known.ipv6_subnet is not None)
 
 
 def declared_network(layout: Layout, name: str) -> Network:
@@ -115,9 +151,16 @@ def declared_network(layout: Layout, name: str) -> Network:
     return found
 
 
-def reached_on(layout: Layout, networks: tuple[str, ...]) -> str | None:
-    """The network by which a container on these is reached from outside: the first that isn't internal."""
-    return next((each for each in networks if not declared_network(layout, each).internal), None)
+def reached_on(layout: Layout, networks: Iterable[str], bits: int = BITS4) -> str | None:
+    """The network by which a container on these is reached from outside, and gets there, in one family.
+
+    It is the first that isn't internal and has addresses of the family.
+    """
+    for each in networks:
+        known = declared_network(layout, each)
+        if not known.internal and any(subnet.bits == bits for subnet in known.subnets):
+            return each
+    return None
 
 
 def names(layout: Layout) -> list[str]:
@@ -142,14 +185,13 @@ def mac(address: str) -> str:
 
     It is locally administered, as IEEE 802c has it for addresses that no vendor gave out.
     """
-    return (b"\x02\x70" + number(address).to_bytes(4, "big")).hex(":")
+    return (b"\x02\x70" + _low(address).to_bytes(4, "big")).hex(":")
 
 
 def host_interface(identity: str, address: str) -> str:
     """The host's end of a container's interface. Container and address are in the name, so leftovers can be told."""
-    return f"v{identity[:6]}{number(address):08x}"
+    return f"v{identity[:6]}{_low(address):08x}"
 
 
-def with_prefix(address: str, network: Network) -> str:
-    """An address of a network as interfaces have it: ``10.0.0.2/24``."""
-    return f"{address}/{network.range.prefix}"
+def _low(address: str) -> int:
+    return number(address) & 0xFFFFFFFF

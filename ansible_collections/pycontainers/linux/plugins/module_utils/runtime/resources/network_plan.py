@@ -7,7 +7,7 @@ from __future__ import annotations
 from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
-from . import lease_steps
+from . import lease_steps, network_settings
 from .network_model import ETHERNET_MTU, Network, declared, mac, rebuilds
 from .network_steps import (
     AddAddress,
@@ -43,6 +43,8 @@ def _building(layout: Layout, want: Network, have: Network) -> list[Step]:
     bridge, steps = str(want.bridge_name), list[Step]()
     if have.link == "missing":
         steps.append(CreateBridge(bridge, mac(str(want.gateway))))
+    # Before it is up, and before it has addresses: those of IPv6 need that to be switched on.
+    steps += _settings(want, have, bridge, of_bridge=True)
     mtu = have.mtu or ETHERNET_MTU
     if want.mtu != mtu:
         steps.append(SetMtu(bridge, mtu, want.mtu or mtu))
@@ -53,15 +55,20 @@ def _building(layout: Layout, want: Network, have: Network) -> list[Step]:
     steps += [AddAddress(bridge, each, each in there) for each in wanted if extra or each not in there]
     if have.link != "up":
         steps.append(SetUp(bridge))
-    now = dict(each.split("=") for each in want.found or () if have.link != "missing" or f"/{bridge}/" not in each)
-    for setting in want.settings or ():
-        path, _, value = setting.partition("=")
-        if now.get(path) != value:
-            steps.append(SetSetting(path, now.get(path), value))
     steps += [JoinBridge(name, bridge) for name in want.members or () if name not in (have.members or ())]
     if want.firewall != have.firewall:
         steps.append(Place(layout, bridge, _without_rules(have.firewall), _without_rules(want.firewall)))
-    return steps
+    # Last, so that nothing is forwarded before there are rules for it.
+    return [*steps, *_settings(want, have, bridge, of_bridge=False)]
+
+
+def _settings(want: Network, have: Network, bridge: str, of_bridge: bool) -> list[Step]:
+    """The settings that are not as they are wanted: those of the bridge, or the host's."""
+    gone = have.link == "missing"
+    found = [each for each in want.found or () if not (gone and network_settings.of_bridge(each, bridge))]
+    now = dict(each.split("=") for each in found)
+    wanted = [each.split("=") for each in want.settings or () if network_settings.of_bridge(each, bridge) == of_bridge]
+    return [SetSetting(path, now.get(path), value) for path, value in wanted if now.get(path) != value]
 
 
 def _dismantling(layout: Layout, have: Network) -> list[Step]:

@@ -12,7 +12,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel import links, netlink
-from . import firewall
+from . import firewall, network_settings
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,13 @@ class DeleteBridge:
         netlink.create_bridge(self.bridge, self.mac)
         if self.mtu != links.links()[self.bridge].mtu:
             netlink.set_mtu(self.bridge, self.mtu)
+        for setting in self.settings:
+            path, _, value = setting.partition("=")
+            if network_settings.of_bridge(setting, self.bridge):
+                write_setting(path, value)
         for address in self.addresses:
             netlink.add_address(self.bridge, address)
         netlink.set_up(self.bridge, True)
-        for setting in self.settings:
-            path, _, value = setting.partition("=")
-            if f"/{self.bridge}/" in path:
-                write_setting(path, value)
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kinds import text
 from ..core.model import Kind
-from .addresses import dotted, number
+from .addresses import bits_of, number, written
 
-ANY = "0.0.0.0"
-"""The address that stands for every address of the host."""
+EVERY, ANY, ANY6 = "", "0.0.0.0", "::"
+"""What stands for every address of the host: of both families, of IPv4, of IPv6."""
 
-PROTOCOLS = ("tcp", "udp")
+PROTOCOLS = ("sctp", "tcp", "udp")
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
-_FORM = "[address:]host_port:container_port[/tcp|udp]"
+_FORM = "[address:]host_port:container_port[/tcp|udp|sctp]"
 
 
 @dataclass(frozen=True, order=True)
@@ -32,14 +32,29 @@ class Port:
 
     def __str__(self) -> str:
         """Write the port as a playbook does, without what is default."""
-        address = "" if self.address == ANY else f"{self.address}:"
+        address = "" if self.address == EVERY else self.place.removesuffix(str(self.host_port))
         protocol = "" if self.protocol == "tcp" else f"/{self.protocol}"
         return f"{address}{self.host_port}:{self.container_port}{protocol}"
+
+    @property
+    def place(self) -> str:
+        """Address and port of the host, as URLs have them."""
+        address = self.address or "*"
+        return f"[{address}]:{self.host_port}" if ":" in address else f"{address}:{self.host_port}"
+
+    def of_families(self, ipv6: bool) -> tuple[Port, ...]:
+        """The port for each family in which it leads to a container, which has IPv6 or has not."""
+        if self.address != EVERY:
+            return (self,)
+        return tuple(replace(self, address=each) for each in ((ANY, ANY6) if ipv6 else (ANY,)))
 
     def meets(self, other: Port) -> bool:
         """Whether both ask for one and the same port of the host."""
         same = (self.protocol, self.host_port) == (other.protocol, other.host_port)
-        return same and (self.address == other.address or ANY in (self.address, other.address))
+        one, two = self.address, other.address
+        if one and two and bits_of(one) != bits_of(two):
+            return False
+        return same and (one == two or bool({EVERY, ANY, ANY6} & {one, two}))
 
 
 def parse_ports(value: Any) -> tuple[Port, ...]:
@@ -67,12 +82,11 @@ def show_ports(value: tuple[Port, ...]) -> list[str]:
 
 def _ports(said: str) -> Iterator[Port]:
     """The ports of one text; more than one where it names ranges."""
-    if "[" in said:
-        raise ValueError(f"{said!r} names an IPv6 address; ports are published on IPv4 addresses only")
     numbers, slash, protocol = said.lower().partition("/")
     if slash and protocol not in PROTOCOLS:
-        raise ValueError(f"the protocol {protocol!r} in {said!r} is unknown; protocols are tcp and udp")
-    parts = numbers.split(":")
+        raise ValueError(f"the protocol {protocol!r} in {said!r} is unknown; protocols are tcp, udp and sctp")
+    ipv6, bracket, rest = numbers.removeprefix("[").partition("]:")
+    parts = [ipv6, *rest.split(":")] if bracket and numbers.startswith("[") else numbers.split(":")
     if len(parts) == 1:
         raise ValueError(
             f"{said!r} names no port of the host; write host_port:container_port in quotes, such as '8080:80'"
@@ -83,7 +97,7 @@ def _ports(said: str) -> Iterator[Port]:
     if len(host) != len(inside):
         lengths = f"{len(host)} ports of the host, {len(inside)} of the container"
         raise ValueError(f"the ranges in {said!r} differ in length: {lengths}")
-    address = _address(parts[0], said) if len(parts) == 3 else ANY
+    address = _address(parts[0], said) if len(parts) == 3 else EVERY
     for host_port, container_port in zip(host, inside, strict=True):
         yield Port(protocol or "tcp", address, host_port, container_port)
 
@@ -103,9 +117,13 @@ def _range(said: str, whole: str) -> range:
 
 def _address(said: str, whole: str) -> str:
     try:
-        return dotted(number(said))
+        address = written(number(said), bits_of(said))
     except ValueError as error:
         raise ValueError(f"{error}, as the host's in {whole!r} has to be") from None
+    if address == "::1":
+        # A packet from ::1 leaves the host by no interface, and there is no setting for it as there is with 127.0.0.1.
+        raise ValueError(f"the kernel leads nothing from ::1 to a container; use 127.0.0.1 in {whole!r}")
+    return address
 
 
 PORTS = Kind("ports", {"type": "list", "elements": "str"}, parse_ports, show_ports)

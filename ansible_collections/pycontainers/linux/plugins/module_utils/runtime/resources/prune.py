@@ -22,6 +22,7 @@ from ..errors import Failure, InvalidValue
 from ..image import content, garbage
 from ..image.room import size_of
 from . import container_state, container_words
+from .attachments import names_of
 from .container import CONTAINER
 from .container_model import Container
 from .container_target import Target
@@ -115,7 +116,7 @@ def _references(layout: Layout, want: Prune, gone: frozenset[str], now: float) -
 def _networks(layout: Layout, want: Prune, gone: frozenset[str]) -> tuple[str, ...]:
     """The networks that no container names which stays."""
     stay = [container_state.load(layout, each) for each in container_state.identities(layout) if each not in gone]
-    used = {name for each in stay if each for name in each.networks or ()}
+    used = {name for each in stay if each for name in names_of(each.networks)}
     return tuple(sorted(set(names(layout)) - used))
 
 

@@ -26,6 +26,7 @@ from . import (
     hosts_files,
     restart_policy,
 )
+from .attachments import names_of
 from .container_kinds import OTHER
 from .container_model import Container
 from .container_steps import (
@@ -84,7 +85,7 @@ def _exited(layout: Layout, identity: str) -> None:
         if not restart_policy.restarts(container, status.wanted, status.restarts, code):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
-            hosts_files.tell(layout, container.networks or ())
+            hosts_files.tell(layout, names_of(container.networks))
             _dismantle(layout, container)
             if container.auto_remove:
                 remove(layout, container_state.observed(layout, container))
