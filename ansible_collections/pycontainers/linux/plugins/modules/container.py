@@ -122,6 +122,15 @@ options:
           - Names by which others on this network reach the container, beside its own. Left out, it keeps what it has.
         type: list
         elements: str
+  network_mode:
+    description:
+      - Whose network namespace the container is in. V(private) is its own, with its O(networks); V(none) its own with a
+        loopback interface only; V(host) the host's; C(container:NAME) that of another container, with that one's names
+        and addresses; C(ns:PATH) one that is pinned at an absolute path of the host, as C(ip netns add) does it.
+      - The other container must be started when this one is. If it is made anew, this one has to be started again.
+      - Other modes than V(private) take the place of O(networks) and O(published_ports).
+      - For a new container the default is V(private). V(default) is the same.
+    type: str
   volumes:
     description:
       - Directories and files of the host in the container, each as C(source:target[:ro|rw]) with absolute paths.

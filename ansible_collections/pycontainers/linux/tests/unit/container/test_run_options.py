@@ -68,7 +68,9 @@ def test_what_follows_the_image_is_the_command() -> None:
         (["--restart", "always"], "restart_policy", "always"),
         (["--entrypoint", "/bin/sh -c"], "entrypoint", ["/bin/sh -c"]),
         (["--entrypoint", ""], "entrypoint", []),
-        (["--network", "none"], "networks", []),
+        (["--network", "none"], "network_mode", "none"),
+        (["--network", "container:web"], "network_mode", "container:web"),
+        (["--net=host"], "networks", []),
         (["--net", "a", "--network=b"], "networks", [{"name": "a"}, {"name": "b"}]),
         (
             "--net a --ip 10.0.0.5 --ip6 fd00::5 --mac-address 02:42:ac:11:00:02 --network-alias b".split(),

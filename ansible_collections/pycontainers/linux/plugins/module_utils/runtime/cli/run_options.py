@@ -10,6 +10,7 @@ import secrets
 
 from ..core.model import Row, parse, rows
 from ..errors import InvalidValue
+from ..resources.container_kinds import OTHER, PATH
 from ..resources.container_model import Container
 from ..typed import Any
 
@@ -52,6 +53,9 @@ ON_FIRST = {
     "aliases": ("--network-alias", "another name for it on the first network"),
 }
 """What Docker spells as options of the container, and is asked for on the first of its networks."""
+
+MODES, JOINED = ("none", "host", "private", "default"), (OTHER, PATH)
+"""What Docker and Podman take in place of a network's name: whose network namespace it is."""
 
 FLAG, LIST, PAIRS = "bool", "list", "dict"
 """Types of rows whose options take no value, or can be given several times: for values, or for names with values."""
@@ -103,7 +107,9 @@ def wanted(chosen: argparse.Namespace) -> Container:
         if row.kind.spec["type"] == PAIRS and given[row.name]:
             given[row.name] = _pairs(given[row.name], row.name)
     if given["networks"]:
-        given["networks"] = [{"name": each} for each in given["networks"] if each != "none"]
+        modes = [each for each in given["networks"] if each in MODES or each.startswith(JOINED)]
+        given["network_mode"] = modes[0] if modes else given["network_mode"]
+        given["networks"] = [{"name": each} for each in given["networks"] if each not in modes]
     _place(chosen, given)
     if chosen.restart:
         given["restart_policy"], _, retries = chosen.restart.partition(":")

@@ -82,11 +82,14 @@ def configuration(
     hostname: str,
     rootfs: str,
     binds: list[tuple[str, str, bool]],
-    network: str,
+    network: str | None,
     cgroup: str,
     wishes: Wishes | None = None,
 ) -> dict[str, Any]:
-    """A config.json. ``binds`` are source, destination and whether read-only; ``network`` is a namespace's path."""
+    """A config.json. ``binds`` are source, destination and whether read-only; ``network`` is a namespace's path.
+
+    With none it is the caller's.
+    """
     wishes = wishes or Wishes()
     process = {
         "args": arguments,
@@ -101,13 +104,14 @@ def configuration(
     if wishes.terminal:
         process |= _console(wishes.console_size)
     kinds = [each for each in NAMESPACES if each not in wishes.shared]
+    joined = [{"type": "network", "path": network}] if network else []
     config: dict[str, Any] = {
         "ociVersion": "1.2.0",
         "process": process,
         "root": {"path": rootfs, "readonly": wishes.readonly},
         "mounts": _mounts(binds, wishes),
         "linux": {
-            "namespaces": [{"type": kind} for kind in kinds] + [{"type": "network", "path": network}],
+            "namespaces": [{"type": kind} for kind in kinds] + joined,
             "cgroupsPath": cgroup,
             "maskedPaths": [] if wishes.exposed else list(MASKED_PATHS),
             "readonlyPaths": [] if wishes.exposed else list(READONLY_PATHS),

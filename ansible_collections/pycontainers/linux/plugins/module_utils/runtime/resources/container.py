@@ -22,6 +22,7 @@ from ..errors import InvalidValue
 from ..image import content
 from . import container_bare, container_facts, container_state, hosts_files, storage_opts
 from .attachments import filled, names_of
+from .container_kinds import PRIVATE
 from .container_model import Container
 from .container_target import Target, recreates
 from .image import IMAGE, Image
@@ -95,6 +96,9 @@ def _target(container: Container, **found: Any) -> Target:
 def _filled(want: Container, kept: Container | None, have: Container | None) -> Container:
     """``want`` with the record's value in every row that it leaves out, and ``present`` as the state it has."""
     state = (have.state if have else "stopped") if want.state == "present" else want.state
+    if want.network_mode not in (None, PRIVATE):
+        # It is in place of what is kept of these, so that going over to it needs no other words.
+        want = replace(want, networks=want.networks or (), published_ports=want.published_ports or ())
     if kept is None:
         return replace(want, state=state, networks=None if want.networks is None else filled(want.networks, ()))
     left_out = {row.name: getattr(kept, row.name) for row in rows(Container) if getattr(want, row.name) is None}

@@ -15,7 +15,7 @@ from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_init, container_state, container_wishes, container_words, hosts_files, resolvers
+from . import container_init, container_network, container_state, container_wishes, container_words
 from .attachments import names_of
 from .container_model import Container
 from .name_kinds import HOST_GATEWAY
@@ -35,7 +35,8 @@ def prepare(layout: Layout, container: Container) -> None:
     if image is None:
         reason = f"its image {container.image_id} is not in the store"
         raise Failure(f"start container {container.name}", reason, "pull the image again")
-    hostname = container_words.host_name(container)
+    hostname = container_network.host_name(layout, container)
+    files = container_network.files(layout, container, _extra(layout, container))
     rootfs = layout.container(identity, "merged")
     words = container_words.arguments(container, image.config)
     config = spec.configuration(
@@ -45,8 +46,8 @@ def prepare(layout: Layout, container: Container) -> None:
         cwd=container.working_dir or str(image.config.get("WorkingDir") or "/"),
         hostname=hostname,
         rootfs=rootfs,
-        binds=_files(layout, container, hostname) + _volumes(container) + _init(container),
-        network=layout.netns(identity),
+        binds=files + _volumes(container) + _init(container),
+        network=container_network.path(layout, container),
         cgroup=container_state.cgroup(container),
         wishes=container_wishes.wishes(container),
     )
@@ -97,17 +98,9 @@ def prepared(layout: Layout, identity: str) -> tuple[program.Operation, ...]:
     return program.compile_program(config, cgroups(), layout.filters)
 
 
-def _files(layout: Layout, container: Container, hostname: str) -> list[tuple[str, str, bool]]:
-    """The files about the network that a container has from us, bound over the image's."""
-    identity = container.id or ""
-    extra = [(_address(layout, container, address), name) for name, address in container.etc_hosts or ()]
-    found = [(hosts_files.prepare(layout, identity, extra), "/etc/hosts", False)]
-    given = container.dns_servers or (), container.dns_search_domains or (), container.dns_opts or ()
-    for name, text in (("hostname", f"{hostname}\n"), ("resolv.conf", resolvers.resolvers(*given))):
-        path = layout.container(identity, name)
-        store.write(path, text.encode(), 0o644, durable=False)
-        found.append((path, f"/etc/{name}", False))
-    return found
+def _extra(layout: Layout, container: Container) -> list[tuple[str, str]]:
+    """The lines of the hosts file that are asked for: addresses with a name each."""
+    return [(_address(layout, container, address), name) for name, address in container.etc_hosts or ()]
 
 
 def _address(layout: Layout, container: Container, said: str) -> str:

@@ -9,7 +9,7 @@ import os
 from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
-from . import container_pids, container_wishes, container_words, endpoint, storage_opts
+from . import container_network, container_pids, container_wishes, container_words, endpoint, storage_opts
 from .addresses import BITS4, BITS6, bits_of
 from .attachments import names_of
 from .container_model import Container
@@ -26,6 +26,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     container_wishes.checked(full)
     if not full.networks and any(address == HOST_GATEWAY for _, address in full.etc_hosts or ()):
         raise InvalidValue("etc_hosts", HOST_GATEWAY, "the container is on no network", "give it one in networks")
+    container_network.check(layout, full)
     if full.state == "started":
         container_pids.check(layout, full)
     kept = have.id if have and not recreates(full, have) else None

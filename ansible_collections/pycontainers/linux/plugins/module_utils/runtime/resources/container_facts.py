@@ -10,7 +10,7 @@ from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..image import content
 from ..oci import lifecycle
-from . import container_state, container_words, endpoint, rootfs_size, storage_opts
+from . import container_network, container_state, container_words, endpoint, rootfs_size, storage_opts
 from .addresses import BITS4, BITS6, bits_of, of_family
 from .attachments import Attachment
 from .container_kinds import PRIVATE, SHM_SIZE
@@ -36,7 +36,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
             "Cmd": None if container.command is None else list(container.command),
             "Entrypoint": None if container.entrypoint is None else list(container.entrypoint),
             "Env": container_words.environment(container, config),
-            "Hostname": container_words.host_name(container),
+            "Hostname": container_network.host_name(layout, container),
             "Domainname": container.domainname or "",
             "User": container.user or str(config.get("User") or ""),
             "WorkingDir": container.working_dir or str(config.get("WorkingDir") or ""),
@@ -111,6 +111,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "IpcMode": container.ipc_mode or "private",
         "UTSMode": "host" if container.uts == "host" else "",
         "CgroupnsMode": container.cgroupns_mode or "private",
+        "NetworkMode": "default" if container.network_mode in (None, PRIVATE) else container.network_mode,
         "PidMode": "" if container.pid_mode == PRIVATE else container.pid_mode or "",
         "Init": bool(container.init),
         "UsernsMode": container.userns_mode or "host",

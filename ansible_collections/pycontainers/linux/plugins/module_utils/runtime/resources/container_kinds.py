@@ -24,7 +24,7 @@ LARGEST_LIMIT = 2**63 - 1
 SHM_SIZE = 64 << 20
 """Bytes of /dev/shm unless said otherwise, as Docker has it."""
 
-PRIVATE, OTHER = "private", "container:"
+PRIVATE, HOST, NONE, OTHER, PATH = "private", "host", "none", "container:", "ns:"
 """A namespace of its own; and what goes before the name of the container whose it is."""
 
 ACCESSES = "rwm"
@@ -273,6 +273,21 @@ def pid_mode(value: Any) -> str:
     return said or PRIVATE
 
 
+def network_mode(value: Any) -> str:
+    """``private``, ``none``, ``host``, ``container:`` with another's name or id, ``ns:`` with a path; else private."""
+    said = text(value)
+    if said.startswith(OTHER):
+        return f"{OTHER}{NAME.parse(said.removeprefix(OTHER))}"
+    if said.startswith(PATH):
+        return f"{PATH}{path(said.removeprefix(PATH))}"
+    if said in ("", "default"):
+        return PRIVATE
+    if said not in (PRIVATE, NONE, HOST):
+        others = "private, none, host, container:NAME and ns:PATH"
+        raise ValueError(f"it is not one of {others}; networks are named in the option networks")
+    return said
+
+
 def _or_empty(parse: Callable[[Any], str]) -> Callable[[Any], str]:
     return lambda value: "" if value == "" else parse(value)
 
@@ -295,5 +310,6 @@ STOP_SIGNAL = Kind("stop_signal", {"type": "str"}, stop_signal)
 HOST_NAME = Kind("host_name", {"type": "str"}, host_name)
 LABELS = Kind("labels", {"type": "dict"}, labels, dict)
 SHM_SIZE_KIND = Kind("shm_size", {"type": "str"}, shm_size)
+NETWORK_MODE = Kind("network_mode", {"type": "str"}, network_mode)
 PID_MODE = Kind("pid_mode", {"type": "str"}, pid_mode)
 SCORE = Kind("score", {"type": "int"}, score)

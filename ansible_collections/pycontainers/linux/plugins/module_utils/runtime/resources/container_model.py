@@ -121,6 +121,7 @@ class Container(Limits):
     env: tuple[tuple[str, str], ...] | None = option(ENVIRONMENT, Effect.RECREATE)
     published_ports: tuple[Port, ...] | None = option(PORTS, Effect.LIVE, aliases=("ports",))
     networks: tuple[Attachment, ...] | None = option(NETWORKS, Effect.LIVE)
+    network_mode: str | None = option(kinds.NETWORK_MODE, Effect.RECREATE, nothing=kinds.PRIVATE)
     volumes: tuple[Volume, ...] | None = option(VOLUMES, Effect.RECREATE)
     restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
     restart_retries: int | None = option(SECONDS, Effect.LIVE)

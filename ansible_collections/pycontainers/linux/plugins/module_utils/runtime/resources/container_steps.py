@@ -22,6 +22,7 @@ from ..oci import lifecycle
 from . import (
     container_bare,
     container_bundle,
+    container_network,
     container_pids,
     container_state,
     container_words,
@@ -300,7 +301,7 @@ def beside_steps(layout: Layout, container: Container) -> list[Step]:
 def join_steps(layout: Layout, container: Container) -> list[Step]:
     """The rest of it: its place on its networks, and the bundle, which tells of its addresses."""
     return [
-        *endpoint_plan.attach_steps(layout, container.id or "", container.networks or (), dict(container.held)),
+        *container_network.attach_steps(layout, container),
         WriteBundle(layout, container),
     ]
 
@@ -323,7 +324,7 @@ def dismantle_steps(layout: Layout, container: Container) -> list[Step]:
     """Take away what :func:`prepare_steps` made. Addresses stay leased: the next start gets the same."""
     path = cgroup(container)
     return [
-        *endpoint_plan.detach_steps(layout, container.id or "", container.networks or ()),
+        *container_network.detach_steps(layout, container),
         UnmountRootfs(MountRootfs(layout, container)),
         RemoveCgroup(path, limit_steps(path, container, None), device_access(container)),
     ]

@@ -21,14 +21,20 @@ from ..kernel.process_attributes import RLIM_INFINITY
 from ..kernel.security import CAPABILITIES, DEFAULT_CAPABILITIES, mask
 from ..oci.spec import Wishes
 from . import container_init
-from .container_kinds import ALL, PRIVATE, SHM_SIZE
+from .container_kinds import ALL, NONE, PRIVATE, SHM_SIZE
 from .container_model import Container
 from .device_access import DeviceAccess
 
 NO_NODES = ("/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/hugepages", "/dev/fd")
 """What a container's /dev has of its own."""
 
-_OWN = {"pid_mode": "pid", "ipc_mode": "ipc", "uts": "uts", "cgroupns_mode": "cgroup"}
+_OWN = {
+    "pid_mode": "pid",
+    "ipc_mode": "ipc",
+    "uts": "uts",
+    "cgroupns_mode": "cgroup",
+    "network_mode": "network",
+}
 """The options that say whether a namespace is the container's own, and its OCI name."""
 
 
@@ -43,7 +49,7 @@ def wishes(container: Container) -> Wishes:
     privileged = bool(container.privileged)
     capabilities = granted(container)
     options = container.security_opts or ()
-    shared = frozenset(kind for name, kind in _OWN.items() if getattr(container, name) not in (PRIVATE, None))
+    shared = frozenset(kind for name, kind in _OWN.items() if getattr(container, name) not in (PRIVATE, NONE, None))
     for name in ("hostname", "domainname"):
         if "uts" in shared and getattr(container, name):
             raise InvalidValue(name, getattr(container, name), "with uts=host it would be the host's", "leave it out")

@@ -4,7 +4,6 @@
 """What a container executes, with which variables, labels and name: its own over its image's."""
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from ..errors import InvalidValue
@@ -47,11 +46,6 @@ def labels(container: Container, image: Any) -> dict[str, str]:
 def stdin(container: Container) -> str:
     """What a container's program reads."""
     return streams.TERMINAL if container.tty else streams.PIPE if container.interactive else streams.NOTHING
-
-
-def host_name(container: Container) -> str:
-    """The name that a container's program has for its host."""
-    return os.uname().nodename if container.uts == "host" else container.hostname or (container.id or "")[:12]
 
 
 def ports(container: Container) -> list[Port]:

@@ -29,6 +29,9 @@ from . import leases
 from .addresses import number
 from .network_model import names
 
+HOSTS = "/etc/hosts"
+LOCAL_LINES = b"127.0.0.1 localhost\n::1 localhost\n"
+
 CURRENT, STALE = "current", "stale"
 
 BEGIN, END = b"# Containers on its networks:\n", b"# End of containers.\n"
@@ -98,17 +101,16 @@ class Neighbours:
         return [str(record.get("name") or identity), *(alias for each in asked for alias in each.get("aliases") or ())]
 
 
-def prepare(layout: Layout, identity: str, extra: Iterable[tuple[str, str]]) -> str:
-    """Write the file for a start, anew as whatever was bound before was the container's; gives its path.
+def prepare(layout: Layout, identity: str, extra: Iterable[tuple[str, str]], of_host: bool) -> None:
+    """Write the file for a start, anew as whatever was bound before was the container's.
 
-    ``extra`` are addresses with a name each.
+    ``extra`` are addresses with a name each. It begins with what is in the host's, where the network is ``of_host``.
     """
-    lines = ["127.0.0.1 localhost", "::1 localhost", *(f"{address} {name}" for address, name in extra)]
-    content = "".join(f"{line}\n" for line in lines).encode()
+    content = (store.read(HOSTS) or b"") if of_host else LOCAL_LINES
+    content += "".join(f"{address} {name}\n" for address, name in extra).encode()
     path = layout.container(identity, "hosts")
     names = Neighbours(layout).names(identity) if leases.held(layout, identity) else b""
     store.write(path, content + names, 0o644, durable=False)
-    return path
 
 
 def observe(layout: Layout, identity: str) -> str:

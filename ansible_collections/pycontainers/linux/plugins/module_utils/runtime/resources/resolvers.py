@@ -22,14 +22,18 @@ def resolvers(
     search: Sequence[str] = (),
     options: Sequence[str] = (),
     *,
+    loopback: bool = False,
     host: str = HOST,
     behind_stub: str = BEHIND_STUB,
 ) -> str:
-    """The text of a container's resolv.conf(5): the host's lines, but for those that others are given for."""
+    """The text of a container's resolv.conf(5): the host's lines, but for those that others are given for.
+
+    ``loopback`` says that the host's loopback interface is the container's, with the servers there.
+    """
     lines = _lines(host) or []
-    if any(map(_server, lines)) and all(_loopback(server) for server in map(_server, lines) if server):
+    if not loopback and any(map(_server, lines)) and all(_loopback(server) for server in map(_server, lines) if server):
         lines = _lines(behind_stub) or lines
-    kept = [line for line in lines if not _loopback(_server(line))]
+    kept = [line for line in lines if loopback or not _loopback(_server(line))]
     for given, keywords in ((servers, ("nameserver",)), (search, ("search", "domain")), (options, ("options",))):
         if given:
             kept = [line for line in kept if (line.split() or [""])[0] not in keywords]

@@ -18,6 +18,7 @@ from ..oci import lifecycle
 from ..oci.waiter import come_back
 from . import (
     container_bundle,
+    container_network,
     container_pids,
     container_state,
     container_words,
@@ -135,6 +136,7 @@ def _resume(layout: Layout, identity: str) -> None:
             return
         try:
             beside = container_pids.beside(layout, container)
+            container_network.path(layout, container)
         except Failure as error:
             # The container whose processes it joins may be between two runs itself.
             if not restart_policy.restarts(container, status.wanted, status.restarts, 1):
@@ -187,13 +189,18 @@ def boot(layout: Layout) -> list[str]:
             failures.append(explain(error))
     containers, unreadable = named(layout)
     # Whose processes others join comes before them.
-    for container in sorted(containers, key=lambda each: (each.pid_mode or "").startswith(OTHER)):
+    for container in sorted(containers, key=_joins):
         try:
             with _kept(layout, container.id or ""), container_state.lock(layout, container.name):
                 _boot(layout, container.id or "")
         except (OSError, Failure) as error:
             failures.append(explain(error))
     return failures + unreadable
+
+
+def _joins(container: Container) -> bool:
+    """Whether a container needs another one to run."""
+    return any((mode or "").startswith(OTHER) for mode in (container.pid_mode, container.network_mode))
 
 
 def _boot(layout: Layout, identity: str) -> None:
