@@ -96,7 +96,8 @@ options:
     type: str
   mtu:
     description:
-      - The largest packet, in bytes, from 68 to 65535.
+      - The largest packet, in bytes, from 68 to 65535; with IPv6 at least 1280. Containers on the network follow at
+        their next task or start.
       - For a new network the default is that of the interface that leads outside, at most 1500. Left out, an existing
         one keeps what it has.
     type: int

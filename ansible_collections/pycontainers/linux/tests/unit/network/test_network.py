@@ -302,6 +302,7 @@ def test_what_is_no_subnet_of_ipv6_is_refused_with_the_reason(subnet: str, reaso
         ({"ipv6_range": "fd00::/80"}, "the network has no subnet of IPv6"),
         ({"ipv6_subnet": "fd00::/64", "ipv6_range": "fd01::/80"}, "it is not within the subnet fd00::/64"),
         ({"ip_range": "10.88.0.0/23"}, r"it is not within the subnet 10\.88\.1\.0/24"),
+        ({"ipv6_subnet": "fd00::/64", "mtu": 1279}, "IPv6 takes no links whose packets are smaller than 1280 bytes"),
         ({"ipv6_subnet": "fd00::/64", "enable_ipv6": False}, "enable_ipv6 is false; leave out one of the two"),
     ],
 )

@@ -71,11 +71,12 @@ def set_mtu(name: str, mtu: int) -> None:
         route.link("set", index=_index(name), mtu=mtu)
 
 
-def set_master(name: str, bridge: str) -> None:
-    """Make an interface a port of a bridge, or of none if ``bridge`` is empty, and bring it up."""
+def set_master(name: str, bridge: str, mtu: int = 0) -> None:
+    """Make an interface a port of a bridge, or of none if ``bridge`` is empty, and bring it up; set its ``mtu`` too."""
     with _route(name) as route:
         index = _index(name)
-        route.link("set", index=index, master=_index(bridge) if bridge else 0, state="up")
+        size = {"mtu": mtu} if mtu else {}
+        route.link("set", index=index, master=_index(bridge) if bridge else 0, state="up", **size)
         if bridge:
             route.brport("set", index=index, mode=1)
 
@@ -108,8 +109,11 @@ def create_veth(host: str, bridge: str, namespace: str, inside: str, mac: str, m
         os.close(target)
 
 
-def configure(namespace: str, inside: str, addresses: Sequence[str], gateways: Sequence[str]) -> None:
-    """Give an interface in a namespace its addresses, bring it up, and lead the default routes through ``gateways``."""
+def configure(namespace: str, inside: str, addresses: Sequence[str], gateways: Sequence[str], mtu: int = 0) -> None:
+    """Give an interface in a namespace its addresses, bring it up, and lead the default routes through ``gateways``.
+
+    ``mtu`` is its largest packet in bytes; with 0 that stays as it is.
+    """
     with _route(inside, namespace) as route:
         with namespaces.entered(namespace):
             index = _index(inside)
@@ -117,7 +121,7 @@ def configure(namespace: str, inside: str, addresses: Sequence[str], gateways: S
         for each in addresses:
             with _already(errno.EEXIST):
                 route.addr("add", index=index, **_address(each))
-        route.link("set", index=index, state="up")
+        route.link("set", index=index, state="up", **({"mtu": mtu} if mtu else {}))
         for each in gateways:
             route.route("replace", dst="::/0" if ":" in each else "0.0.0.0/0", gateway=each, oif=index)
 

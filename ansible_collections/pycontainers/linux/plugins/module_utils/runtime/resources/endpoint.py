@@ -59,6 +59,7 @@ def observe_endpoint(layout: Layout, identity: str, networks: Sequence[Attachmen
         host, own = host_interface(identity, addresses[0]), inside.by_mac(own_mac)
         port, bridge = outside.get(host), outside.get(str(known.bridge_name))
         connected = port is not None and bridge is not None and port.master == bridge.index and port.up
+        sized = all(each is not None and each.mtu == known.mtu for each in (port, own))
         gateways = [each for name, each in leads if name == network]
         well = own is not None and inside.configured(own, [*map(known.with_prefix, addresses)], gateways)
         complete = len(addresses) == len(known.subnets) and set(asked.addresses) <= set(addresses)
@@ -70,7 +71,7 @@ def observe_endpoint(layout: Layout, identity: str, networks: Sequence[Attachmen
             gateways=known.gateways,
             interface=own.name if own else "",
             host_interface=host,
-            present=connected and well and complete and network in wanted,
+            present=connected and sized and well and complete and network in wanted,
         )
     return found
 

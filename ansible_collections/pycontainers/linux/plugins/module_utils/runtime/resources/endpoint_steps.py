@@ -85,12 +85,12 @@ class Connect:
         inside = links.links(namespace)
         if host in outside:
             if any(link.mac == _mac(self, address) for link in inside.values()):
-                netlink.set_master(host, bridge)
+                netlink.set_master(host, bridge, network.mtu or 0)
                 return
             netlink.delete_link(host)
             inside = links.links(namespace)
         name = next(each for each in map("eth{}".format, count()) if each not in inside)
-        netlink.create_veth(host, bridge, namespace, name, _mac(self, address), outside[bridge].mtu)
+        netlink.create_veth(host, bridge, namespace, name, _mac(self, address), network.mtu or outside[bridge].mtu)
 
     def undo(self) -> None:
         """Delete the pair."""
@@ -117,7 +117,7 @@ class Configure:
         name = next((each.name for each in links.links(namespace).values() if each.mac == own_mac), "")
         held = leases.addresses_of(self.layout, network.name, self.identity)
         gateways = [gateway for name, gateway in lead_out(self.layout, self.networks) if name == network.name]
-        netlink.configure(namespace, name, [*map(network.with_prefix, held)], gateways)
+        netlink.configure(namespace, name, [*map(network.with_prefix, held)], gateways, network.mtu or 0)
 
     def undo(self) -> None:
         """Nothing of its own: addresses and routes go with the interface, which is undone next."""

@@ -24,6 +24,7 @@ from . import firewall, leases, network_facts, network_settings
 from .addresses import BITS4, BITS6, Subnet, bits_of, subnet_of
 from .network_model import (
     ETHERNET_MTU,
+    IPV6_MTU,
     READDRESSED,
     REBUILT,
     Network,
@@ -189,6 +190,9 @@ def _check_within(want: Network) -> None:
             raise InvalidValue(option, gateway, reason, f"such as {subnet.first}")
         if given and not given.within(subnet):
             raise InvalidValue(option.replace("gateway", "range"), str(given), f"it is not within the subnet {subnet}")
+    if want.ipv6_subnet and (want.mtu or IPV6_MTU) < IPV6_MTU:
+        reason = f"IPv6 takes no links whose packets are smaller than {IPV6_MTU} bytes"
+        raise InvalidValue("mtu", want.mtu, reason, "give a larger one, or leave IPv6 out")
     for option in ("ipv6_gateway", "ipv6_range"):
         if want.ipv6_subnet is None and getattr(want, option) is not None:
             reason = "the network has no subnet of IPv6"

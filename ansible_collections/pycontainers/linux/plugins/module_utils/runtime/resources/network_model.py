@@ -101,8 +101,8 @@ class Network:
         return f"{address}/{next(each.prefix for each in self.subnets if each.bits == bits_of(address))}"
 
 
-ETHERNET_MTU = 1500
-"""The kernel's default for a new bridge."""
+ETHERNET_MTU, IPV6_MTU = 1500, 1280
+"""The kernel's default for a new bridge, and the least that IPv6 takes (RFC 8200)."""
 
 REBUILT = ("subnet", "gateway", "bridge_name")
 """The rows whose change needs a new bridge."""

@@ -98,6 +98,15 @@ def _exited(layout: Layout, identity: str) -> None:
     _sleep_then_resume(layout, identity, restart_policy.delay(again))
 
 
+def _mend(layout: Layout, running: Container) -> None:
+    """Put back what the kernel has lost of a container that runs. Its lock is held."""
+    from .container import CONTAINER
+
+    asked = Container(name=running.name)
+    have = CONTAINER.observe(layout, asked)
+    apply(CONTAINER.plan(layout, CONTAINER.resolve(layout, asked, have), have))
+
+
 def remove(layout: Layout, gone: Container) -> None:
     """Take away all there is of an observed container. Its lock is held."""
     from .container import CONTAINER
@@ -209,6 +218,7 @@ def _boot(layout: Layout, identity: str) -> None:
         return
     now, status = container_state.observed(layout, container), container_state.status_or_failure(layout, identity)
     if now.state == "started":
+        _mend(layout, now)
         return
     if restart_policy.boots(now, status):
         start(layout, now)
