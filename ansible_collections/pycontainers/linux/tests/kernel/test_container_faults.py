@@ -50,6 +50,9 @@ TASKS: dict[str, dict[str, Any]] = {
     "remove": {"state": "absent"},
     "live": {"memory": "64m", "cpus": "0.5", "published_ports": ["8081:80"], "restart_policy": "always"},
     "replace": OLD | {"env": {"NEW": "yes"}, "published_ports": ["8080:80", "8081:80"]},
+    "move": {"networks": [{"name": "back"}, {"name": "front", "ipv4_address": "10.91.0.51", "aliases": ["www"]}]},
+    "leave": {"networks": [], "published_ports": []},
+    "hand over": OLD | {"networks": [{"name": "front", "ipv4_address": "10.91.0.50"}], "env": {"NEW": "yes"}},
 }
 """What each scenario asks for. It begins with nothing, a stopped container, or one that runs as OLD."""
 
@@ -74,7 +77,8 @@ def begin(host: Host, name: str) -> None:
     if name == "create":
         host.converge(state="absent")
         return
-    host.converge(image=host.busybox, env={}, restart_policy="no", cpus="max", **OLD)
+    networks = TASKS[name]["networks"] if name == "hand over" else OLD["networks"]
+    host.converge(image=host.busybox, env={}, restart_policy="no", cpus="max", **(OLD | {"networks": networks}))
     if name == "start":
         host.converge(state="stopped")
 
@@ -135,9 +139,12 @@ def nothing_is_left(host: Host) -> None:
     assert sorted(each for each in groups if len(each) == 64) == running
     assert sorted(os.path.basename(os.path.dirname(each.target)) for each in _merged(host)) == running
     assert sorted(each for each in _pinned(host)) == running
-    assert len([name for name in links.links() if name.startswith("v")]) == len(running)
+    on = [(each.id, network.name) for each in there.values() for network in each.networks or ()]
+    connected = [each for each, _ in on if each in running]
+    assert len([name for name in links.links() if name.startswith("v")]) == len(connected)
     held = {identity: leases.held(host.layout, identity) for identity in identities}
-    assert sorted(leases.read(host.layout, "front").values()) == sorted(each for each in identities if held[each])
+    leased = {(holder, name) for name in ("front", "back") for holder in leases.read(host.layout, name).values()}
+    assert leased <= {*on}
     addresses = {address for each in running for own in held[each].values() for address in own}
     assert {address for address, _ in firewall.read_ports().values()} <= addresses
     wait(lambda: len(processes(host.layout)) == len(running))
@@ -158,8 +165,9 @@ def _pinned(host: Host) -> list[str]:
 def test_a_failure_at_any_step_changes_nothing(host: Host, name: str) -> None:
     """Whichever step fails, what was done before it is undone: the host is as before, and an old container runs."""
     host.network()
+    host.network("back", "10.92.0.0/24")
     # So that folders and tables are there that the first container makes.
-    host.run(name="other", networks=[{"name": "front"}], published_ports=["8079:80"])
+    host.run(name="other", networks=[{"name": "front"}, {"name": "back"}], published_ports=["8079:80"])
     begin(host, name)
     before, pid = settled(host), host.pid()
     number = 0
@@ -185,6 +193,7 @@ def test_a_failure_at_any_step_changes_nothing(host: Host, name: str) -> None:
 def test_a_kill_at_any_step_is_mended_by_the_next_run(host: Host, name: str) -> None:
     """Wherever the acting process is killed, the next run reaches what is wanted, and nothing else is left."""
     host.network()
+    host.network("back", "10.92.0.0/24")
     number = 0
     while True:
         begin(host, name)

@@ -69,7 +69,8 @@ def change_steps(
         steps.append(Disconnect(layout, now.get(name, Attachment(name)), identity, names_of(have)))
     steps += release_steps(layout, identity, {name: held[name] for name in leaving})
     for each in want:
-        if each.name not in well or each.name in renewed:
+        # One that is not in the record may be half made: a killed run has begun it.
+        if each.name not in well or each.name not in now or each.name in renewed:
             steps += _join_steps(layout, identity, each, names, held)
     if names != names_of(have):
         steps.append(LeadOut(layout, identity, names_of(have), names))
