@@ -113,6 +113,36 @@ options:
         host's address on it only.
       - For a new network the default is V(false). Left out, an existing one keeps what it has.
     type: bool
+  isolate:
+    description:
+      - Whether nothing but what is published reaches the network from other networks. V(false) lets it and others that
+        are not isolated reach each other, by addresses.
+      - For a new network the default is V(true). Left out, an existing one keeps what it has.
+    type: bool
+  routes:
+    description:
+      - What containers on the network reach by another gateway than its own. They follow at their next task or start.
+      - For a new network the default is none. Left out, an existing one keeps what it has.
+    type: list
+    elements: dict
+    suboptions:
+      destination:
+        description: A subnet of IPv4 or IPv6, such as V(10.20.0.0/16).
+        type: str
+        required: true
+      gateway:
+        description: An address on the network.
+        type: str
+        required: true
+      metric:
+        description: Of several routes to one destination the one with the smallest is taken.
+        type: int
+  labels:
+    description:
+      - Labels by name. They tell of the network and change nothing in it.
+      - Values must be strings. Quote what YAML would read as a number, as a boolean or as nothing.
+      - For a new network the default is none. Left out, an existing one keeps what it has.
+    type: dict
 seealso:
   - module: pycontainers.linux.bridge_network_info
   - module: pycontainers.linux.container
@@ -189,6 +219,22 @@ network:
       returned: if there is one
       type: bool
       sample: false
+    Isolated:
+      description: Whether only published ports are reached from other networks.
+      returned: if there is one
+      type: bool
+      sample: true
+    Routes:
+      description: What its containers reach by another gateway.
+      returned: if there is one
+      type: list
+      elements: dict
+      sample: []
+    Labels:
+      description: Its labels by name.
+      returned: if there is one
+      type: dict
+      sample: {}
     Options:
       description: The bridge's interface and what it does.
       returned: if there is one

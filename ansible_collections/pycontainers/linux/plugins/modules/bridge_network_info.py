@@ -73,6 +73,22 @@ networks:
       returned: success
       type: bool
       sample: false
+    Isolated:
+      description: Whether only published ports are reached from other networks.
+      returned: success
+      type: bool
+      sample: true
+    Routes:
+      description: What its containers reach by another gateway.
+      returned: success
+      type: list
+      elements: dict
+      sample: []
+    Labels:
+      description: Its labels by name.
+      returned: success
+      type: dict
+      sample: {}
     Options:
       description: The bridge's interface and what it does.
       returned: success

@@ -50,7 +50,7 @@ options:
     type: bool
     default: false
   networks_filters:
-    description: Which networks. Networks have neither labels nor a time yet, so that any filter is an error.
+    description: Which networks, by C(label) and C(label!). They keep no time of their making, so C(until) is an error.
     type: dict
     default: {}
 seealso:

@@ -84,7 +84,7 @@ class Bench:
         netlink.add_address("uplink0", f"{HOST6}/64")
         netlink.set_up("uplink0", True)
         netlink.create_veth("uplink1", "uplink0", path, "eth0", "02:00:00:00:00:02", 1500)
-        netlink.configure(path, "eth0", [f"{NEIGHBOUR}/24", f"{NEIGHBOUR6}/64"], [HOST, HOST6])
+        netlink.configure(path, "eth0", netlink.Setup([f"{NEIGHBOUR}/24", f"{NEIGHBOUR6}/64"], [HOST, HOST6]))
         return "neighbour"
 
     def listen(

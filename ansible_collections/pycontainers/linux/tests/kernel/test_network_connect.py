@@ -22,6 +22,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network import NETWORK
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import Network
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
+from ansible_collections.pycontainers.linux.tests.kernel.network_bench import IMPATIENCE, Bench
 
 MAC = "02:42:0a:00:00:01"
 
@@ -55,7 +56,7 @@ def inside(host: Host, name: str = "c") -> dict[str, tuple[str, ...]]:
 def gateways(host: Host, name: str = "c") -> list[str]:
     """Where a container's default routes lead."""
     found = links.routes(host.layout.netns(host.observed(name).id or ""))
-    return sorted(route.gateway for route in found if not route.prefix)
+    return sorted(route.way.gateway for route in found if not route.way.prefix)
 
 
 def test_a_container_gets_the_addresses_that_it_asks_for(networks: Host) -> None:
@@ -296,3 +297,68 @@ def test_ports_of_one_family(networks: Host) -> None:
         networks.converge(networks=["back"])
     networks.converge(state="absent", stop_timeout=0)
     assert firewall.read_ports() == {}
+
+
+def test_networks_that_are_not_isolated_reach_each_other(networks: Host) -> None:
+    """Both have to be, and it is switched on and off while they are used; the others see the container's address."""
+    networks.run(name="a", networks=["front"])
+    networks.run(name="b", networks=["back"])
+    bench = Bench(networks.layout)
+    ids = [networks.observed(name).id or "" for name in ("a", "b")]
+    waiting, address = bench.listen(ids[1], 80), held(networks, "b")["back"][0]
+    for isolated in ({"front": False}, {"back": False}, {"front": True}, {"front": False}):
+        for name, value in isolated.items():
+            declare(networks, name, isolate=value)
+        both = all(not bench.network(name).facts["network"]["Isolated"] for name in ("front", "back"))
+        if both:
+            assert bench.reach(ids[0], address, 80, waiting) == held(networks, "a")["front"][0]
+        else:
+            with pytest.raises(TimeoutError):
+                bench.reach(ids[0], address, 80, waiting, IMPATIENCE)
+    bench.sockets.close()
+
+
+def test_routes_of_a_network(networks: Host) -> None:
+    """Its containers have them, from their next task on, in both families; drift is mended, and their own ones stay."""
+    networks.run(networks=["front"])
+    pid, path = networks.pid(), networks.layout.netns(networks.observed().id or "")
+    wanted = [
+        {"destination": "10.5.0.0/16", "gateway": "10.88.1.9"},
+        {"destination": "10.6.0.0/16", "gateway": "10.88.1.9", "metric": 7},
+        {"destination": "fd05::/48", "gateway": "fd00:88:1::9"},
+    ]
+
+    def there() -> list[str]:
+        command = ["nsenter", f"--net={path}", "sh", "-c", "ip -o route; ip -o -6 route"]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        return [line.split(" dev ")[0] for line in lines if " via " in line and "default" not in line]
+
+    for routes in (wanted, wanted[1:], [], wanted):
+        declare(networks, "front", routes=routes)
+        assert [change.path for change in networks.converge(check=True).changes] == ["attached"]
+        assert networks.converge().changed
+        assert not networks.converge().changed
+        assert there() == [f"{each['destination']} via {each['gateway']}" for each in routes]
+    changed = "route change 10.6.0.0/16 via 10.88.1.8 metric 7 proto 112"
+    for damage in ("route del 10.5.0.0/16", changed, "-6 route del fd05::/48"):
+        subprocess.run(["nsenter", f"--net={path}", "ip", *damage.split()], check=True)
+        assert networks.converge().changed, damage
+        assert len(there()) == 3
+    subprocess.run(["nsenter", f"--net={path}", "ip", "route", "add", "10.9.0.0/16", "via", "10.88.1.1"], check=True)
+    assert not networks.converge().changed
+    assert networks.pid() == pid
+
+
+def test_labels_of_networks(networks: Host) -> None:
+    """They are told, changed, and networks are pruned by them."""
+    declare(networks, "back", labels={"tier": "data", "of": ""})
+    (document,) = json.loads(networks.ok("network", "inspect", "back"))
+    assert document["Labels"] == {"tier": "data", "of": ""}
+    options = "--label tier=web --route 10.5.0.0/16,10.88.7.9 --subnet 10.88.7.0/24"
+    networks.ok("network", "create", *options.split(), "made")
+    (document,) = json.loads(networks.ok("network", "inspect", "made"))
+    assert (document["Labels"], len(document["Routes"])) == ({"tier": "web"}, 1)
+    networks.ok("network", "prune", "-f", "--filter", "label=tier=data")
+    assert networks.ok("network", "ls", "-q").split() == ["front", "inner", "made"]
+    networks.ok("network", "prune", "-f", "--filter", "label!=tier")
+    assert networks.ok("network", "ls", "-q").split() == ["made"]

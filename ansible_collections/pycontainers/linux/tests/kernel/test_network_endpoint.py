@@ -81,7 +81,7 @@ def test_a_container_is_seen_as_it_was_attached(bench: Bench) -> None:
             present=True,
         ),
     }
-    gateways = [route.gateway for route in links.routes(bench.layout.netns(ID)) if route.prefix == 0]
+    gateways = [route.way.gateway for route in links.routes(bench.layout.netns(ID)) if route.way.prefix == 0]
     assert gateways == ["10.88.1.6"], "an internal network leads nowhere, so the other one has the default route"
 
 

@@ -295,6 +295,9 @@ def test_the_facts_have_the_shape_of_docker_network_inspect(bench: Bench) -> Non
         "EnableIPv6": False,
         "IPAM": {"Config": [{"Subnet": "10.88.1.0/24", "Gateway": "10.88.1.1"}]},
         "Internal": False,
+        "Isolated": True,
+        "Routes": [],
+        "Labels": {},
         "Options": {"bridge_name": "pyc-front", "mtu": 1500, "masquerade": True},
         "Containers": {
             "aaaa": {

@@ -111,9 +111,9 @@ def test_filters_choose(host: Host) -> None:
         prune(host, images=True, images_filters={"label": "keep"})
 
 
-def test_networks_can_not_be_chosen_by_filters(host: Host) -> None:
-    """They have nothing to be chosen by: the module refuses, and the verb leaves them all where there is a filter."""
-    with pytest.raises(Failure, match="networks have neither labels nor a time yet"):
+def test_networks_can_not_be_chosen_by_their_age(host: Host) -> None:
+    """They keep no time: the module refuses, and the verb leaves them all where one is asked for."""
+    with pytest.raises(Failure, match="networks keep no time of their making; choose by labels"):
         prune(host, check=True, networks=True, networks_filters={"until": "24h"})
     host.network("idle", "10.92.0.0/24")
     assert "idle" not in ok(host, "prune", "--dry-run", "--filter", "until=24h")

@@ -118,6 +118,9 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "networks": some.lists(names, unique=True).flatmap(
         lambda found: some.sampled_from([found, [{"name": each, "aliases": ["a", "b"]} for each in found]])
     ),
+    "routes": some.lists(
+        some.sampled_from(["10.1.0.0/16", "10.2.0.0/16", "fd01::/48"]), unique=True
+    ).map(lambda found: [{"destination": each, "gateway": "fd00::9" if ":" in each else "10.0.0.9"} for each in found]),
     "ip_range": some.sampled_from(["10.0.0.128/25", "10.0.0.0/32"]),
     "ipv6_subnet": some.sampled_from(["fd00::/64", "2001:DB8:0:1::/126"]),
     "ipv6_range": some.sampled_from(["fd00::80/121", "fd00::/128"]),

@@ -51,6 +51,9 @@ def network(**options: Any) -> Network:
         masquerade=True,
         internal=False,
         enable_ipv6=False,
+        isolate=True,
+        routes=(),
+        labels=(),
         link="up",
         addresses=("10.88.1.1/24",),
         settings=SETTINGS,
@@ -301,6 +304,8 @@ def test_what_is_no_subnet_of_ipv6_is_refused_with_the_reason(subnet: str, reaso
         ({"ipv6_gateway": "fd00::1"}, "the network has no subnet of IPv6"),
         ({"ipv6_range": "fd00::/80"}, "the network has no subnet of IPv6"),
         ({"ipv6_subnet": "fd00::/64", "ipv6_range": "fd01::/80"}, "it is not within the subnet fd00::/64"),
+        ({"routes": [{"destination": "10.2.0.0/16", "gateway": "10.89.0.1"}]}, "it is no address on the network"),
+        ({"routes": [{"destination": "fd01::/64", "gateway": "fd00::1"}]}, "it is no address on the network"),
         ({"ip_range": "10.88.0.0/23"}, r"it is not within the subnet 10\.88\.1\.0/24"),
         ({"ipv6_subnet": "fd00::/64", "mtu": 1279}, "IPv6 takes no links whose packets are smaller than 1280 bytes"),
         ({"ipv6_subnet": "fd00::/64", "enable_ipv6": False}, "enable_ipv6 is false; leave out one of the two"),
@@ -311,3 +316,24 @@ def test_what_does_not_go_together_is_refused(options: dict[str, Any], reason: s
     want = parse(Network, {"name": "front", "subnet": "10.88.1.0/24", **options})
     with pytest.raises(InvalidValue, match=reason):
         NETWORK.resolve(LAYOUT, want, None)
+
+
+@pytest.mark.parametrize(
+    ("routes", "reason"),
+    [
+        ({}, "it is not a list"),
+        (["10.0.0.0/8"], "is not a dictionary with destination and gateway"),
+        ([{"destination": "10.1.0.0/16"}], "it is not text"),
+        ([{"destination": "10.1.0.0/16", "gateway": "10.0.0.9", "via": "x"}], "'via' is not known of a route"),
+        ([{"destination": "10.1.0.1/16", "gateway": "10.0.0.9"}], "the network itself is 10.1.0.0/16"),
+        ([{"destination": "10.1.0.0/16", "gateway": "fd00::9"}], "fd00::9 is not of the family of 10.1.0.0/16"),
+        ([{"destination": "0.0.0.0/0", "gateway": "10.0.0.9"}], "a route has a narrower destination"),
+        ([{"destination": "10.1.0.0/16", "gateway": "10.0.0.9", "metric": -1}], "is not between 0 and 4294967295"),
+        ([{"destination": "10.1.0.0/16", "gateway": f"10.0.0.{n}"} for n in (8, 9)], "two routes to 10.1.0.0/16"),
+    ],
+)
+def test_what_is_no_route_is_refused_with_the_reason(routes: Any, reason: str) -> None:
+    """A route has a destination that is a subnet, and a gateway of its family."""
+    with pytest.raises(InvalidValue) as refused:
+        parse(Network, {"name": "front", "routes": routes})
+    assert reason in str(refused.value)

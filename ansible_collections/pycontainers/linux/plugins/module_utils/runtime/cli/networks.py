@@ -29,8 +29,9 @@ OPTIONS = {
     "com.docker.network.bridge.enable_ip_masquerade": "masquerade",
     "com.docker.network.driver.mtu": "mtu",
     "mtu": "mtu",
+    "isolate": "isolate",
 }
-"""What Docker's bridge driver takes with --opt, by its names, and Podman's shorter one."""
+"""What Docker's bridge driver takes with --opt, by its names, and Podman's shorter ones."""
 
 FAMILIES = {
     "subnet": ("subnet", "ipv6_subnet"),
@@ -71,6 +72,9 @@ def _add_create(group: Any) -> None:
     made.add_argument("--gateway", action="append", default=[], help="the bridge's address (default: the first)")
     words = "where containers get addresses from (default: all of the subnet)"
     made.add_argument("--ip-range", action="append", default=[], metavar="SUBNET", help=words)
+    made.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", help="tells of it")
+    words = "what its containers reach by another gateway, and perhaps a metric"
+    made.add_argument("--route", action="append", default=[], metavar="SUBNET,GATEWAY", help=words)
     made.add_argument("--ipv6", action="store_true", help="have addresses of IPv6 too")
     made.add_argument("--internal", action="store_true", help="nothing leaves and nothing enters it")
     made.add_argument("-o", "--opt", action="append", default=[], metavar="KEY=VALUE", help=f"of {', '.join(OPTIONS)}")
@@ -131,6 +135,9 @@ def create_network(layout: Layout, chosen: argparse.Namespace) -> int:
                 raise InvalidValue(option, said, "there is one of this family already", "make another network for it")
             values[name] = said
     values["enable_ipv6"] = chosen.ipv6 or None
+    values["labels"] = dict(each.partition("=")[::2] for each in chosen.label)
+    parts = "destination", "gateway", "metric"
+    values["routes"] = [dict(zip(parts, each.split(","), strict=False)) for each in chosen.route]
     for said in chosen.opt:
         key, equals, value = said.partition("=")
         if not equals or key not in OPTIONS:

@@ -40,7 +40,8 @@ def _options(verb: Any, *kinds: str) -> None:
         verb.add_argument("-a", "--all", action="store_true", help="also the names of images that no container uses")
         verb.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help="until, label, label!")
     else:
-        verb.set_defaults(all=False, filter=[])  # networks have neither
+        verb.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help="label, label!")
+        verb.set_defaults(all=False)
     verb.add_argument("--dry-run", action="store_true", help="show what would go, and what that frees")
     verb.add_argument("--json", action="store_true", help="for programs")
     verb.set_defaults(verb=prune, kinds=kinds)
@@ -55,8 +56,8 @@ def prune(layout: Layout, chosen: argparse.Namespace) -> int:
             raise InvalidValue("filter", each, "it is not of the form KEY=VALUE")
         # Docker writes label!=x for what its interface calls "label!".
         filters.setdefault(name, []).append(value)
-    # Networks have nothing yet that a filter could choose by, so none goes where there is one.
-    kinds = [kind for kind in chosen.kinds if kind != "networks" or not filters]
+    # Networks keep no time of their making, so none goes where it is asked for.
+    kinds = [kind for kind in chosen.kinds if kind != "networks" or "until" not in filters]
     values: dict[str, Any] = dict.fromkeys(kinds, True)
     values |= {f"{kind}_filters": filters for kind in kinds if kind != "images" or chosen.all}
     if chosen.all:

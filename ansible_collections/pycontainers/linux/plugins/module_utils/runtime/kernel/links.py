@@ -8,6 +8,7 @@ import socket
 import struct
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import namespaces
 from .nlsocket import NETLINK_ROUTE, attributes, dump
@@ -16,9 +17,12 @@ RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
 IFF_UP, IFF_LOOPBACK = 0x1, 0x8
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 4, 10, 18, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
+RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE = 1, 4, 5, 6, 15
 RT_TABLE_LOCAL = 255
 RTN_UNICAST = 1
+OURS = 112
+"""The protocol (rt_protos) of routes that are set up for a network, so that they are known from a container's own."""
+
 RT_SCOPE_LINK = 253
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -37,14 +41,22 @@ class Link:
     loopback: bool
 
 
-@dataclass(frozen=True)
-class Route:
-    """A route of either family in the main or another table, but not the kernel's own local ones."""
+class Way(NamedTuple):
+    """Where a route leads, and by which gateway, if by one; of several that of the smallest metric is taken."""
 
     destination: str
     prefix: int
     gateway: str
+    metric: int
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route of either family in the main or another table, but not the kernel's own local ones."""
+
+    way: Way
     interface: int
+    protocol: int
 
 
 def links(namespace: str | None = None) -> dict[str, Link]:
@@ -97,10 +109,14 @@ def routes(namespace: str | None = None) -> tuple[Route, ...]:
             continue
         found.append(
             Route(
-                destination=socket.inet_ntop(family, destination),
-                prefix=content[1],
-                gateway=socket.inet_ntop(family, read[RTA_GATEWAY]) if RTA_GATEWAY in read else "",
+                way=Way(
+                    destination=socket.inet_ntop(family, destination),
+                    prefix=content[1],
+                    gateway=socket.inet_ntop(family, read[RTA_GATEWAY]) if RTA_GATEWAY in read else "",
+                    metric=_native(read.get(RTA_PRIORITY, bytes(4))),
+                ),
                 interface=_native(read.get(RTA_OIF, bytes(4))),
+                protocol=content[5],
             )
         )
     return tuple(found)

@@ -14,10 +14,11 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 
 from ..errors import Failure
 from ..typed import Any
-from . import namespaces
+from . import links, namespaces
 
 IFA_F_NODAD = 0x02
 """An address is not asked for on the link before it is used (linux/if_addr.h)."""
@@ -109,21 +110,42 @@ def create_veth(host: str, bridge: str, namespace: str, inside: str, mac: str, m
         os.close(target)
 
 
-def configure(namespace: str, inside: str, addresses: Sequence[str], gateways: Sequence[str], mtu: int = 0) -> None:
-    """Give an interface in a namespace its addresses, bring it up, and lead the default routes through ``gateways``.
+@dataclass(frozen=True)
+class Setup:
+    """How an interface is to be: addresses with their prefixes, gateways of the default routes, MTU, other routes.
 
-    ``mtu`` is its largest packet in bytes; with 0 that stays as it is.
+    With an ``mtu`` of 0 that stays as it is.
     """
+
+    addresses: Sequence[str]
+    gateways: Sequence[str] = ()
+    mtu: int = 0
+    ways: Sequence[links.Way] = ()
+
+
+def configure(namespace: str, inside: str, setup: Setup) -> None:
+    """Bring an interface in a namespace up, with its addresses and routes; routes of ours that are not named go."""
+    with namespaces.entered(namespace):
+        index = _index(inside)
+        _set_ipv6(inside, any(":" in each for each in setup.addresses))
+        there = {each.way for each in links.routes() if each.interface == index and each.protocol == links.OURS}
     with _route(inside, namespace) as route:
-        with namespaces.entered(namespace):
-            index = _index(inside)
-            _set_ipv6(inside, any(":" in each for each in addresses))
-        for each in addresses:
+        for each in setup.addresses:
             with _already(errno.EEXIST):
                 route.addr("add", index=index, **_address(each))
-        route.link("set", index=index, state="up", **({"mtu": mtu} if mtu else {}))
-        for each in gateways:
-            route.route("replace", dst="::/0" if ":" in each else "0.0.0.0/0", gateway=each, oif=index)
+        route.link("set", index=index, state="up", **({"mtu": setup.mtu} if setup.mtu else {}))
+        for gateway in setup.gateways:
+            route.route("replace", dst="::/0" if ":" in gateway else "0.0.0.0/0", gateway=gateway, oif=index)
+        for way in there - set(setup.ways):
+            route.route("del", oif=index, proto=links.OURS, **_way(way))
+        for way in setup.ways:
+            route.route("replace", oif=index, proto=links.OURS, **_way(way))
+
+
+def _way(way: links.Way) -> dict[str, Any]:
+    """A route as pyroute2 takes it."""
+    metric = {"priority": way.metric} if way.metric else {}
+    return {"dst": f"{way.destination}/{way.prefix}", "gateway": way.gateway} | metric
 
 
 def _set_ipv6(inside: str, wanted: bool) -> None:

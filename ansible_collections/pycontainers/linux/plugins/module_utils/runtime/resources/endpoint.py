@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from ..core.layout import Layout
 from ..errors import InvalidValue, failing
 from ..kernel import links, namespaces
+from ..kernel.netlink import Setup
 from . import firewall, leases
 from .addresses import BITS4, BITS6, bits_of, of_family
 from .attachments import Attachment, names_of
 from .container_model import Container
 from .listeners import listening
-from .network_model import declared_network, host_interface, mac, reached_on
+from .network_model import Network, declared_network, host_interface, mac, reached_on
 from .ports import Port
 
 
@@ -61,7 +62,7 @@ def observe_endpoint(layout: Layout, identity: str, networks: Sequence[Attachmen
         connected = port is not None and bridge is not None and port.master == bridge.index and port.up
         sized = all(each is not None and each.mtu == known.mtu for each in (port, own))
         gateways = [each for name, each in leads if name == network]
-        well = own is not None and inside.configured(own, [*map(known.with_prefix, addresses)], gateways)
+        well = own is not None and inside.configured(own, setup(known, addresses, gateways))
         complete = len(addresses) == len(known.subnets) and set(asked.addresses) <= set(addresses)
         found[network] = Endpoint(
             network=network,
@@ -88,15 +89,25 @@ class _Inside:
         """The interface of this MAC address."""
         return next((link for link in self.there.values() if link.mac == wanted), None)
 
-    def configured(self, own: links.Link, addresses: Sequence[str], gateways: Sequence[str]) -> bool:
-        """Whether an interface is up, with these addresses, and the default routes by these gateways."""
-        by = {route.gateway for route in self.routes if route.interface == own.index and not route.prefix}
-        return own.up and set(addresses) <= set(self.addresses.get(own.index, ())) and set(gateways) <= by
+    def configured(self, own: links.Link, wanted: Setup) -> bool:
+        """Whether an interface is up, with its addresses, the default routes by its gateways, and just its routes."""
+        routes = [route for route in self.routes if route.interface == own.index]
+        by = {route.way.gateway for route in routes if not route.way.prefix}
+        ours = {route.way for route in routes if route.protocol == links.OURS}
+        addressed = set(wanted.addresses) <= set(self.addresses.get(own.index, ()))
+        return own.up and addressed and set(wanted.gateways) <= by and ours == set(wanted.ways)
 
 
 def _read(path: str) -> tuple[dict[str, links.Link], dict[int, tuple[str, ...]], tuple[links.Route, ...]]:
     with namespaces.entered(path):
         return links.links(), links.addresses(), links.routes()
+
+
+def setup(network: Network, addresses: Sequence[str], gateways: Sequence[str]) -> Setup:
+    """How a container's interface on a network is to be."""
+    own = {bits_of(each) for each in addresses}
+    ways = [each.way for each in network.routes or () if each.destination.bits in own]
+    return Setup([*map(network.with_prefix, addresses)], gateways, network.mtu or 0, ways)
 
 
 def lead_out(layout: Layout, networks: Sequence[str]) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from ..errors import Failure
 from ..kernel import links, namespaces, netlink
 from . import firewall, hosts_files, leases
 from .attachments import Attachment
-from .endpoint import lead_out, targets
+from .endpoint import lead_out, setup, targets
 from .network_model import Network, declared_network, host_interface, mac
 from .network_steps import firewall_of
 from .ports import Port
@@ -117,7 +117,7 @@ class Configure:
         name = next((each.name for each in links.links(namespace).values() if each.mac == own_mac), "")
         held = leases.addresses_of(self.layout, network.name, self.identity)
         gateways = [gateway for name, gateway in lead_out(self.layout, self.networks) if name == network.name]
-        netlink.configure(namespace, name, [*map(network.with_prefix, held)], gateways, network.mtu or 0)
+        netlink.configure(namespace, name, setup(network, held, gateways))
 
     def undo(self) -> None:
         """Nothing of its own: addresses and routes go with the interface, which is undone next."""
@@ -173,10 +173,13 @@ class LeadOut:
         there = links.addresses(namespace)
         names = {link.index: link.name for link in links.links(namespace).values()}
         for network, gateway in lead_out(self.layout, networks):
-            held = leases.addresses_of(self.layout, network, self.identity)
-            own = {declared_network(self.layout, network).with_prefix(each) for each in held}
-            for index in [index for index, addresses in there.items() if own & set(addresses)]:
-                netlink.configure(namespace, names[index], sorted(own), [gateway])
+            wanted = setup(
+                declared_network(self.layout, network),
+                leases.addresses_of(self.layout, network, self.identity),
+                [gateway],
+            )
+            for index in [index for index, addresses in there.items() if set(wanted.addresses) & set(addresses)]:
+                netlink.configure(namespace, names[index], wanted)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ comparing. Chains accept by default and match nothing but our bridges: nobody el
 ``same``        bridge and bridge again: traffic that stays on a network
 ``internal``    bridges that nothing leaves and nothing enters
 ``outbound``    bridges whose containers reach the outside under the host's address
+``open``        bridges whose containers reach those of each other
 ``ports``       address, protocol, port of the host -> address, port of a container
 ``ports_any``   protocol, port of the host -> address, port of a container; for every address of the host
 ``hairpins``    addresses, twice, of containers that have published ports and may reach themselves by them
@@ -80,10 +81,11 @@ SETS = (
     nft.Set("same", nft.TYPE_IFNAME << 6 | nft.TYPE_IFNAME, 32),
     nft.Set("internal", nft.TYPE_IFNAME, 16),
     nft.Set("outbound", nft.TYPE_IFNAME, 16),
+    nft.Set("open", nft.TYPE_IFNAME, 16),
     *IPV4.sets(),
     *IPV6.sets(),
 )
-BRIDGE_SETS = ("bridges", "same", "internal", "outbound")
+BRIDGE_SETS = ("bridges", "same", "internal", "outbound", "open")
 
 CHAINS = (
     nft.Chain("raw", "filter", nft.NF_INET_PRE_ROUTING, -300),
@@ -152,6 +154,12 @@ _PUBLISHED = (
     nft.mask(_native(_DESTINATION_CHANGED)),
     nft.compare(bytes(4), nft.NFT_CMP_NEQ),
 )
+_BETWEEN_OPEN = (
+    nft.meta(nft.NFT_META_IIFNAME),
+    nft.lookup("open"),
+    nft.meta(nft.NFT_META_OIFNAME),
+    nft.lookup("open"),
+)
 _ACCEPT, _DROP, _RETURN = (nft.verdict(code) for code in (nft.NF_ACCEPT, nft.NF_DROP, nft.NFT_RETURN))
 
 RULES = (
@@ -169,12 +177,14 @@ RULES = (
     nft.Rule("forward", "into an internal network", (nft.meta(nft.NFT_META_OIFNAME), nft.lookup("internal"), _DROP)),
     nft.Rule("forward", "replies", (*_TO_BRIDGE, *_REPLIES, _ACCEPT)),
     nft.Rule("forward", "published ports", (*_TO_BRIDGE, *_PUBLISHED, _ACCEPT)),
+    nft.Rule("forward", "between networks that are not isolated", (*_BETWEEN_OPEN, _ACCEPT)),
     nft.Rule("forward", "into a network from another or from outside", (*_TO_BRIDGE, _DROP)),
     nft.Rule("postrouting", "published ports from their own network", (*_STAYS, *_PUBLISHED, nft.masquerade())),
     # Where br_netfilter shows bridged packets to these chains, they have come by no interface here.
     nft.Rule("postrouting", "published ports from their own container", (*_to_itself(IPV4), nft.masquerade())),
     nft.Rule("postrouting", "IPv6 ports from their own container", (*_to_itself(IPV6), nft.masquerade())),
     nft.Rule("postrouting", "within a network", (*_STAYS, _RETURN)),
+    nft.Rule("postrouting", "between networks that are not isolated", (*_BETWEEN_OPEN, _RETURN)),
     nft.Rule(
         "postrouting",
         "to the outside",

@@ -23,6 +23,7 @@ from ..kernel import links
 from . import firewall, leases, network_facts, network_settings
 from .addresses import BITS4, BITS6, Subnet, bits_of, subnet_of
 from .network_model import (
+    DEFAULTS,
     ETHERNET_MTU,
     IPV6_MTU,
     READDRESSED,
@@ -40,7 +41,7 @@ from .network_model import (
 POOL, POOL_PREFIX = subnet_of("10.89.0.0/16"), 24
 """Where a network that names no subnet gets its own: the range that Podman takes them from."""
 
-_KEPT = (*REBUILT, *READDRESSED, "enable_ipv6", "ip_range", "ipv6_range", "mtu", "masquerade", "internal")
+_KEPT = (*REBUILT, *READDRESSED, *DEFAULTS, "enable_ipv6", "ip_range", "ipv6_range", "mtu", "masquerade", "internal")
 _OF_SUBNET = {"subnet": ("gateway", "ip_range"), "ipv6_subnet": ("ipv6_gateway", "ipv6_range", "enable_ipv6")}
 """What is said of addresses within a subnet, and means nothing in another."""
 
@@ -143,7 +144,8 @@ def _ports(layout: Layout, network: Network) -> dict[str, int]:
 
 def _sets(network: Network) -> tuple[str, ...]:
     special = "internal" if network.internal else "outbound" if network.masquerade else None
-    return tuple(sorted(filter(None, ("bridges", "same", "rules", special))))
+    shared = "open" if not network.internal and network.isolate is False else None
+    return tuple(sorted(filter(None, ("bridges", "same", "rules", special, shared))))
 
 
 def _completed(layout: Layout, want: Network, known: Network | None) -> Network:
@@ -167,6 +169,7 @@ def _completed(layout: Layout, want: Network, known: Network | None) -> Network:
         mtu=want.mtu or _uplink_mtu(),
         masquerade=want.masquerade is not False,
         internal=want.internal is True,
+        **{row: default for row, default in DEFAULTS.items() if getattr(want, row) is None},
     )
     _check_within(want)
     return want
@@ -193,6 +196,10 @@ def _check_within(want: Network) -> None:
     if want.ipv6_subnet and (want.mtu or IPV6_MTU) < IPV6_MTU:
         reason = f"IPv6 takes no links whose packets are smaller than {IPV6_MTU} bytes"
         raise InvalidValue("mtu", want.mtu, reason, "give a larger one, or leave IPv6 out")
+    for route in want.routes or ():
+        if not any(subnet.usable(route.gateway) for subnet in want.subnets):
+            reason = "it is no address on the network"
+            raise InvalidValue("routes", f"{route.destination} by {route.gateway}", reason, "name one that is")
     for option in ("ipv6_gateway", "ipv6_range"):
         if want.ipv6_subnet is None and getattr(want, option) is not None:
             reason = "the network has no subnet of IPv6"
@@ -201,7 +208,7 @@ def _check_within(want: Network) -> None:
 
 def _uplink_mtu() -> int:
     """The MTU of the interface that leads outside, if that is smaller than Ethernet's, as it is in a tunnel."""
-    indexes = {route.interface for route in links.routes() if route.prefix == 0}
+    indexes = {route.interface for route in links.routes() if not route.way.prefix}
     uplinks = [link.mtu for link in links.links().values() if link.index in indexes]
     return min((ETHERNET_MTU, *uplinks))
 
@@ -270,8 +277,8 @@ def _taken(layout: Layout, want: Network, have: Network | None) -> Iterator[tupl
         for address in there
     ]
     for route in links.routes():
-        if route.prefix:
-            subnet = subnet_of(f"{route.destination}/{route.prefix}")
+        if route.way.prefix:
+            subnet = subnet_of(f"{route.way.destination}/{route.way.prefix}")
             found.append((subnet, f"the route to {subnet}", route.interface))
     mine = have.bridge_name if have is not None else None
     for subnet, what, index in found:

@@ -15,6 +15,7 @@ from ..errors import Failure
 from . import leases
 from .addresses import BITS4, BITS6, of_family
 from .network_model import Network, mac
+from .network_routes import ROUTES
 
 
 def document(layout: Layout, network: Network) -> dict[str, Any]:
@@ -27,6 +28,9 @@ def document(layout: Layout, network: Network) -> dict[str, Any]:
         "IPAM": {"Config": [_pool(network, subnet, gateway) for subnet, gateway in gateways]},
         "Internal": bool(network.internal),
         "Options": {"bridge_name": network.bridge_name, "mtu": network.mtu, "masquerade": network.masquerade},
+        "Isolated": network.isolate is not False,
+        "Routes": ROUTES.show(network.routes or ()),
+        "Labels": dict(network.labels or ()),
         "Containers": _containers(layout, network),
     }
 

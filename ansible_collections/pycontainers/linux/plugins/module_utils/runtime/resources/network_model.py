@@ -17,6 +17,8 @@ from ..core.layout import Layout
 from ..core.model import Effect, Kind, option, parse, record, rows
 from ..errors import Failure, NotFound
 from .addresses import ADDRESS, ADDRESS6, BITS4, RANGE, RANGE6, SUBNET, SUBNET6, Subnet, bits_of, number
+from .container_kinds import LABELS
+from .network_routes import ROUTES, Route
 
 _INTERFACE = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}", re.ASCII)
 _PREFIX = "pyc-"
@@ -66,6 +68,9 @@ class Network:
     mtu: int | None = option(MTU, Effect.LIVE)
     masquerade: bool | None = option(BOOL, Effect.LIVE)
     internal: bool | None = option(BOOL, Effect.LIVE)
+    isolate: bool | None = option(BOOL, Effect.LIVE)
+    routes: tuple[Route, ...] | None = option(ROUTES, Effect.LIVE)
+    labels: tuple[tuple[str, str], ...] | None = option(LABELS, Effect.LIVE)
     link: str | None = option(TEXT, Effect.LIVE, internal=True)
     addresses: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     settings: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
@@ -101,6 +106,9 @@ class Network:
         return f"{address}/{next(each.prefix for each in self.subnets if each.bits == bits_of(address))}"
 
 
+DEFAULTS: dict[str, Any] = {"isolate": True, "routes": (), "labels": ()}
+"""What rows are that neither a record nor a playbook names; a record leaves them out."""
+
 ETHERNET_MTU, IPV6_MTU = 1500, 1280
 """The kernel's default for a new bridge, and the least that IPv6 takes (RFC 8200)."""
 
@@ -129,7 +137,8 @@ def recorded(network: Network) -> str:
 
 def declared(network: Network) -> dict[str, Any]:
     """What is kept of a network: its options, without the kernel's readings, and without what follows from others."""
-    kept = {row.name for row in rows(Network) if not row.internal} - {"enable_ipv6"}
+    usual = {name for name, value in DEFAULTS.items() if getattr(network, name) == value}
+    kept = {row.name for row in rows(Network) if not row.internal} - {"enable_ipv6"} - usual
     return {key: value for key, value in record(network).items() if key in kept}
 
 
@@ -139,7 +148,8 @@ def stored(layout: Layout, name: str) -> Network | None:
     if found is None:
         return None
     known = parse(Network, found)
-    return replace(known, enable_ipv6=known.ipv6_subnet is not None)
+    left_out = {name: value for name, value in DEFAULTS.items() if getattr(known, name) is None}
+    return replace(known, enable_ipv6=known.ipv6_subnet is not None, **left_out)
 
 
 def declared_network(layout: Layout, name: str) -> Network:

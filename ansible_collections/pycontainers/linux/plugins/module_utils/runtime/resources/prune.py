@@ -27,7 +27,7 @@ from .container import CONTAINER
 from .container_model import Container
 from .container_target import Target
 from .network import NETWORK
-from .network_model import Network, names
+from .network_model import Network, declared_network, names
 from .prune_filters import FILTERS, IMAGE_FILTERS, Filters, chooser, dangling, moment
 
 NOTHING = garbage.Unused()
@@ -117,7 +117,9 @@ def _networks(layout: Layout, want: Prune, gone: frozenset[str]) -> tuple[str, .
     """The networks that no container names which stays."""
     stay = [container_state.load(layout, each) for each in container_state.identities(layout) if each not in gone]
     used = {name for each in stay if each for name in names_of(each.networks)}
-    return tuple(sorted(set(names(layout)) - used))
+    chosen = chooser(want.networks_filters, 0)
+    found = (declared_network(layout, each) for each in sorted(set(names(layout)) - used))
+    return tuple(each.name for each in found if chosen(None, dict(each.labels or ())))
 
 
 @dataclass(frozen=True)
@@ -222,9 +224,9 @@ class PruneResource:
 
     def resolve(self, layout: Layout, want: Prune, have: Prune | None) -> Prune:
         """Nothing of it is to be there."""
-        if want.networks and want.networks_filters:
-            reason = "networks have neither labels nor a time yet, so that none could be chosen by them"
-            raise InvalidValue("networks_filters", dict(want.networks_filters), reason, "leave them out")
+        if want.networks and "until" in dict(want.networks_filters):
+            reason = "networks keep no time of their making"
+            raise InvalidValue("networks_filters", dict(want.networks_filters), reason, "choose by labels")
         names = {name for name, _ in want.images_filters} - {"dangling"}
         if names and dangling(want.images_filters):
             reason = f"{', '.join(sorted(names))} choose among images that have a name"
