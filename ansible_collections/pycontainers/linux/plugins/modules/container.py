@@ -131,6 +131,19 @@ options:
       - Other modes than V(private) take the place of O(networks) and O(published_ports).
       - For a new container the default is V(private). V(default) is the same.
     type: str
+  ingress_rate:
+    description:
+      - The most that the container receives on each of its O(networks), as C(tc) writes rates, such as V(10mbit). Units
+        are C(bit), C(kbit), C(mbit) and C(gbit) a second, which are powers of 1000, and C(bps), C(kbps), C(mbps) and
+        C(gbps) for bytes; with an C(i), such as C(mibit), they are powers of 1024.
+      - V(max), V(unlimited), V(-1) and V(0) mean no limit.
+      - It is changed while the container runs. What would wait for longer than 50 milliseconds is dropped.
+      - For a new container the default is no limit.
+    type: str
+  egress_rate:
+    description:
+      - The same of what the container sends. A container with C(CAP_NET_ADMIN) can lift it.
+    type: str
   volumes:
     description:
       - Directories and files of the host in the container, each as C(source:target[:ro|rw]) with absolute paths.

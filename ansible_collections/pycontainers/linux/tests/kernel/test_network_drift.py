@@ -59,6 +59,14 @@ DAMAGES = {
     "the interface has another MTU": (f"{INSIDE}ip link set eth0 mtu 1300", {"attached"}),
     "the default route is gone": (f"{INSIDE}ip route del default", {"attached"}),
     "that of IPv6 is gone": (f"{INSIDE}ip -6 route del default", {"attached"}),
+    "it receives slower than it should": (
+        "tc qdisc add dev {host} root tbf rate 1mbit burst 64k latency 50ms",
+        {"ingress_rate"},
+    ),
+    "it sends slower than it should": (
+        f"{INSIDE}tc qdisc add dev eth0 root tbf rate 1mbit burst 64k latency 50ms",
+        {"egress_rate"},
+    ),
     "the names are not in the file": ("sh -c 'echo > {hosts}'", {"hosts"}),
 }
 

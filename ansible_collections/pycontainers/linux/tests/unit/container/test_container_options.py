@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import UNLIMITED
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect, diff, parse, rows
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.security import DEFAULT_CAPABILITIES
@@ -25,6 +26,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 
+RATES = {"ingress_rate": "10mbit", "egress_rate": "1mbit"}
 STRICT = ("nodev", "noexec", "nosuid")
 
 
@@ -54,6 +56,12 @@ def said(**options: Any) -> Container:
         ("tmpfs", ["/b/", "/a:rw,size=1k"], (Tmpfs("/a", (*STRICT, "size=1024")), Tmpfs("/b", STRICT))),
         ("tmpfs", ["/a:exec,ro,suid,nosuid"], (Tmpfs("/a", ("exec", "nodev", "nosuid", "ro")),)),
         ("tmpfs", ["/a:size=1m,size=50%,mode=1777"], (Tmpfs("/a", ("mode=1777", *STRICT, "size=50%")),)),
+        ("ingress_rate", "10mbit", 10_000_000),
+        ("ingress_rate", "1.5 MBPS", 12_000_000),
+        ("ingress_rate", "1kibps", 8192),
+        ("egress_rate", "8001bit", 8000),
+        ("egress_rate", "unlimited", UNLIMITED),
+        ("egress_rate", 0, UNLIMITED),
         ("user", 1000, "1000"),
         ("user", "007:08", "7:8"),
         ("user", "www:", "www"),
@@ -130,6 +138,10 @@ def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> N
         ("hostname", "a_b", "a host name is made of"),
         ("hostname", "a" * 65, "a host name is made of"),
         ("oom_score_adj", 1001, "it is not from -1000 to 1000"),
+        ("ingress_rate", "10m", "it is not a rate such as 10mbit"),
+        ("ingress_rate", 1000000, "it is not a rate such as 10mbit"),
+        ("egress_rate", "7kbit", "it is not between 8kbit and 34359738360bit"),
+        ("egress_rate", "1tbit", "it is not between 8kbit and"),
         ("storage_opts", ["size=1g"], "it is not a dictionary"),
         ("storage_opts", {"dm.basesize": "1g"}, "'dm.basesize' is not known; inodes and size are"),
         ("storage_opts", {"size": "1k"}, "it is below 1048576 bytes"),
@@ -157,9 +169,10 @@ def test_a_default_is_no_difference() -> None:
 
 
 def test_what_changes_cost() -> None:
-    """Labels and the stop signal are only kept, and a layer has another size; all else takes another container."""
-    live = {"labels": {"a": "b"}, "stop_signal": "QUIT", "storage_opts": {"size": "1g"}}
-    changes = diff(said(**live), said(labels={}, stop_signal="TERM", storage_opts={"size": "2g"}))
+    """Labels and the stop signal are only kept, a layer's size and rates are set; all else takes another container."""
+    live = {"labels": {"a": "b"}, "stop_signal": "QUIT", "storage_opts": {"size": "1g"}} | RATES
+    other = {"labels": {}, "stop_signal": "TERM", "storage_opts": {"size": "2g"}, "ingress_rate": 0, "egress_rate": 0}
+    changes = diff(said(**live), said(**other))
     assert {change.effect for change in changes} == {Effect.LIVE}
     new = [row for row in rows(Container) if "nothing" in row.facts and row.name not in live]
     assert {row.effect for row in new} == {Effect.RECREATE}

@@ -92,6 +92,9 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "bool": some.booleans(),
     "texts": some.lists(texts),
     "paths": some.lists(paths),
+    "rate": unlimited | some.from_regex(r"[1-9]{1,3}(\.[0-9]{1,4})? ?[km]i?(bps|bit)", fullmatch=True).filter(
+        lambda said: not said.endswith("bit") or "m" in said or float(said.partition("k")[0]) >= 8
+    ),
     "pids": unlimited | some.integers(0, 2**22) | some.integers(0, 2**22).map(str),
     "memory": unlimited | sizes,
     "layer_size": unlimited | some.integers(1 << 20, 2**63 - 1) | some.from_regex(r"[1-9]{1,3} ?[mg]", fullmatch=True),

@@ -13,11 +13,13 @@ from typing import NamedTuple
 from . import namespaces
 from .nlsocket import NETLINK_ROUTE, attributes, dump
 
-RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE = 18, 22, 26
+RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETQDISC = 18, 22, 26, 38
 IFF_UP, IFF_LOOPBACK = 0x1, 0x8
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 4, 10, 18, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE = 1, 4, 5, 6, 15
+TCA_KIND, TCA_OPTIONS, TCA_TBF_PARMS, TCA_TBF_RATE64 = 1, 2, 1, 4
+TC_H_ROOT = 0xFFFFFFFF
 RT_TABLE_LOCAL = 255
 RTN_UNICAST = 1
 OURS = 112
@@ -120,6 +122,24 @@ def routes(namespace: str | None = None) -> tuple[Route, ...]:
             )
         )
     return tuple(found)
+
+
+def rates(namespace: str | None = None) -> dict[int, int]:
+    """How many bits a second interfaces send at most, by index; of those that a token bucket holds back.
+
+    Raises ``OSError``.
+    """
+    found = {}
+    for content in _dump(RTM_GETQDISC, bytes(20), namespace):
+        index, _, parent = struct.unpack_from("=iII", content, 4)
+        read = attributes(content[20:])
+        if parent == TC_H_ROOT and _name(read.get(TCA_KIND, b"")) == "tbf":
+            own = attributes(read[TCA_OPTIONS])
+            octets = struct.unpack_from("=8xI", own[TCA_TBF_PARMS])[0]
+            if TCA_TBF_RATE64 in own:
+                octets = struct.unpack("=Q", own[TCA_TBF_RATE64])[0]
+            found[index] = 8 * octets
+    return found
 
 
 def setting(path: str) -> str | None:

@@ -20,6 +20,9 @@ from ..errors import Failure
 from ..typed import Any
 from . import links, namespaces
 
+ROOT_HANDLE = 0x10000
+"""The number 1: of a queueing discipline (tc(8))."""
+
 IFA_F_NODAD = 0x02
 """An address is not asked for on the link before it is used (linux/if_addr.h)."""
 
@@ -157,6 +160,24 @@ def _address(address: str) -> dict[str, Any]:
     """An address as pyroute2 takes it. One of IPv6 is used at once, as nobody else can have one that we give out."""
     plain, _, prefix = address.partition("/")
     return {"address": plain, "prefixlen": int(prefix)} | ({"flags": IFA_F_NODAD} if ":" in plain else {})
+
+
+def set_rate(name: str, bits: int, namespace: str | None = None) -> None:
+    """Let an interface send this many bits a second at most, with -1 as many as it can (tc-tbf(8)).
+
+    The bucket holds what is sent in 10 ms, and a large segment at least; what waits for longer than 50 ms is dropped.
+    """
+    with _route(name, namespace) as route:
+        with namespaces.entered(namespace) if namespace else nullcontext():
+            index = _index(name)
+        if bits < 0:
+            with _already(errno.ENOENT):
+                # Whoever made it has given it a number; none is any.
+                route.tc("del", index=index, root=True, handle=0)
+            return
+        octets = bits // 8
+        burst = max(octets // 100, 1 << 16)
+        route.tc("replace", "tbf", index=index, handle=ROOT_HANDLE, rate=octets, burst=burst, latency="50ms")
 
 
 def _find(name: str) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
@@ -16,6 +17,7 @@ from .container_model import Container
 from .container_target import recreates
 from .name_kinds import HOST_GATEWAY
 from .network_model import reached_on
+from .rates import show_rate
 
 
 def check(layout: Layout, full: Container, have: Container | None, leftovers: tuple[str, ...]) -> None:
@@ -38,6 +40,10 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     shown = [str(each) for each in full.published_ports or ()]
     if shown and not full.networks:
         raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
+    for name in ("ingress_rate", "egress_rate"):
+        rate = getattr(full, name)
+        if rate not in (None, UNLIMITED) and not full.networks:
+            raise InvalidValue(name, show_rate(rate), "the container is on no network", "give it one in networks")
     if full.state == "started":
         _check_reached(layout, full)
         # Ports that still lead to a leftover are free by the time that they are published.

@@ -9,7 +9,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.kinds import BOOL, NAME, TEXT, TEXTS, listed, mapping, path, text, whole
+from ..core.kinds import BOOL, NAME, TEXT, TEXTS, UNLIMITED, listed, mapping, path, text, whole
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
 from . import container_kinds as kinds
@@ -17,6 +17,7 @@ from . import name_kinds
 from .attachments import NETWORKS, Attachment
 from .limits import Limits
 from .ports import PORTS, Port
+from .rates import RATE
 from .storage_opts import STORAGE_OPTS
 
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
@@ -122,6 +123,8 @@ class Container(Limits):
     published_ports: tuple[Port, ...] | None = option(PORTS, Effect.LIVE, aliases=("ports",))
     networks: tuple[Attachment, ...] | None = option(NETWORKS, Effect.LIVE)
     network_mode: str | None = option(kinds.NETWORK_MODE, Effect.RECREATE, nothing=kinds.PRIVATE)
+    ingress_rate: int | None = option(RATE, Effect.LIVE, nothing=UNLIMITED)
+    egress_rate: int | None = option(RATE, Effect.LIVE, nothing=UNLIMITED)
     volumes: tuple[Volume, ...] | None = option(VOLUMES, Effect.RECREATE)
     restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
     restart_retries: int | None = option(SECONDS, Effect.LIVE)

@@ -18,9 +18,10 @@ from ..core.layout import Layout
 from ..core.plan import Step
 from ..errors import Failure, InvalidValue, NotFound
 from ..kernel import namespaces, syscalls
-from . import container_state, endpoint_plan, hosts_files, resolvers
+from . import container_state, endpoint_plan, hosts_files, rates, resolvers
 from .container_kinds import HOST, NONE, OTHER, PATH, PRIVATE
 from .container_model import Container
+from .rate_steps import rate_steps
 
 FILES = ("hostname", "hosts", "resolv.conf")
 """The files of /etc that tell of the network, and that a container has from us."""
@@ -103,13 +104,23 @@ def attach_steps(layout: Layout, container: Container) -> tuple[Step, ...]:
     """Give a container a namespace of its own with its networks, if that is what it asks for."""
     if not own(container):
         return ()
-    held = dict(container.held)
-    return endpoint_plan.attach_steps(layout, container.id or "", container.networks or (), held)
+    identity, networks = container.id or "", container.networks or ()
+    attached = endpoint_plan.attach_steps(layout, identity, networks, dict(container.held))
+    return (*attached, *rate_steps(layout, identity, networks, rates.FREE, rates_of(container)))
+
+
+def rates_of(container: Container) -> rates.Rates:
+    """How fast a container receives and sends at most."""
+    return rates.rates(container.ingress_rate, container.egress_rate)
 
 
 def detach_steps(layout: Layout, container: Container) -> tuple[Step, ...]:
-    """Take it away."""
-    return endpoint_plan.detach_steps(layout, container.id or "", container.networks or ()) if own(container) else ()
+    """Take it away; its rates first, so that they come back with it where that is undone."""
+    if not own(container):
+        return ()
+    identity, networks = container.id or "", container.networks or ()
+    freed = rate_steps(layout, identity, networks, rates_of(container), rates.FREE)
+    return (*freed, *endpoint_plan.detach_steps(layout, identity, networks))
 
 
 def host_name(layout: Layout, container: Container) -> str:

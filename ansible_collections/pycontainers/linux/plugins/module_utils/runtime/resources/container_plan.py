@@ -10,9 +10,10 @@ from dataclasses import replace
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
 from ..image.pull import Prune
-from . import container_state
+from . import container_state, rates
 from .attachments import Attachment, names_of
 from .container_model import Container
+from .container_network import rates_of
 from .container_rootfs import size_steps
 from .container_state import cgroup
 from .container_steps import (
@@ -36,6 +37,7 @@ from .endpoint_plan import change_steps, publish_steps, release_steps, tell_step
 from .endpoint_steps import Disconnect
 from .image import IMAGE
 from .limit_steps import limit_steps
+from .rate_steps import SetRates, rate_steps
 
 
 def plan(layout: Layout, want: Target, have: Container | None) -> Plan:
@@ -112,8 +114,9 @@ def _takes_over(want: Container, have: Container) -> bool:
 def _give_up(layout: Layout, have: Container, connected: bool) -> list[Step]:
     """Let a container that is halted go of its addresses, while all else of it stays in place."""
     identity, networks = have.id or "", have.networks or ()
+    freed = rate_steps(layout, identity, networks, rates_of(have), rates.FREE) if connected else ()
     gone = [Disconnect(layout, each, identity, names_of(networks)) for each in networks if connected]
-    return [*gone, *release_steps(layout, identity, dict(have.held))]
+    return [*freed, *gone, *release_steps(layout, identity, dict(have.held))]
 
 
 def _change(layout: Layout, want: Target, have: Container) -> Plan:
@@ -148,16 +151,25 @@ def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]
     identity, held, well = have.id or "", dict(have.held), have.attached or ()
     networks, before = want.networks or (), have.networks or ()
     led, ports = have.published_ports or (), want.published_ports or ()
-    steps: list[Step] = []
+    steps, now = list[Step](), rates_of(have)
     changed = change_steps(layout, identity, networks, before, held, well)
     if networks != before or want.attached != have.attached:
-        moved = names_of(networks) != names_of(before) or any(isinstance(each, Disconnect) for each in changed)
+        leaves = any(isinstance(each, Disconnect) for each in changed)
+        moved = leaves or names_of(networks) != names_of(before)
         if moved:
             steps += unpublish_steps(layout, identity, before, led)
             led = ()
+        if leaves:
+            # An interface that comes back, as this is undone, comes without them.
+            steps += rate_steps(layout, identity, before, now, rates.FREE)
+            now = rates.FREE
         steps += changed
     if want.hosts != have.hosts or steps or _told(networks) != _told(before):
         steps += tell_steps(layout, (*names_of(networks), *names_of(before), *held))
+    if changed and now == rates_of(want) != rates.FREE:
+        # An interface that has just been made has none yet.
+        steps.append(SetRates(layout, identity, networks, now, now))
+    steps += rate_steps(layout, identity, networks, now, rates_of(want))
     return [*steps, *publish_steps(layout, identity, networks, ports, led)]
 
 

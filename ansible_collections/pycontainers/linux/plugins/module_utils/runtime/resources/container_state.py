@@ -20,7 +20,7 @@ from ..kernel import namespaces
 from ..kernel.cgroups import cgroups, exists
 from ..kernel.mounts import mounted
 from ..oci import lifecycle
-from . import endpoint, leases, restart_policy, rootfs_size, storage_opts
+from . import endpoint, leases, rates, restart_policy, rootfs_size, storage_opts
 from .attachments import names_of
 from .container_model import Container
 from .limits import LIMIT_ROWS, observe_limits
@@ -202,6 +202,8 @@ def observed(layout: Layout, container: Container) -> Container:
         names = names_of(container.networks)
         well = (name for name in names if name in there and there[name].present)
         readings["attached"] = (*well, *(name for name in there if name not in names))
+        readings["ingress_rate"] = rates.told(container.ingress_rate, (each.ingress for each in there.values()))
+        readings["egress_rate"] = rates.told(container.egress_rate, (each.egress for each in there.values()))
     if container.published_ports:
         readings["published_ports"] = endpoint.observe_ports(layout, identity, container)
     if container.storage_opts:

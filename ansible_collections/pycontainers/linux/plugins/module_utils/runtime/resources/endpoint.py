@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..errors import InvalidValue, failing
 from ..kernel import links, namespaces
@@ -27,7 +28,10 @@ from .ports import Port
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A container's place on a network. ``present`` says whether the kernel has all of it as it is wanted."""
+    """A container's place on a network. ``present`` says whether the kernel has all of it as it is wanted.
+
+    ``ingress`` and ``egress`` are the bits a second that it receives and sends at most, or UNLIMITED.
+    """
 
     network: str
     addresses: tuple[str, ...]
@@ -36,6 +40,8 @@ class Endpoint:
     gateways: tuple[str, ...]
     interface: str
     host_interface: str
+    ingress: int
+    egress: int
     present: bool
 
 
@@ -49,8 +55,8 @@ def observe_endpoint(layout: Layout, identity: str, networks: Sequence[Attachmen
         return {}
     path, wanted = layout.netns(identity), {each.name: each for each in networks}
     with failing(f"read the network interfaces of container {identity}"):
-        outside = links.links()
-        inside = _Inside(*_read(path)) if namespaces.pinned(path) else _Inside({}, {}, ())
+        outside, sent = links.links(), links.rates()
+        inside = _read(path) if namespaces.pinned(path) else _Inside({}, {}, (), {})
     leads = lead_out(layout, names_of(networks))
     found = {}
     for network, addresses in held.items():
@@ -72,6 +78,8 @@ def observe_endpoint(layout: Layout, identity: str, networks: Sequence[Attachmen
             gateways=known.gateways,
             interface=own.name if own else "",
             host_interface=host,
+            ingress=sent.get(port.index, UNLIMITED) if port else UNLIMITED,
+            egress=inside.rates.get(own.index, UNLIMITED) if own else UNLIMITED,
             present=connected and sized and well and complete and network in wanted,
         )
     return found
@@ -84,6 +92,7 @@ class _Inside:
     there: Mapping[str, links.Link]
     addresses: Mapping[int, tuple[str, ...]]
     routes: tuple[links.Route, ...]
+    rates: Mapping[int, int]
 
     def by_mac(self, wanted: str) -> links.Link | None:
         """The interface of this MAC address."""
@@ -98,9 +107,9 @@ class _Inside:
         return own.up and addressed and set(wanted.gateways) <= by and ours == set(wanted.ways)
 
 
-def _read(path: str) -> tuple[dict[str, links.Link], dict[int, tuple[str, ...]], tuple[links.Route, ...]]:
+def _read(path: str) -> _Inside:
     with namespaces.entered(path):
-        return links.links(), links.addresses(), links.routes()
+        return _Inside(links.links(), links.addresses(), links.routes(), links.rates())
 
 
 def setup(network: Network, addresses: Sequence[str], gateways: Sequence[str]) -> Setup:
