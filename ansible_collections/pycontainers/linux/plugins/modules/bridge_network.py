@@ -14,7 +14,8 @@ version_added: 0.1.0
 author:
   - The pycontainers authors (!UNKNOWN)
 description:
-  - Declares a network; a bridge of the host, its address, and its place in the host's firewall.
+  - Declares a network; a bridge of the host, its address, and its place in the host's firewall. Or, with another
+    O(driver), that of an interface of the host, on which containers are then machines like others.
   - Containers on one network reach each other. They reach the outside under the host's address, unless told otherwise.
     Nothing outside reaches them but by ports that they publish.
   - What is declared is compared with the kernel's interfaces, addresses, settings and nftables. What is missing there
@@ -39,17 +40,51 @@ options:
     type: str
     default: present
     choices: [absent, present]
+  driver:
+    description:
+      - What the containers are connected by. V(bridge) is a network of the host's own. With V(macvlan) and V(ipvlan)
+        they are on the network that the interface O(parent) is on; with V(macvlan) each has a MAC address of its own,
+        with V(ipvlan) all have the parent's, as switches that allow one MAC address want it.
+      - On a parent's network the host has no address for the containers, masquerades nothing, and leads no ports to
+        them; the kernel keeps them and the host apart. They reach others on the network, and are reached by them.
+      - For a new network the default is V(bridge). Left out, an existing one keeps what it has. Can't be changed while
+        containers are on the network.
+    type: str
+    choices: [bridge, ipvlan, macvlan]
+  parent:
+    description:
+      - The host's interface whose network the containers are on, with V(macvlan) or V(ipvlan) as O(driver), such as
+        V(eth0). It can be that of one network only, and is no port of a bridge. It is left as it is.
+    type: str
+  vlan:
+    description:
+      - The number of a VLAN on O(parent) that the containers are on, from 1 to 4094. Its interface, such as
+        C(eth0.10), is made, and goes with the network. For one that the host has already, name it as O(parent).
+    type: int
+  mode:
+    description:
+      - With V(macvlan) as O(driver), what the kernel does with packets from one container to another. V(bridge) hands
+        them over, V(private) drops them, V(vepa) leaves it to the switch.
+      - With V(ipvlan), whether containers are neighbours of the others on the parent's network (V(l2)), or the kernel
+        routes what they send, without a gateway, and others have to be told of the way to O(subnet) (V(l3), and V(l3s),
+        with which the host's firewall sees it).
+      - For a new network the default is V(bridge), or V(l2).
+    type: str
+    choices: [bridge, private, vepa, l2, l3, l3s]
   subnet:
     description:
       - The range of addresses for the network's containers, as its first address and the length of its prefix, from
         8 to 30, such as V(10.88.0.0/24). It must not overlap one that the host knows already.
       - For a new network the default is the first C(/24) of C(10.89.0.0/16) that overlaps none. Left out, an existing
         one keeps what it has.
+      - On a O(parent) it is the subnet of that one's network, and has to be given. Addresses that the host has itself
+        are not given out; O(ip_range) keeps containers to a part that nobody else gives out.
       - Can't be changed while containers are on the network.
     type: str
   gateway:
     description:
       - The address of the bridge, which is the containers' gateway. An address within O(subnet).
+      - On a O(parent) it is that of the router there, and in modes V(l3) and V(l3s) there is none.
       - For a new network the default is the first one after the start of O(subnet). Left out, an existing one keeps
         what it has.
       - Can't be changed while containers are on the network.
@@ -180,6 +215,23 @@ EXAMPLES = r"""
     masquerade: false
     mtu: 9000
 
+- name: Have containers on the network that eth0 is on, as machines of their own there
+  pycontainers.linux.bridge_network:
+    name: lan
+    driver: macvlan
+    parent: eth0
+    subnet: 192.168.10.0/24
+    gateway: 192.168.10.1
+    ip_range: 192.168.10.192/26
+
+- name: Have them on a VLAN of it
+  pycontainers.linux.bridge_network:
+    name: voice
+    driver: ipvlan
+    parent: eth0
+    vlan: 20
+    subnet: 192.168.20.0/24
+
 - name: Remove a network
   pycontainers.linux.bridge_network:
     name: back
@@ -200,7 +252,7 @@ network:
       type: str
       sample: front
     Driver:
-      description: What it is made of; V(bridge).
+      description: What its containers are connected by; V(bridge), V(ipvlan) or V(macvlan).
       returned: if there is one
       type: str
       sample: bridge
@@ -236,7 +288,7 @@ network:
       type: dict
       sample: {}
     Options:
-      description: The bridge's interface and what it does.
+      description: The bridge's interface and what it does; on a parent that, its VLAN, and the mode.
       returned: if there is one
       type: dict
       sample: {"bridge_name": "pyc-front", "mtu": 1500, "masquerade": true}

@@ -54,7 +54,7 @@ networks:
       type: str
       sample: front
     Driver:
-      description: What it is made of; V(bridge).
+      description: What its containers are connected by; V(bridge), V(ipvlan) or V(macvlan).
       returned: success
       type: str
       sample: bridge
@@ -90,7 +90,7 @@ networks:
       type: dict
       sample: {}
     Options:
-      description: The bridge's interface and what it does.
+      description: The bridge's interface and what it does; on a parent that, its VLAN, and the mode.
       returned: success
       type: dict
       sample: {"bridge_name": "pyc-front", "mtu": 1500, "masquerade": true}

@@ -45,6 +45,7 @@ class Bench:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.sockets = ExitStack()
+        self.asked = 0
         self.containers: dict[str, tuple[Attachment, ...]] = {}
 
     def network(self, name: str, check: bool = False, **options: Any) -> Outcome[Network]:
@@ -104,23 +105,33 @@ class Bench:
 
         Raises ``OSError`` if nothing gets through.
         """
-        kind = waiting.type
-        calling = self._socket(where, kind, waiting.family)
+        self.asked += 1
+        calling, question = self._socket(where, waiting.type, waiting.family), f"question {self.asked}".encode()
         calling.settimeout(patience)
-        calling.connect((address, port))
-        calling.send(b"question")
-        if kind == socket.SOCK_STREAM:
-            accepted, peer = waiting.accept()
-            self.sockets.enter_context(accepted)
-            assert accepted.recv(100) == b"question"
-            accepted.sendall(b"answer")
-        else:
-            question, peer = waiting.recvfrom(100)
-            assert question == b"question"
-            waiting.sendto(b"answer", peer)
-        assert calling.recv(100) == b"answer"
-        seen: str = peer[0]
+        try:
+            calling.connect((address, port))
+            calling.send(question)
+            seen = self._answered(waiting, question)
+            assert calling.recv(100) == b"answer"
+        except OSError:
+            calling.close()
+            raise
         return seen
+
+    def _answered(self, waiting: socket.socket, question: bytes) -> str:
+        """Answer a question, and return who has asked. What comes late of an earlier one is passed over."""
+        while True:
+            link, peer = waiting, None
+            if waiting.type == socket.SOCK_STREAM:
+                link, peer = waiting.accept()
+                self.sockets.enter_context(link)
+                link.settimeout(PATIENCE)
+            heard, sender = link.recvfrom(100)
+            peer = peer or sender
+            if heard == question:
+                link.sendto(b"answer", peer)
+                seen: str = peer[0]
+                return seen
 
     @contextmanager
     def without_own_loopback(self, where: str) -> Iterator[None]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 KERNEL = "/usr/bin/linux.uml"
 MODULES = "/usr/lib/uml/modules"
-NEEDED = ("fs/quota/quota_tree", "fs/quota/quota_v2", "fs/overlayfs/overlay", "drivers/block/loop")
+FILESYSTEMS = ("quota_v2", "overlay", "loop")
 REPOSITORY = Path(__file__).resolve().parents[5]
 
 INIT = """#!/bin/sh
@@ -48,13 +48,27 @@ def missing() -> str:
     return "" if os.path.exists(KERNEL) else f"there is no {KERNEL}: install user-mode-linux"
 
 
-def run(folder: Path, words: list[str], seconds: int) -> tuple[int, str]:
-    """Run a command in the other kernel; its exit status and all that was written."""
-    version = os.listdir(MODULES)[0]
-    modules = [f"{MODULES}/{version}/kernel/{each}.ko" for each in NEEDED]
+def _files(names: tuple[str, ...]) -> list[str]:
+    """The files of modules, each after those that it depends on."""
+    folder = Path(MODULES) / os.listdir(MODULES)[0]
+    found: list[str] = []
+    lines = dict(line.split(":") for line in (folder / "modules.dep").read_text().splitlines())
+    by_name = {Path(file).stem: file for file in lines}
+    for name in names:
+        file = by_name[name]
+        # The nearest that one depends on comes first there.
+        found += [each for each in (*reversed(lines[file].split()), file) if each not in found]
+    return [str(folder / each) for each in found]
+
+
+def run(
+    folder: Path, words: list[str], seconds: int, modules: tuple[str, ...] = FILESYSTEMS
+) -> tuple[int, str]:
+    """Run a command in the other kernel, with these modules; its exit status and all that was written."""
     init = folder / "init"
     command = shlex.join(words)
-    given = {"repository": REPOSITORY, "python": sys.executable, "modules": " ".join(modules), "command": command}
+    loaded = " ".join(_files(modules))
+    given = {"repository": REPOSITORY, "python": sys.executable, "modules": loaded, "command": command}
     init.write_text(INIT.format(home=Path.home(), **given))
     init.chmod(0o755)
     kernel = [KERNEL, "mem=1G", "rootfstype=hostfs", "root=98:0", "rootflags=/", "ro", f"init={init}", "quiet"]

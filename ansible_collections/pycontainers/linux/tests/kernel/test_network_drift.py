@@ -59,6 +59,8 @@ DAMAGES = {
     "the interface has another MTU": (f"{INSIDE}ip link set eth0 mtu 1300", {"attached"}),
     "the default route is gone": (f"{INSIDE}ip route del default", {"attached"}),
     "that of IPv6 is gone": (f"{INSIDE}ip -6 route del default", {"attached"}),
+    "there is no way to its neighbours": (f"{INSIDE}ip route del 10.88.1.0/24", {"attached"}),
+    "nor by IPv6": (f"{INSIDE}ip -6 route del fd00:88:1::/64", {"attached"}),
     "it receives slower than it should": (
         "tc qdisc add dev {host} root tbf rate 1mbit burst 64k latency 50ms",
         {"ingress_rate"},

@@ -68,6 +68,8 @@ def test_a_container_is_seen_as_it_was_attached(bench: Bench) -> None:
             gateways=("10.88.1.6",),
             interface="eth1",
             host_interface="v3f2a1b0a580101",
+            ingress=-1,
+            egress=-1,
             present=True,
         ),
         "inner": endpoint.Endpoint(

@@ -159,6 +159,7 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "subnet": some.builds(_network, some.integers(1 << 24, (127 << 24) - 1), some.integers(8, 30)),
     "address": addresses,
     "interface": some.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}", fullmatch=True),
+    "vlan": some.integers(1, 4094) | some.integers(1, 4094).map(str),
     "mtu": some.integers(68, 65535),
 }
 """What a playbook may say, by kind. A kind that is missing here fails the tests of the rows that have it."""

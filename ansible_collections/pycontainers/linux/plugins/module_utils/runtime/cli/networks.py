@@ -18,7 +18,7 @@ from ..resources.container import CONTAINER
 from ..resources.container_model import Container
 from ..resources.network import NETWORK
 from ..resources.network_info import facts
-from ..resources.network_model import Network, declared_network, stored
+from ..resources.network_model import MODES, Network, declared_network, stored
 from ..resources.network_model import names as all_names
 from ..resources.ports import PROTOCOLS
 from . import prune, table
@@ -28,10 +28,15 @@ OPTIONS = {
     "com.docker.network.bridge.name": "bridge_name",
     "com.docker.network.bridge.enable_ip_masquerade": "masquerade",
     "com.docker.network.driver.mtu": "mtu",
+    "macvlan_mode": "mode",
+    "ipvlan_mode": "mode",
+    "mode": "mode",
     "mtu": "mtu",
+    "parent": "parent",
+    "vlan": "vlan",
     "isolate": "isolate",
 }
-"""What Docker's bridge driver takes with --opt, by its names, and Podman's shorter ones."""
+"""What Docker's drivers take with --opt, by their names, and Podman's shorter ones."""
 
 FAMILIES = {
     "subnet": ("subnet", "ipv6_subnet"),
@@ -66,7 +71,7 @@ def add(verbs: Any) -> None:
 
 def _add_create(group: Any) -> None:
     made = group.add_parser("create", help="make a network")
-    made.add_argument("-d", "--driver", default="bridge", choices=("bridge",), help="what it is made of")
+    made.add_argument("-d", "--driver", default="bridge", choices=tuple(MODES), help="what it is made of")
     words = "its addresses, such as 10.88.0.0/24, one for each family (default: one that is free)"
     made.add_argument("--subnet", action="append", default=[], help=words)
     made.add_argument("--gateway", action="append", default=[], help="the bridge's address (default: the first)")
@@ -106,12 +111,14 @@ def list_networks(layout: Layout, chosen: argparse.Namespace) -> int:
             print(each.name)
     else:
         subnets = {each.name: ", ".join(map(str, each.subnets)) for each in found}
-        lines = [[each.name, "bridge", subnets[each.name], str(each.bridge_name), _kind(each)] for each in found]
-        table.show(["NAME", "DRIVER", "SUBNET", "BRIDGE", "OUTSIDE"], lines)
+        lines = [[each.name, str(each.driver), subnets[each.name], each.lower, _kind(each)] for each in found]
+        table.show(["NAME", "DRIVER", "SUBNET", "INTERFACE", "OUTSIDE"], lines)
     return 0
 
 
 def _kind(network: Network) -> str:
+    if network.on_parent:
+        return f"by {network.parent}"
     return "no" if network.internal else "masqueraded" if network.masquerade else "routed"
 
 
@@ -134,6 +141,7 @@ def create_network(layout: Layout, chosen: argparse.Namespace) -> int:
             if name in values:
                 raise InvalidValue(option, said, "there is one of this family already", "make another network for it")
             values[name] = said
+    values["driver"] = chosen.driver
     values["enable_ipv6"] = chosen.ipv6 or None
     values["labels"] = dict(each.partition("=")[::2] for each in chosen.label)
     parts = "destination", "gateway", "metric"

@@ -15,7 +15,8 @@ from .nlsocket import NETLINK_ROUTE, attributes, dump
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETQDISC = 18, 22, 26, 38
 IFF_UP, IFF_LOOPBACK = 0x1, 0x8
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 4, 10, 18, 1
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_VLAN_ID = 1, 2, 1
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE = 1, 4, 5, 6, 15
 TCA_KIND, TCA_OPTIONS, TCA_TBF_PARMS, TCA_TBF_RATE64 = 1, 2, 1, 4
@@ -25,13 +26,19 @@ RTN_UNICAST = 1
 OURS = 112
 """The protocol (rt_protos) of routes that are set up for a network, so that they are known from a container's own."""
 
+ON_LINK = ("0.0.0.0", "::")
+"""What stands for the gateway of a default route that needs none, in each family."""
+
 RT_SCOPE_LINK = 253
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 
 @dataclass(frozen=True)
 class Link:
-    """An interface. ``kind`` is what rtnetlink calls it (bridge, veth), empty for hardware."""
+    """An interface. ``kind`` is what rtnetlink calls it (bridge, veth), empty for hardware.
+
+    ``lower`` is the index of the one that it is on top of, in the namespace of that one, and ``vlan`` a VLAN's number.
+    """
 
     index: int
     name: str
@@ -40,6 +47,8 @@ class Link:
     mtu: int
     up: bool
     master: int
+    lower: int
+    vlan: int
     loopback: bool
 
 
@@ -67,15 +76,19 @@ def links(namespace: str | None = None) -> dict[str, Link]:
     for content in _dump(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), namespace):
         index, flags = struct.unpack_from("=iI", content, 4)
         read = attributes(content[16:])
-        name = _name(read[IFLA_IFNAME])
+        name, info = _name(read[IFLA_IFNAME]), attributes(read.get(IFLA_LINKINFO, b""))
+        kind = _name(info.get(IFLA_INFO_KIND, b""))
+        tag = attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VLAN_ID, b"") if kind == "vlan" else b""
         found[name] = Link(
             index=index,
             name=name,
-            kind=_name(attributes(read.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")),
+            kind=kind,
             mac=read.get(IFLA_ADDRESS, b"").hex(":"),
             mtu=_native(read[IFLA_MTU]),
             up=bool(flags & IFF_UP),
             master=_native(read.get(IFLA_MASTER, bytes(4))),
+            lower=_native(read.get(IFLA_LINK, bytes(4))),
+            vlan=struct.unpack("=H", tag[:2])[0] if tag else 0,
             loopback=bool(flags & IFF_LOOPBACK),
         )
     return found
@@ -122,6 +135,16 @@ def routes(namespace: str | None = None) -> tuple[Route, ...]:
             )
         )
     return tuple(found)
+
+
+def way_to_own(address: str) -> tuple[str, int]:
+    """Destination and prefix of the route that comes with an address such as ``10.0.0.2/24``."""
+    plain, _, length = address.partition("/")
+    family = socket.AF_INET6 if ":" in plain else socket.AF_INET
+    packed, prefix = socket.inet_pton(family, plain), int(length)
+    rest = 8 * len(packed) - prefix
+    number = int.from_bytes(packed, "big") >> rest << rest
+    return socket.inet_ntop(family, number.to_bytes(len(packed), "big")), prefix
 
 
 def rates(namespace: str | None = None) -> dict[int, int]:

@@ -27,6 +27,10 @@ IFA_F_NODAD = 0x02
 """An address is not asked for on the link before it is used (linux/if_addr.h)."""
 
 
+_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+"""The modes of an ipvlan (linux/if_link.h), whose names pyroute2 does not know."""
+
+
 @contextmanager
 def _route(subject: str, namespace: str | None = None) -> Iterator[Any]:
     """A pyroute2 socket in a namespace; what the kernel refuses becomes an ``OSError`` about ``subject``."""
@@ -55,10 +59,11 @@ def create_bridge(name: str, mac: str) -> None:
         route.link("add", ifname=name, kind="bridge", address=mac)
 
 
-def delete_link(name: str) -> None:
-    """Delete an interface; one that isn't there is fine."""
-    with _route(name) as route:
-        index = _find(name)
+def delete_link(name: str, namespace: str | None = None) -> None:
+    """Delete an interface of the caller's or another namespace; one that isn't there is fine."""
+    with _route(name, namespace) as route:
+        with namespaces.entered(namespace) if namespace else nullcontext():
+            index = _find(name)
         if index:
             route.link("del", index=index)
 
@@ -113,11 +118,33 @@ def create_veth(host: str, bridge: str, namespace: str, inside: str, mac: str, m
         os.close(target)
 
 
+def create_vlan(name: str, parent: str, number: int) -> None:
+    """Make the interface of a VLAN on top of another interface, down."""
+    with _route(name) as route:
+        route.link("add", ifname=name, kind="vlan", link=_index(parent), vlan_id=number)
+
+
+def create_child(kind: str, parent: str, mode: str, namespace: str, inside: str, mac: str | None, mtu: int) -> None:
+    """Make a macvlan or an ipvlan of an interface of the host: ``inside`` a namespace, down.
+
+    One of kind ipvlan has the parent's MAC address, and ``mac`` is None.
+    """
+    target = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        own: dict[str, Any] = {"address": mac} if mac else {}
+        own[f"{kind}_mode"] = _MODES[mode] if kind == "ipvlan" else mode
+        with _route(parent) as route:
+            link = _index(parent)
+            route.link("add", ifname=inside, kind=kind, link=link, mtu=mtu, net_ns_fd=target, **own)
+    finally:
+        os.close(target)
+
+
 @dataclass(frozen=True)
 class Setup:
     """How an interface is to be: addresses with their prefixes, gateways of the default routes, MTU, other routes.
 
-    With an ``mtu`` of 0 that stays as it is.
+    With an ``mtu`` of 0 that stays as it is. A gateway of :data:`..links.ON_LINK` is none: the interface itself leads.
     """
 
     addresses: Sequence[str]
@@ -131,14 +158,21 @@ def configure(namespace: str, inside: str, setup: Setup) -> None:
     with namespaces.entered(namespace):
         index = _index(inside)
         _set_ipv6(inside, any(":" in each for each in setup.addresses))
-        there = {each.way for each in links.routes() if each.interface == index and each.protocol == links.OURS}
+        found = [each for each in links.routes() if each.interface == index]
+        there = {each.way for each in found if each.protocol == links.OURS}
+        direct = {(each.way.destination, each.way.prefix) for each in found if not each.way.gateway}
     with _route(inside, namespace) as route:
         for each in setup.addresses:
+            if links.way_to_own(each) not in direct:
+                # The route to its neighbours comes with an address only.
+                with _already(errno.EADDRNOTAVAIL):
+                    route.addr("del", index=index, **_address(each))
             with _already(errno.EEXIST):
                 route.addr("add", index=index, **_address(each))
         route.link("set", index=index, state="up", **({"mtu": setup.mtu} if setup.mtu else {}))
         for gateway in setup.gateways:
-            route.route("replace", dst="::/0" if ":" in gateway else "0.0.0.0/0", gateway=gateway, oif=index)
+            by = {} if gateway in links.ON_LINK else {"gateway": gateway}
+            route.route("replace", dst="::/0" if ":" in gateway else "0.0.0.0/0", oif=index, **by)
         for way in there - set(setup.ways):
             route.route("del", oif=index, proto=links.OURS, **_way(way))
         for way in setup.ways:

@@ -16,7 +16,7 @@ from .attachments import names_of
 from .container_model import Container
 from .container_target import recreates
 from .name_kinds import HOST_GATEWAY
-from .network_model import reached_on
+from .network_model import declared_network, reached_on
 from .rates import show_rate
 
 
@@ -26,8 +26,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         if not os.path.exists(each.source):
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
     container_wishes.checked(full)
-    if not full.networks and any(address == HOST_GATEWAY for _, address in full.etc_hosts or ()):
-        raise InvalidValue("etc_hosts", HOST_GATEWAY, "the container is on no network", "give it one in networks")
+    _check_gateway(layout, full)
     container_network.check(layout, full)
     if full.state == "started":
         container_pids.check(layout, full)
@@ -40,10 +39,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     shown = [str(each) for each in full.published_ports or ()]
     if shown and not full.networks:
         raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
-    for name in ("ingress_rate", "egress_rate"):
-        rate = getattr(full, name)
-        if rate not in (None, UNLIMITED) and not full.networks:
-            raise InvalidValue(name, show_rate(rate), "the container is on no network", "give it one in networks")
+    _check_rates(layout, full)
     if full.state == "started":
         _check_reached(layout, full)
         # Ports that still lead to a leftover are free by the time that they are published.
@@ -52,11 +48,42 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         endpoint.port_conflicts(layout, ports, have.id if have else None)
 
 
+def _check_gateway(layout: Layout, full: Container) -> None:
+    """Refuse to name the host's address where the container has no way to it."""
+    if all(address != HOST_GATEWAY for _, address in full.etc_hosts or ()):
+        return
+    first = (*names_of(full.networks), "")[0]
+    if not first:
+        raise InvalidValue("etc_hosts", HOST_GATEWAY, "the container is on no network", "give it one in networks")
+    if declared_network(layout, first).on_parent:
+        reason = f"on the network {first} the kernel keeps host and containers apart"
+        raise InvalidValue("etc_hosts", HOST_GATEWAY, reason, "name one with a bridge first in networks")
+
+
+def _check_rates(layout: Layout, full: Container) -> None:
+    """Refuse rates where there is nothing to hold back, or no place to do so."""
+    for name in ("ingress_rate", "egress_rate"):
+        rate = getattr(full, name)
+        if rate in (None, UNLIMITED):
+            continue
+        if not full.networks:
+            raise InvalidValue(name, show_rate(rate), "the container is on no network", "give it one in networks")
+        on_parent = [each for each in names_of(full.networks) if declared_network(layout, each).on_parent]
+        if on_parent and name == "ingress_rate":
+            reason = f"on the network {on_parent[0]} nothing of the host's holds back what a container receives"
+            raise InvalidValue(name, show_rate(rate), reason, "use networks with a bridge only")
+
+
 def _check_reached(layout: Layout, full: Container) -> None:
     """Refuse ports that can't lead to the container, as it has no address for them."""
     names = names_of(full.networks)
     families = {bits for bits in (BITS4, BITS6) if reached_on(layout, names, bits)}
     for port in full.published_ports or ():
+        leading = [name for bits in families if (name := reached_on(layout, names, bits))]
+        kept_apart = [name for name in leading if declared_network(layout, name).on_parent]
+        if kept_apart:
+            reason = f"it gets outside by the network {kept_apart[0]}, to which the host leads no ports"
+            raise InvalidValue("published_ports", str(port), reason, "name one with a bridge first in networks")
         if not families:
             reason = f"nothing from outside gets to it: of its networks ({', '.join(names)}) all are internal"
             fix = "put it on one that isn't internal too, or publish none"

@@ -22,7 +22,7 @@ from .addresses import BITS4, BITS6, bits_of, of_family
 from .attachments import Attachment, names_of
 from .container_model import Container
 from .listeners import listening
-from .network_model import Network, declared_network, host_interface, mac, reached_on
+from .network_model import IPVLAN, Network, declared_network, host_interface, mac, published_on, reached_on
 from .ports import Port
 
 
@@ -63,9 +63,13 @@ def observe_endpoint(layout: Layout, identity: str, networks: Sequence[Attachmen
         known, asked = declared_network(layout, network), wanted.get(network, Attachment(network))
         subnets = {subnet.bits: subnet for subnet in known.subnets}
         own_mac = asked.mac_address or mac(addresses[0])
-        host, own = host_interface(identity, addresses[0]), inside.by_mac(own_mac)
-        port, bridge = outside.get(host), outside.get(str(known.bridge_name))
-        connected = port is not None and bridge is not None and port.master == bridge.index and port.up
+        lower = outside.get(known.lower)
+        own = own_interface(inside.there, known, lower, own_mac)
+        host = "" if known.on_parent else host_interface(identity, addresses[0])
+        port = own if known.on_parent else outside.get(host)
+        connected = port is not None and lower is not None and port.up
+        if connected and port and lower and not known.on_parent:
+            connected = port.master == lower.index
         sized = all(each is not None and each.mtu == known.mtu for each in (port, own))
         gateways = [each for name, each in leads if name == network]
         well = own is not None and inside.configured(own, setup(known, addresses, gateways))
@@ -74,11 +78,11 @@ def observe_endpoint(layout: Layout, identity: str, networks: Sequence[Attachmen
             network=network,
             addresses=addresses,
             prefixes=tuple(subnets[bits_of(each)].prefix for each in addresses),
-            mac=own_mac,
+            mac=own.mac if own and known.driver == IPVLAN else own_mac,
             gateways=known.gateways,
             interface=own.name if own else "",
             host_interface=host,
-            ingress=sent.get(port.index, UNLIMITED) if port else UNLIMITED,
+            ingress=sent.get(port.index, UNLIMITED) if port and host else UNLIMITED,
             egress=inside.rates.get(own.index, UNLIMITED) if own else UNLIMITED,
             present=connected and sized and well and complete and network in wanted,
         )
@@ -94,17 +98,31 @@ class _Inside:
     routes: tuple[links.Route, ...]
     rates: Mapping[int, int]
 
-    def by_mac(self, wanted: str) -> links.Link | None:
-        """The interface of this MAC address."""
-        return next((link for link in self.there.values() if link.mac == wanted), None)
-
     def configured(self, own: links.Link, wanted: Setup) -> bool:
         """Whether an interface is up, with its addresses, the default routes by its gateways, and just its routes."""
         routes = [route for route in self.routes if route.interface == own.index]
-        by = {route.way.gateway for route in routes if not route.way.prefix}
+        out = [route.way for route in routes if not route.way.prefix]
+        by = {way.gateway or links.ON_LINK[":" in way.destination] for way in out}
         ours = {route.way for route in routes if route.protocol == links.OURS}
+        direct = {(route.way.destination, route.way.prefix) for route in routes if not route.way.gateway}
         addressed = set(wanted.addresses) <= set(self.addresses.get(own.index, ()))
+        addressed = addressed and {links.way_to_own(each) for each in wanted.addresses} <= direct
         return own.up and addressed and set(wanted.gateways) <= by and ours == set(wanted.ways)
+
+
+def own_interface(
+    inside: Mapping[str, links.Link], network: Network, lower: links.Link | None, own_mac: str
+) -> links.Link | None:
+    """A container's interface on a network, of those in its namespace.
+
+    It is known by its MAC address; one of kind ipvlan, which has the parent's, by what it is on top of.
+    """
+    if network.driver == IPVLAN:
+        on_it = (each for each in inside.values() if each.kind == IPVLAN and lower and each.lower == lower.index)
+        return next(on_it, None)
+    found = next((each for each in inside.values() if each.mac == own_mac), None)
+    fits = found is not None and (not network.on_parent or bool(lower and found.lower == lower.index))
+    return found if fits else None
 
 
 def _read(path: str) -> _Inside:
@@ -125,7 +143,8 @@ def lead_out(layout: Layout, networks: Sequence[str]) -> list[tuple[str, str]]:
     for bits in (BITS4, BITS6):
         network = reached_on(layout, networks, bits)
         if network:
-            found.append((network, str(of_family(declared_network(layout, network).gateways, bits))))
+            by = of_family(declared_network(layout, network).gateways, bits)
+            found.append((network, by or links.ON_LINK[bits == BITS6]))
     return found
 
 
@@ -133,7 +152,7 @@ def targets(layout: Layout, identity: str, networks: Sequence[str]) -> tuple[str
     """The addresses to which ports of the host lead, one for each family in which there is one."""
     found = []
     for bits in (BITS4, BITS6):
-        network = reached_on(layout, networks, bits)
+        network = published_on(layout, networks, bits)
         address = of_family(leases.addresses_of(layout, network, identity), bits) if network else None
         found += [address] if address else []
     return tuple(found)

@@ -15,9 +15,9 @@ from ..errors import Failure
 from ..kernel import links, namespaces, netlink
 from . import firewall, hosts_files, leases
 from .attachments import Attachment
-from .endpoint import lead_out, setup, targets
-from .network_model import Network, declared_network, host_interface, mac
-from .network_steps import firewall_of
+from .endpoint import lead_out, own_interface, setup, targets
+from .network_model import IPVLAN, Network, declared_network, host_interface, mac
+from .network_steps import firewall_of, kernel_with
 from .ports import Port
 
 
@@ -64,7 +64,7 @@ class UnpinNamespace:
 
 @dataclass(frozen=True)
 class Connect:
-    """Lay a veth pair from the container to the network's bridge."""
+    """Lay a veth pair from the container to the network's bridge, or give it an interface on the network's parent."""
 
     layout: Layout
     attachment: Attachment
@@ -77,24 +77,42 @@ class Connect:
     def do(self) -> None:
         """Make the pair. One that is there already stays if it is whole; of half a one the rest is deleted."""
         network, address = _place(self)
-        bridge, host = str(network.bridge_name), host_interface(self.identity, address)
         namespace, outside = self.layout.netns(self.identity), links.links()
-        if bridge not in outside:
+        lower, host = outside.get(network.lower), host_interface(self.identity, address)
+        if lower is None:
             operation = f"connect container {self.identity} to the network {network.name}"
-            raise Failure(operation, f"its bridge {bridge} is not there", "declare the network again")
+            raise Failure(operation, f"its interface {network.lower} is not there", "declare the network again")
         inside = links.links(namespace)
+        if network.on_parent:
+            self._connect_to(lower, network, address, inside)
+            return
+        bridge = network.lower
         if host in outside:
             if any(link.mac == _mac(self, address) for link in inside.values()):
                 netlink.set_master(host, bridge, network.mtu or 0)
                 return
             netlink.delete_link(host)
             inside = links.links(namespace)
-        name = next(each for each in map("eth{}".format, count()) if each not in inside)
-        netlink.create_veth(host, bridge, namespace, name, _mac(self, address), network.mtu or outside[bridge].mtu)
+        mtu = network.mtu or lower.mtu
+        netlink.create_veth(host, bridge, namespace, _free_name(inside), _mac(self, address), mtu)
+
+    def _connect_to(self, lower: links.Link, network: Network, address: str, inside: dict[str, links.Link]) -> None:
+        """Make an interface on the network's parent, unless there is one."""
+        driver, own_mac = str(network.driver), None if network.driver == IPVLAN else _mac(self, address)
+        if own_interface(inside, network, lower, own_mac or ""):
+            return
+        namespace, name = self.layout.netns(self.identity), _free_name(inside)
+        with kernel_with(driver, f"{self.describe()} for container {self.identity}"):
+            mtu = network.mtu or lower.mtu
+            netlink.create_child(driver, lower.name, str(network.mode), namespace, name, own_mac, mtu)
 
     def undo(self) -> None:
-        """Delete the pair."""
+        """Delete what was made."""
         _delete_pair(self)
+
+
+def _free_name(inside: dict[str, links.Link]) -> str:
+    return next(each for each in map("eth{}".format, count()) if each not in inside)
 
 
 @dataclass(frozen=True)
@@ -113,8 +131,7 @@ class Configure:
     def do(self) -> None:
         """Add the addresses, bring the interface up, set the routes."""
         network, address = _place(self)
-        namespace, own_mac = self.layout.netns(self.identity), _mac(self, address)
-        name = next((each.name for each in links.links(namespace).values() if each.mac == own_mac), "")
+        namespace, name = self.layout.netns(self.identity), _own_name(self, network, address)
         held = leases.addresses_of(self.layout, network.name, self.identity)
         gateways = [gateway for name, gateway in lead_out(self.layout, self.networks) if name == network.name]
         netlink.configure(namespace, name, setup(network, held, gateways))
@@ -125,7 +142,7 @@ class Configure:
 
 @dataclass(frozen=True)
 class Disconnect:
-    """Delete the veth pair between the container and the network's bridge."""
+    """Delete the veth pair between the container and the network's bridge, or the interface on its parent."""
 
     layout: Layout
     attachment: Attachment
@@ -247,11 +264,25 @@ def _place(step: Connect | Configure) -> tuple[Network, str]:
     return declared_network(step.layout, name), addresses[0]
 
 
-def _mac(step: Connect | Configure, address: str) -> str:
+def _mac(step: Connect | Configure | Disconnect, address: str) -> str:
     return step.attachment.mac_address or mac(address)
+
+
+def _own_name(step: Connect | Configure | Disconnect, network: Network, address: str) -> str:
+    """The name of the container's interface on the network; empty if there is none."""
+    inside, lower = links.links(step.layout.netns(step.identity)), links.links().get(network.lower)
+    own = own_interface(inside, network, lower, _mac(step, address))
+    return own.name if own else ""
 
 
 def _delete_pair(step: Connect | Disconnect) -> None:
     addresses = leases.addresses_of(step.layout, step.attachment.name, step.identity)
-    if addresses:
+    if not addresses:
+        return
+    network, namespace = declared_network(step.layout, step.attachment.name), step.layout.netns(step.identity)
+    if not network.on_parent:
         netlink.delete_link(host_interface(step.identity, addresses[0]))
+    elif namespaces.pinned(namespace):
+        name = _own_name(step, network, addresses[0])
+        if name:
+            netlink.delete_link(name, namespace)

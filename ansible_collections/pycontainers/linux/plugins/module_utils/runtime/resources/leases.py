@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from . import network_parent
 from .addresses import BITS4, Subnet, bits_of, number, of_family, written
 from .network_model import Network, declared_network, names
 
@@ -77,6 +78,7 @@ def take(layout: Layout, network: str, identity: str, wanted: Sequence[str] = ()
 
 def _chosen(network: Network, others: dict[str, str], has: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
     found = []
+    others = others | network_parent.taken_by_host(network)
     for subnet in network.subnets:
         asked, own = of_family(wanted, subnet.bits), of_family(has, subnet.bits)
         if asked:
@@ -96,7 +98,8 @@ def _refuse(network: Network, subnet: Subnet, asked: str, others: dict[str, str]
     elif asked in network.gateways:
         reason = "it is the gateway's"
     elif asked in others:
-        reason = f"the container {others[asked][:12]} has it"
+        holder = others[asked]
+        reason = f"the {holder if holder == network_parent.HOST else f'container {holder[:12]}'} has it"
     if reason:
         operation = f"give a container {asked} on the network {network.name}"
         raise Failure(operation, reason, "give another address, or leave it out")

@@ -20,12 +20,14 @@ from ..core.model import diff
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue, failing
 from ..kernel import links
-from . import firewall, leases, network_facts, network_settings
+from . import firewall, leases, network_facts, network_parent, network_settings
 from .addresses import BITS4, BITS6, Subnet, bits_of, subnet_of
 from .network_model import (
+    BRIDGE,
     DEFAULTS,
     ETHERNET_MTU,
     IPV6_MTU,
+    OF_DRIVER,
     READDRESSED,
     REBUILT,
     Network,
@@ -70,17 +72,20 @@ class NetworkResource:
                 _refuse_connected(layout, have, "remove")
             return want
         with failing(f"read the network interfaces and routes for network {want.name}"):
+            network_parent.check_options(want, stored(layout, want.name))
             want = _completed(layout, want, stored(layout, want.name))
-            _check_bridge(layout, want, have)
+            _check_link(layout, want, have)
             if have is None or have.link == "missing" or _subnets(have) != _subnets(want):
                 _check_overlap(layout, want, have)
             ports, found = _ports(layout, want), network_settings.read(want)
+        if want.on_parent:
+            network_parent.check(want)
         if have is not None and (rebuilds(want, have) or readdresses(want, have)):
-            _refuse_connected(layout, have, "change subnet, gateway or bridge of")
+            _refuse_connected(layout, have, "change subnet, gateway or interfaces of")
         return replace(
             want,
             link="up",
-            addresses=tuple(map(want.with_prefix, want.gateways)),
+            addresses=() if want.on_parent else tuple(map(want.with_prefix, want.gateways)),
             settings=network_settings.wanted(want),
             members=tuple(sorted(ports)),
             firewall=_sets(want),
@@ -110,10 +115,13 @@ def _subnets(network: Network) -> tuple[Subnet | None, ...]:
 
 
 def _observed(layout: Layout, known: Network) -> Network:
+    content = store.read(layout.network(known.name))
+    known = replace(known, stored=content.decode() if content else recorded(known))
+    if known.on_parent:
+        return network_parent.observed(known)
     bridge = str(known.bridge_name)
     link = links.links().get(bridge)
     table = firewall.read()
-    content = store.read(layout.network(known.name))
     return replace(
         known,
         mtu=link.mtu if link else None,
@@ -122,7 +130,6 @@ def _observed(layout: Layout, known: Network) -> Network:
         settings=network_settings.read(known),
         members=tuple(sorted(name for name, master in _ports(layout, known).items() if link and master == link.index)),
         firewall=tuple(sorted((*table.holds(bridge), *(("rules",) if table.complete else ())))),
-        stored=content.decode() if content else recorded(known),
     )
 
 
@@ -130,12 +137,14 @@ def _link(link: links.Link | None) -> str:
     if link is None:
         return "missing"
     if link.kind != "bridge":
-        return "no bridge"
+        return "other"
     return "up" if link.up else "down"
 
 
 def _ports(layout: Layout, network: Network) -> dict[str, int]:
     """The host's ends of the containers' interfaces that are there, with the index of their bridge."""
+    if network.on_parent:
+        return {}
     present = links.links()
     held = leases.read(layout, network.name).items()
     expected = [host_interface(identity, address) for address, identity in held if bits_of(address) == BITS4]
@@ -143,6 +152,8 @@ def _ports(layout: Layout, network: Network) -> dict[str, int]:
 
 
 def _sets(network: Network) -> tuple[str, ...]:
+    if network.on_parent:
+        return ()
     special = "internal" if network.internal else "outbound" if network.masquerade else None
     shared = "open" if not network.internal and network.isolate is False else None
     return tuple(sorted(filter(None, ("bridges", "same", "rules", special, shared))))
@@ -156,23 +167,32 @@ def _completed(layout: Layout, want: Network, known: Network | None) -> Network:
         want = replace(want, subnet=_free_subnet(layout, want))
     if known is not None:
         # A gateway or a range of the old subnet is none of a new one.
+        other = want.driver not in (None, known.driver)
         moved = {name for row, of_it in _OF_SUBNET.items() if getattr(want, row) not in (None, getattr(known, row))
                  for name in of_it}  # fmt: skip
+        moved |= {name for of_it in OF_DRIVER.values() for name in of_it if other}
         left_out = [row for row in _KEPT if getattr(want, row) is None and row not in moved]
         want = replace(want, **{row: getattr(known, row) for row in left_out})
     want = _with_ipv6(layout, want)
+    want = network_parent.completed(want) if want.driver not in (None, BRIDGE) else _completed_bridge(want)
     want = replace(
+        want,
+        internal=want.internal is True,
+        **{row: default for row, default in DEFAULTS.items() if getattr(want, row) is None},
+    )
+    _check_within(want)
+    return want
+
+
+def _completed_bridge(want: Network) -> Network:
+    return replace(
         want,
         gateway=want.gateway or want.range.first,
         ipv6_gateway=want.ipv6_gateway or (want.ipv6_subnet.first if want.ipv6_subnet else None),
         bridge_name=want.bridge_name or bridge_name(want.name),
         mtu=want.mtu or _uplink_mtu(),
         masquerade=want.masquerade is not False,
-        internal=want.internal is True,
-        **{row: default for row, default in DEFAULTS.items() if getattr(want, row) is None},
     )
-    _check_within(want)
-    return want
 
 
 def _with_ipv6(layout: Layout, want: Network) -> Network:
@@ -188,7 +208,7 @@ def _check_within(want: Network) -> None:
     """Refuse gateways and ranges that are not of their subnet."""
     options = ("gateway", want.gateway, want.ip_range), ("ipv6_gateway", want.ipv6_gateway, want.ipv6_range)
     for (option, gateway, given), subnet in zip(options, want.subnets, strict=False):
-        if not subnet.usable(str(gateway)):
+        if gateway and not subnet.usable(gateway):
             reason = f"no interface can have it in the subnet {subnet}"
             raise InvalidValue(option, gateway, reason, f"such as {subnet.first}")
         if given and not given.within(subnet):
@@ -221,16 +241,17 @@ def _refuse_connected(layout: Layout, network: Network, operation: str) -> None:
         raise Failure(f"{operation} the network {network.name}", reason, "remove them first")
 
 
-def _check_bridge(layout: Layout, want: Network, have: Network | None) -> None:
-    bridge = str(want.bridge_name)
+def _check_link(layout: Layout, want: Network, have: Network | None) -> None:
+    option, link = "parent" if want.on_parent else "bridge_name", want.lower
     for other in names(layout):
         known = stored(layout, other) if other != want.name else None
-        if known is not None and known.bridge_name == bridge:
-            raise InvalidValue("bridge_name", bridge, f"it is the bridge of the network {other}", "name another")
-    ours = have is not None and have.bridge_name == bridge and have.link != "no bridge"
-    if not ours and bridge in links.links():
+        if known is not None and known.lower == link:
+            raise InvalidValue(option, link, f"it is the interface of the network {other}", "name another")
+    ours = have is not None and have.own_link == link and have.link != "other"
+    if want.own_link and not ours and link in links.links():
         reason = "the host has an interface of this name that is not ours"
-        raise InvalidValue("bridge_name", bridge, reason, "name another, or delete that interface")
+        fix = "name it as the parent, without vlan" if want.on_parent else "name another, or delete that interface"
+        raise InvalidValue(option, link, reason, fix)
 
 
 def _check_overlap(layout: Layout, want: Network, have: Network | None) -> None:
@@ -270,6 +291,8 @@ def _taken(layout: Layout, want: Network, have: Network | None) -> Iterator[tupl
         known = stored(layout, other) if other != want.name else None
         if known is not None and known.subnet is not None:
             yield from ((subnet, f"{subnet} of the network {other}") for subnet in known.subnets)
+    if want.on_parent:
+        return  # The host's own addresses there are of the same network.
     by_index = {link.index: name for name, link in links.links().items()}
     found = [
         (subnet_of(address), f"the address {address}", index)

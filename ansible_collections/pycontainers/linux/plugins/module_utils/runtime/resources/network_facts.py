@@ -12,22 +12,24 @@ from typing import Any
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from ..kernel import links
 from . import leases
 from .addresses import BITS4, BITS6, of_family
-from .network_model import Network, mac
+from .network_model import IPVLAN, Network, mac
 from .network_routes import ROUTES
 
 
 def document(layout: Layout, network: Network) -> dict[str, Any]:
     """Docker's document of a network that is declared, with the containers that have addresses on it."""
-    gateways = zip(network.subnets, network.gateways, strict=True)
+    pools = [_pool(network, subnet, of_family(network.gateways, subnet.bits) or "") for subnet in network.subnets]
+    options = ("parent", "vlan", "mode", "mtu") if network.on_parent else ("bridge_name", "mtu", "masquerade")
     return {
         "Name": network.name,
-        "Driver": "bridge",
+        "Driver": network.driver,
         "EnableIPv6": network.ipv6_subnet is not None,
-        "IPAM": {"Config": [_pool(network, subnet, gateway) for subnet, gateway in gateways]},
+        "IPAM": {"Config": pools},
         "Internal": bool(network.internal),
-        "Options": {"bridge_name": network.bridge_name, "mtu": network.mtu, "masquerade": network.masquerade},
+        "Options": {name: value for name in options if (value := getattr(network, name)) is not None},
         "Isolated": network.isolate is not False,
         "Routes": ROUTES.show(network.routes or ()),
         "Labels": dict(network.labels or ()),
@@ -52,10 +54,18 @@ def _containers(layout: Layout, network: Network) -> dict[str, Any]:
             "Name": titles.get(identity, ""),
             "IPv4Address": address,
             "IPv6Address": of_family(own, BITS6) or "",
-            "MacAddress": asked.get("mac_address") or mac(address.partition("/")[0]),
+            "MacAddress": asked.get("mac_address") or _mac(network, address.partition("/")[0]),
             "Aliases": list(asked.get("aliases") or ()),
         }
     return found
+
+
+def _mac(network: Network, address: str) -> str:
+    """The MAC address of a container's interface: with ipvlan it is that of the parent."""
+    if network.driver != IPVLAN:
+        return mac(address)
+    lower = links.links().get(network.lower)
+    return lower.mac if lower else ""
 
 
 def _asked(layout: Layout, identity: str, network: str) -> Mapping[str, Any]:

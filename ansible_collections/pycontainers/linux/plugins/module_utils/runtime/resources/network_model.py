@@ -41,15 +41,32 @@ def packet_size(value: Any) -> int:
     return size
 
 
+def vlan_number(value: Any) -> int:
+    """The number of a VLAN (IEEE 802.1Q)."""
+    number = whole(value)
+    if not 1 <= number <= 4094:
+        raise ValueError("it is not between 1 and 4094")
+    return number
+
+
 INTERFACE = Kind("interface", {"type": "str"}, interface)
+VLAN = Kind("vlan", {"type": "int"}, vlan_number)
 MTU = Kind("mtu", {"type": "int"}, packet_size)
+
+BRIDGE, MACVLAN, IPVLAN = "bridge", "macvlan", "ipvlan"
+MODES = {BRIDGE: (), MACVLAN: ("bridge", "private", "vepa"), IPVLAN: ("l2", "l3", "l3s")}
+"""The drivers, and what each can do with what its containers send; the first is the default."""
+
+ROUTED_MODES = ("l3", "l3s")
+"""Those in which the kernel routes what the containers send, by no gateway."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """The rows of a network. Those that are internal are what the kernel says of it.
 
-    ``link`` is up, down, missing, or "no bridge"; ``settings`` are files below /proc/sys/net with their values;
+    ``link`` is up, down, missing, or "other" for one that is not of the driver's kind; ``settings`` are files below
+    /proc/sys/net with their values;
     ``members`` are the host's ends of containers' interfaces; ``firewall`` are the sets that the bridge is in, and
     "rules" where the table's rules are whole; ``stored`` is the record as it is on disk, ``found`` are the settings
     as they were before any step.
@@ -57,6 +74,10 @@ class Network:
 
     name: str = option(NAME, required=True)
     state: str = option(TEXT, Effect.LIVE, default="present", choices=("absent", "present"))
+    driver: str | None = option(TEXT, Effect.RECREATE, choices=(BRIDGE, IPVLAN, MACVLAN))
+    parent: str | None = option(INTERFACE, Effect.RECREATE)
+    vlan: int | None = option(VLAN, Effect.RECREATE)
+    mode: str | None = option(TEXT, Effect.RECREATE, choices=(*MODES[MACVLAN], *MODES[IPVLAN]))
     subnet: Subnet | None = option(SUBNET, Effect.RECREATE)
     gateway: str | None = option(ADDRESS, Effect.RECREATE)
     ip_range: Subnet | None = option(RANGE, Effect.LIVE)
@@ -88,6 +109,23 @@ class Network:
         return self.subnet
 
     @property
+    def on_parent(self) -> bool:
+        """Whether its containers are on the network of an interface of the host, and not on one of the host's own."""
+        return self.driver not in (None, BRIDGE)
+
+    @property
+    def own_link(self) -> str | None:
+        """The interface of the host that is the network's own, if it has one."""
+        if not self.on_parent:
+            return self.bridge_name
+        return f"{self.parent}.{self.vlan}" if self.vlan else None
+
+    @property
+    def lower(self) -> str:
+        """The interface of the host that its containers are connected to."""
+        return self.own_link or str(self.parent)
+
+    @property
     def subnets(self) -> tuple[Subnet, ...]:
         """One for each family that its containers have, that of IPv4 first."""
         return (self.range, self.ipv6_subnet) if self.ipv6_subnet else (self.range,)
@@ -106,14 +144,17 @@ class Network:
         return f"{address}/{next(each.prefix for each in self.subnets if each.bits == bits_of(address))}"
 
 
-DEFAULTS: dict[str, Any] = {"isolate": True, "routes": (), "labels": ()}
+DEFAULTS: dict[str, Any] = {"driver": BRIDGE, "isolate": True, "routes": (), "labels": ()}
 """What rows are that neither a record nor a playbook names; a record leaves them out."""
 
 ETHERNET_MTU, IPV6_MTU = 1500, 1280
 """The kernel's default for a new bridge, and the least that IPv6 takes (RFC 8200)."""
 
-REBUILT = ("subnet", "gateway", "bridge_name")
-"""The rows whose change needs a new bridge."""
+OF_DRIVER = {"bridge": ("bridge_name", "masquerade"), "parent": ("parent", "vlan", "mode")}
+"""The rows that mean something only for a bridge, and for what is on a parent."""
+
+REBUILT = ("driver", "parent", "vlan", "mode", "subnet", "gateway", "bridge_name")
+"""The rows whose change needs another bridge, or other interfaces of containers."""
 
 
 READDRESSED = ("ipv6_subnet", "ipv6_gateway")
@@ -159,6 +200,16 @@ def declared_network(layout: Layout, name: str) -> Network:
         known = ", ".join(names(layout)) or "none"
         raise NotFound(f"use the network {name}", f"there is no such network; networks are {known}", "declare it first")
     return found
+
+
+def published_on(layout: Layout, networks: Iterable[str], bits: int = BITS4) -> str | None:
+    """The network by which ports of the host lead to a container on these, in one family.
+
+    It is the one by which the container gets outside: what comes by another is answered there all the same. The host
+    leads nothing to what is on a parent, since the kernel keeps such interfaces and the host apart.
+    """
+    found = reached_on(layout, networks, bits)
+    return None if found is None or declared_network(layout, found).on_parent else found
 
 
 def reached_on(layout: Layout, networks: Iterable[str], bits: int = BITS4) -> str | None:

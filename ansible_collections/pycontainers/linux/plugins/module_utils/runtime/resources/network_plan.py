@@ -12,7 +12,9 @@ from .network_model import ETHERNET_MTU, Network, declared, mac, rebuilds
 from .network_steps import (
     AddAddress,
     CreateBridge,
+    CreateVlan,
     DeleteBridge,
+    DeleteVlan,
     JoinBridge,
     Place,
     RemoveAddress,
@@ -40,6 +42,8 @@ def plan(layout: Layout, want: Network, have: Network | None) -> Plan:
 
 def _building(layout: Layout, want: Network, have: Network) -> list[Step]:
     """The steps that bridge, settings and firewall lack."""
+    if want.on_parent:
+        return _building_vlan(want, have)
     bridge, steps = str(want.bridge_name), list[Step]()
     if have.link == "missing":
         steps.append(CreateBridge(bridge, mac(str(want.gateway))))
@@ -62,6 +66,21 @@ def _building(layout: Layout, want: Network, have: Network) -> list[Step]:
     return [*steps, *_settings(want, have, bridge, of_bridge=False)]
 
 
+def _building_vlan(want: Network, have: Network) -> list[Step]:
+    """The steps that a VLAN's interface lacks; without one there is nothing of the network's own on the host."""
+    link, steps = want.own_link, list[Step]()
+    if link is None:
+        return []
+    if have.link == "missing":
+        steps.append(CreateVlan(link, str(want.parent), want.vlan or 0))
+    mtu = (have.mtu if have.link != "missing" else None) or want.mtu
+    if want.mtu and (have.link == "missing" or want.mtu != mtu):
+        steps.append(SetMtu(link, mtu or want.mtu, want.mtu))
+    if have.link != "up":
+        steps.append(SetUp(link))
+    return steps
+
+
 def _settings(want: Network, have: Network, bridge: str, of_bridge: bool) -> list[Step]:
     """The settings that are not as they are wanted: those of the bridge, or the host's."""
     gone = have.link == "missing"
@@ -73,6 +92,9 @@ def _settings(want: Network, have: Network, bridge: str, of_bridge: bool) -> lis
 
 def _dismantling(layout: Layout, have: Network) -> list[Step]:
     """The steps that take bridge and firewall away."""
+    if have.on_parent:
+        there = have.own_link and have.link in ("up", "down")
+        return [DeleteVlan(str(have.own_link), str(have.parent), have.vlan or 0, have.mtu or 0)] if there else []
     bridge, steps = str(have.bridge_name), list[Step]()
     if _without_rules(have.firewall):
         steps.append(Place(layout, bridge, _without_rules(have.firewall), ()))

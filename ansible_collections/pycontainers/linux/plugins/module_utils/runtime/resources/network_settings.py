@@ -25,6 +25,8 @@ def wanted(network: Network) -> tuple[str, ...]:
 
     127.0.0.1 may lead to containers, and their packets are routed.
     """
+    if network.on_parent:
+        return ()
     ipv6 = network.ipv6_subnet is not None
     found = [f"ipv4/conf/{network.bridge_name}/route_localnet=1"]
     if ipv6 or _has_ipv6():

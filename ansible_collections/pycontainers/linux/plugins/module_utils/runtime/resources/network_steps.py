@@ -4,6 +4,7 @@
 """The steps that change a network: each is one operation on the bridge, on its settings, or on the firewall."""
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,8 +69,65 @@ class DeleteBridge:
 
 
 @dataclass(frozen=True)
+class CreateVlan:
+    """Make the interface of a VLAN on top of one of the host's."""
+
+    link: str
+    parent: str
+    vlan: int
+
+    def describe(self) -> str:
+        """The interface."""
+        return f"create {self.link}, VLAN {self.vlan} of {self.parent}"
+
+    def do(self) -> None:
+        """Make it, down."""
+        with kernel_with("8021q", self.describe()):
+            netlink.create_vlan(self.link, self.parent, self.vlan)
+
+    def undo(self) -> None:
+        """Delete it."""
+        netlink.delete_link(self.link)
+
+
+@dataclass(frozen=True)
+class DeleteVlan:
+    """Delete the interface of a VLAN. The fields are how it was."""
+
+    link: str
+    parent: str
+    vlan: int
+    mtu: int
+
+    def describe(self) -> str:
+        """The interface."""
+        return f"delete {self.link}"
+
+    def do(self) -> None:
+        """Delete it."""
+        netlink.delete_link(self.link)
+
+    def undo(self) -> None:
+        """Make it again as it was."""
+        netlink.create_vlan(self.link, self.parent, self.vlan)
+        netlink.set_mtu(self.link, self.mtu)
+        netlink.set_up(self.link, True)
+
+
+@contextmanager
+def kernel_with(module: str, operation: str) -> Iterator[None]:
+    """Say which module the kernel lacks where it does not know a kind of interface."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        raise Failure(operation, f"the kernel has no {module}", f"load the module {module}") from error
+
+
+@dataclass(frozen=True)
 class SetMtu:
-    """Set the largest packet of a bridge."""
+    """Set the largest packet of an interface of a network."""
 
     bridge: str
     before: int
