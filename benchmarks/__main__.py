@@ -20,7 +20,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
-from benchmarks import pull, runtime
+from benchmarks import network, pull, runtime
 from benchmarks.world import World, world
 
 ROUNDS = 15
@@ -139,7 +139,14 @@ def _oci(made: World) -> None:
     show("Until it runs, within a process that runs already", "ms", interleaved(runtime.within(folder)))
 
 
-BENCHMARKS = {"runtime": oci, "noop": noop, "start": start, "idle": idle, "pull": pull.measure}
+BENCHMARKS = {
+    "runtime": oci,
+    "noop": noop,
+    "start": start,
+    "idle": idle,
+    "pull": pull.measure,
+    "network": network.measure,
+}
 
 
 def main(names: list[str]) -> int:
@@ -156,6 +163,8 @@ def main(names: list[str]) -> int:
         runtime.peers()
     if "pull" in names or not names:
         pull.peers()
+    if "network" in names or not names:
+        network.peers()
     with world() as made:
         for name in names or BENCHMARKS:
             BENCHMARKS[name](made)
