@@ -40,7 +40,6 @@ print(asked)
 """
 """One connection lasts, another is made anew each time, to the host's own ssh; the first failure ends it."""
 
-RUN = "pycontainers run -d --pull never"
 CHANGES = (
     "network create --subnet 10.90.1.0/24 plain",
     "network create --subnet 10.90.2.0/24 --internal inner",
@@ -69,8 +68,9 @@ def asking(fleet: Fleet) -> Iterator[str]:
     """A program on the other host that asks the whole time; the value is the file that ends it."""
     insecure = json.dumps({"insecure": [fleet.registry]})
     fleet.shell(HOST, f"mkdir -p {STORE} && cat > {STORE}/registries.json", insecure)
-    assert not fleet.task(HOST, "runtime", {})["failed"]
-    fleet.shell(HOST, f"pycontainers pull -q {fleet.registry}/busybox:latest")
+    installed = fleet.task(HOST, "runtime", {"state": "present"})
+    assert not installed["failed"], installed
+    fleet.shell(HOST, f"pycontainers pull {fleet.registry}/busybox:latest")
     serve, ask = shlex.quote(ANSWER), shlex.quote(ASK)
     fleet.shell(HOST, f"python3 -c {serve} >/tmp/serving 2>&1 & echo $! >/tmp/serving.pid; sleep 0.5")
     where = f"{fleet.address(HOST)} /tmp/stop"

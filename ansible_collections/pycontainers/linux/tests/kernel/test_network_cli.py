@@ -20,7 +20,7 @@ def test_a_network_is_made_listed_shown_and_removed(host: Host) -> None:
     assert host.ok("network", "ls", "-q") == "back\nfront\n"
     lines = [line.split() for line in host.ok("network", "ls").splitlines()]
     assert lines == [
-        ["NAME", "DRIVER", "SUBNET", "BRIDGE", "OUTSIDE"],
+        ["NAME", "DRIVER", "SUBNET", "INTERFACE", "OUTSIDE"],
         ["back", "bridge", "10.91.7.0/24", "br-back", "no"],
         ["front", "bridge", "10.89.0.0/24", "pyc-front", "masqueraded"],
     ]
@@ -34,6 +34,10 @@ def test_a_network_is_made_listed_shown_and_removed(host: Host) -> None:
     host.ok("network", "create", "last")
     partly = host.cli("network", "rm", "none", "last")
     assert (partly.returncode, partly.stdout) == (1, "last\n")
+    masquerade = "com.docker.network.bridge.enable_ip_masquerade=0"
+    host.ok("network", "create", "-o", "isolate=False", "-o", masquerade, "open")
+    (document,) = json.loads(host.ok("network", "inspect", "open"))
+    assert (document["Isolated"], document["Options"]["masquerade"]) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,7 @@ def test_a_network_is_made_listed_shown_and_removed(host: Host) -> None:
         (["create", "--subnet", "10.91.0.128/25", "x"], "it overlaps 10.91.0.0/24 of the network front"),
         (["create", "-o", "colour=red", "x"], "cannot use 'colour=red' as opt: it is not KEY=VALUE with one of"),
         (["create", "-o", "mtu=ten", "x"], "mtu"),
+        (["create", "-o", "isolate=no", "x"], "cannot use 'no' as isolate: it is neither true nor false"),
         (["create", "a/b"], "a/b"),
         (["inspect", "x"], "cannot use the network x: there is no such network; networks are front"),
         (["rm", "x"], "cannot remove network x: there is none of this name; see pycontainers network ls"),

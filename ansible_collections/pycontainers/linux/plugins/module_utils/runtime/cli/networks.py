@@ -7,8 +7,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..core.kinds import BOOL
 from ..core.layout import Layout
-from ..core.model import parse
+from ..core.model import parse, rows
 from ..core.plan import converge
 from ..errors import Failure, InvalidValue, NotFound
 from ..resources import container_state, container_words
@@ -37,6 +38,10 @@ OPTIONS = {
     "isolate": "isolate",
 }
 """What Docker's drivers take with --opt, by their names, and Podman's shorter ones."""
+
+SWITCHES = tuple(row.name for row in rows(Network) if row.kind is BOOL)
+TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+"""The rows that are true or false, and how Docker says so."""
 
 FAMILIES = {
     "subnet": ("subnet", "ipv6_subnet"),
@@ -150,7 +155,7 @@ def create_network(layout: Layout, chosen: argparse.Namespace) -> int:
         key, equals, value = said.partition("=")
         if not equals or key not in OPTIONS:
             raise InvalidValue("opt", said, f"it is not KEY=VALUE with one of {', '.join(OPTIONS)}")
-        values[OPTIONS[key]] = value
+        values[OPTIONS[key]] = TRUTHS.get(value.lower(), value) if OPTIONS[key] in SWITCHES else value
     want = parse(Network, values)
     if stored(layout, want.name) is not None:
         raise Failure(f"create network {want.name}", "there is one of this name", "remove it first, or name another")
