@@ -292,6 +292,9 @@ container:
   description:
     - The container after the task, in the shape of C(docker inspect). In check mode it is as it is now.
     - Empty if there is none.
+    - C(State) tells in C(OOMKilled) whether the kernel has killed a process of this run, or of the last one, for want
+      of memory, in C(OomKills) how many of the container's it has in all, and in C(OomKilledAt) when the container's
+      program last was one of them. Of a program that has ended so, C(Error) tells it with the limit.
   returned: success
   type: dict
   sample:
@@ -302,6 +305,9 @@ container:
       Running: true
       Pid: 4242
       ExitCode: 0
+      OOMKilled: false
+      OomKills: 0
+      OomKilledAt: "0001-01-01T00:00:00Z"
     Config:
       Image: docker.io/library/nginx:1.27
     HostConfig:

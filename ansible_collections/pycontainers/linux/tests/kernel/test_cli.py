@@ -176,6 +176,7 @@ def test_inspect(host: Host) -> None:
     assert shown["State"] | {"StartedAt": ""} == {
         "Status": "running", "Running": True, "Restarting": False, "Pid": host.pid(), "ExitCode": 0, "Error": "",
         "StartedAt": "", "FinishedAt": "0001-01-01T00:00:00Z",
+        "OOMKilled": False, "OomKills": 0, "OomKilledAt": "0001-01-01T00:00:00Z",
     }  # fmt: skip
     assert json.loads(host.ok("inspect", (container.id or "")[:5])) == [shown]
 

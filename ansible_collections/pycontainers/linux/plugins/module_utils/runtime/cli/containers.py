@@ -13,7 +13,7 @@ from typing import Any
 from ..core.layout import Layout
 from ..errors import Failure
 from ..oci import lifecycle
-from ..resources import container_bare, container_state, container_words, supervise
+from ..resources import container_bare, container_memory, container_state, container_words, supervise
 from ..resources.container_facts import inspect
 from ..resources.container_model import Container
 from ..resources.service import install_steps
@@ -161,6 +161,7 @@ def _status(layout: Layout, container: Container) -> str:
     if init:
         return f"Up {table.since(init.started_at)}"
     ended = f"({status.exit_code}) {table.since(status.finished_at)} ago"
+    ended += " (out of memory)" if container_memory.ended_by_it(status) else ""
     if container.state == "started":
         return f"Restarting {ended}"
     return f"Exited {ended}" if status.finished_at else "Created"

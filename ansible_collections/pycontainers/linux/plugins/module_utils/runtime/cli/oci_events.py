@@ -12,8 +12,9 @@ import sys
 import time
 
 from ..errors import Failure, InvalidValue
+from ..kernel.cgroups import killed_for_memory
 from ..oci import container, limits
-from ..oci.statistics import killed_for_memory, statistics
+from ..oci.statistics import statistics
 from ..typed import Any
 from .oci_call import Call
 

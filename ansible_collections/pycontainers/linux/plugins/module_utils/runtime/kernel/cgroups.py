@@ -157,6 +157,20 @@ def read(groups: Cgroups, path: str, knob: Knob) -> int:
     return knob.decode(tuple(read_file(groups.file(path, name)) for name in knob.files))
 
 
+def killed_for_memory(groups: Cgroups, path: str) -> int:
+    """How many of its processes the kernel has killed for want of memory; 0 where there is no such cgroup.
+
+    Version 2 counts those in groups below with it.
+    """
+    with suppress(OSError, Failure):
+        name = "memory.events" if groups.version == 2 else "memory/memory.oom_control"
+        for line in read_file(groups.file(path, name)).splitlines():
+            key, _, count = line.partition(" ")
+            if key == "oom_kill":
+                return int(count)
+    return 0
+
+
 def exists(groups: Cgroups, path: str) -> bool:
     """Whether the cgroup is there, in every hierarchy."""
     return all(os.path.isdir(directory) for directory in groups.directories(path))

@@ -68,13 +68,6 @@ def statistics(groups: Cgroups, path: str) -> dict[str, Any]:
     return {**found, "intel_rdt": {}, "network_interfaces": None}
 
 
-def killed_for_memory(groups: Cgroups, path: str) -> int:
-    """How many of its processes the kernel has ended since memory ran out."""
-    return _Files(groups, path).table("memory.events" if groups.version == 2 else "memory/memory.oom_control").get(
-        "oom_kill", 0
-    )
-
-
 def _version_2(files: _Files) -> dict[str, Any]:
     cpu, memory = files.table("cpu.stat"), files.table("memory.stat")
     events = files.table("memory.events")

@@ -10,7 +10,15 @@ from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..image import content
 from ..oci import lifecycle
-from . import container_network, container_state, container_words, endpoint, rootfs_size, storage_opts
+from . import (
+    container_memory,
+    container_network,
+    container_state,
+    container_words,
+    endpoint,
+    rootfs_size,
+    storage_opts,
+)
 from .addresses import BITS4, BITS6, bits_of, of_family
 from .attachments import Attachment
 from .container_kinds import PRIVATE, SHM_SIZE
@@ -72,6 +80,7 @@ def _state(layout: Layout, container: Container) -> dict[str, Any]:
         "Error": status.error,
         "StartedAt": container_state.timestamp(init.started_at if init else status.started_at),
         "FinishedAt": container_state.timestamp(status.finished_at),
+        **container_memory.facts(container, status, running=init is not None),
     }
 
 

@@ -46,7 +46,8 @@ class Status:
     """What has become of a container's process; times in seconds since the epoch.
 
     ``started_clock`` is by CLOCK_BOOTTIME, which nobody sets: how long a run took is told by it. ``restarts`` are all
-    since somebody started the container, ``in_a_row`` those since the last good run.
+    since somebody started the container, ``in_a_row`` those since the last good run. For ``oom_…`` see
+    :mod:`.container_memory`.
     """
 
     wanted: str = "stopped"
@@ -57,6 +58,10 @@ class Status:
     restarts: int = 0
     in_a_row: int = 0
     error: str = ""
+    oom_kills: int = 0
+    oom_last_run: int = 0
+    oom_counted: int = 0
+    oom_ended_at: float = 0.0
 
 
 def lock(layout: Layout, name: str) -> AbstractContextManager[None]:

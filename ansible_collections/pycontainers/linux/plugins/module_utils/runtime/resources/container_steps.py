@@ -22,6 +22,7 @@ from ..oci import lifecycle
 from . import (
     container_bare,
     container_bundle,
+    container_memory,
     container_network,
     container_pids,
     container_state,
@@ -80,13 +81,17 @@ class StartProcess:
         before = container_state.status(self.layout, identity)
         # Kept first: whoever kills us on the way leaves one that its policy and the next boot see to.
         begun = Status(wanted="running", started_at=time.time(), started_clock=restart_policy.clock())
+        begun = container_memory.carried_over(self.container, before, begun)
         container_state.set_status(self.layout, identity, begun)
         try:
             beside = container_pids.beside(self.layout, self.container)
             lifecycle.start(self.layout, identity, program, container_words.stdin(self.container), beside)
-        except BaseException:
+        except BaseException as error:
             container_state.set_status(self.layout, identity, before)
             hosts_files.tell(self.layout, names_of(self.container.networks))
+            killed = container_memory.killed_at_start(self.container, begun) if isinstance(error, Failure) else ""
+            if killed:
+                raise Failure(f"start container {short(self.container)}", killed, "give it more memory") from error
             raise
         try:
             hosts_files.tell(self.layout, names_of(self.container.networks))
@@ -154,11 +159,14 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     groups, path = cgroups(), cgroup(container)
     if freezer.frozen(groups, path):  # A process that is held still does not even take SIGKILL.
         freezer.thaw(groups, path)
+    running = lifecycle.running(layout, identity) is not None
     code = lifecycle.stop(layout, identity, _stop_signal(layout, container), seconds)
     container_pids.end_rest(container)
     lifecycle.await_log(layout, identity)
     after = replace(before, wanted=wanted, exit_code=before.exit_code if code is None else code)
     ended = after if code is None else replace(after, finished_at=time.time())
+    if code is not None:
+        ended = container_memory.recorded(container, ended, stopped=running)
     container_state.set_status(layout, identity, ended, durable=False)
     lifecycle.forget(layout, identity)
     hosts_files.tell(layout, names_of(container.networks))

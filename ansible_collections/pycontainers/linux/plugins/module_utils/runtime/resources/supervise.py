@@ -18,6 +18,7 @@ from ..oci import lifecycle
 from ..oci.waiter import come_back
 from . import (
     container_bundle,
+    container_memory,
     container_network,
     container_pids,
     container_state,
@@ -83,6 +84,7 @@ def _exited(layout: Layout, identity: str) -> None:
         # Whoever stops a container writes that down first, so one whose status can't be read was to run.
         wanted = "running" if status.wanted == container_state.UNKNOWN else status.wanted
         status = replace(status, wanted=wanted, exit_code=code, finished_at=time.time(), in_a_row=again)
+        status = container_memory.recorded(container, status)
         if not restart_policy.restarts(container, status.wanted, status.restarts, code):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
