@@ -59,7 +59,7 @@ def run(resource: Resource[Any]) -> None:
 
 
 def tells_only(model: type) -> bool:
-    """Whether a model only asks, and so there is nothing to say of what was done; such modules end with ``_info``."""
+    """Whether a model only asks, and so there is nothing to say of what was done."""
     return model.__name__.endswith("Info")
 
 

@@ -25,6 +25,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     ContainerCommit,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_stats import (
+    ContainerStatsInfo,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image import Image
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_export import ImageExport
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_info import ImageInfo
@@ -39,6 +42,7 @@ MODELS = (
     CgroupLimit,
     Container,
     ContainerCommit,
+    ContainerStatsInfo,
     Image,
     ImageExport,
     ImageInfo,
@@ -89,6 +93,7 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "name": names,
     "path": paths,
     "whole": wholes,
+    "measured": some.floats(0, 60) | some.integers(0, 60).map(str),
     "bool": some.booleans(),
     "texts": some.lists(texts),
     "paths": some.lists(paths),
@@ -206,7 +211,7 @@ def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> Non
     assert diff(again, first) == ()
 
 
-ACTING = (ContainerCommit, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune)
+ACTING = (ContainerCommit, ContainerStatsInfo, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune)
 """The models that declare no thing but act on what is there."""
 
 

@@ -21,6 +21,7 @@ SUBJECTS = {
     "containers": ("ps", "restart", "rm", "start", "stop"),
     "inspect": ("inspect", "logs"),
     "run": ("create", "run"),
+    "stats": ("stats",),
     "attach": ("attach",),
     "execute": ("exec",),
     "images": ("images", "pull", "rmi"),

@@ -12,10 +12,15 @@ from typing import Any
 
 def show(header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     """Print lines in columns as wide as their widest cell, as Docker lists things."""
+    for line in columns(header, lines):
+        print(line)
+
+
+def columns(header: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """The lines that :func:`show` prints."""
     cells = [list(header), *(list(map(plain, line)) for line in lines)]
     widths = [max(len(line[column]) for line in cells) for column in range(len(header))]
-    for line in cells:
-        print("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    return ["   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
 
 
 def plain(text: str) -> str:
@@ -50,3 +55,12 @@ def bytes_of(count: float) -> str:
             return f"{count:.4g}{unit}"
         count /= 1000
     return f"{count:.4g}GB"
+
+
+def memory_of(count: float) -> str:
+    """A number of bytes, in powers of 1024 as Docker shows memory."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.4g}{unit}"
+        count /= 1024
+    return f"{count:.4g}TiB"

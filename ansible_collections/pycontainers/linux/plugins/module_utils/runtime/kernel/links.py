@@ -17,6 +17,7 @@ RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETQDISC = 18, 22, 26, 38
 IFF_UP, IFF_LOOPBACK = 0x1, 0x8
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_VLAN_ID = 1, 2, 1
+IFLA_STATS64 = 23
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE = 1, 4, 5, 6, 15
 TCA_KIND, TCA_OPTIONS, TCA_TBF_PARMS, TCA_TBF_RATE64 = 1, 2, 1, 4
@@ -50,6 +51,19 @@ class Link:
     lower: int
     vlan: int
     loopback: bool
+
+
+class Counters(NamedTuple):
+    """What has gone through an interface: the first eight of ``struct rtnl_link_stats64``, in its order."""
+
+    rx_packets: int
+    tx_packets: int
+    rx_bytes: int
+    tx_bytes: int
+    rx_errors: int
+    tx_errors: int
+    rx_dropped: int
+    tx_dropped: int
 
 
 class Way(NamedTuple):
@@ -91,6 +105,17 @@ def links(namespace: str | None = None) -> dict[str, Link]:
             vlan=struct.unpack("=H", tag[:2])[0] if tag else 0,
             loopback=bool(flags & IFF_LOOPBACK),
         )
+    return found
+
+
+def counters(namespace: str | None = None) -> dict[str, Counters]:
+    """What has gone through interfaces since they were made, by name, but for loopback. Raises ``OSError``."""
+    found = {}
+    for content in _dump(RTM_GETLINK, bytes(16), namespace):
+        (flags,) = struct.unpack_from("=I", content, 8)
+        read = attributes(content[16:])
+        if not flags & IFF_LOOPBACK:
+            found[_name(read[IFLA_IFNAME])] = Counters(*struct.unpack_from("=8Q", read[IFLA_STATS64]))
     return found
 
 

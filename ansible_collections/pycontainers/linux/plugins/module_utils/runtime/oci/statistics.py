@@ -68,6 +68,17 @@ def statistics(groups: Cgroups, path: str) -> dict[str, Any]:
     return {**found, "intel_rdt": {}, "network_interfaces": None}
 
 
+def swap(groups: Cgroups, path: str, memory: dict[str, Any]) -> tuple[int, int | None]:
+    """Bytes of swap in use, and how many may be, None for no limit; ``memory`` is that part of the statistics."""
+    files = _Files(groups, path)
+    if groups.version == 2:
+        most = files.text("memory.swap.max")
+        return files.number("memory.swap.current"), int(most) if most.isdigit() else None
+    limit, both = memory["usage"]["limit"], memory["swap"]["limit"]
+    # What version 1 has for no limit is its largest number of pages, a little below this.
+    return memory["raw"].get("total_swap", 0), max(0, both - limit) if 0 < both < 2**62 else None
+
+
 def _version_2(files: _Files) -> dict[str, Any]:
     cpu, memory = files.table("cpu.stat"), files.table("memory.stat")
     events = files.table("memory.events")

@@ -65,10 +65,23 @@ def _whole() -> None:
 
     The command line leads to everything but the first process, which only the launcher imports.
     """
-    from ..cli import attach, changes, containers, copying, execute, image_group, inspect, main, networks, oci_door, run  # noqa: F401  # noqa: F401
+    from ..cli import (  # noqa: F401
+        attach,
+        changes,
+        containers,
+        copying,
+        execute,
+        image_group,
+        inspect,
+        main,
+        networks,
+        oci_door,
+        run,
+        stats,
+    )
     from ..cli import service as verbs  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
-    from . import cgroup_limit, rootfs  # noqa: F401
+    from . import cgroup_limit, container_stats, rootfs  # noqa: F401
 
 
 def _in_folder(folder: str) -> dict[str, bytes]:
