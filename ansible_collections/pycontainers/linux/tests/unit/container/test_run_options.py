@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.cli import run, run_options
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.cli import run, run_options, update
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse, record
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limits import LIMIT_ROWS
 
 DOCKER = """
 --add-host --cap-add --cap-drop --cgroupns --cpus --device --dns --dns-option --dns-search
@@ -117,3 +118,17 @@ def test_a_container_without_a_name_gets_one_of_its_image() -> None:
     names = {run_options.wanted(chosen("10.0.0.1:5000/team/web:1.2")).name for _ in range(20)}
     assert len(names) == 20
     assert all(name.startswith("web-") for name in names)
+
+
+def test_limits_are_options_of_update_too() -> None:
+    """Whatever can be limited is spelt as for a new container, and what is left out is not asked for."""
+    parser = argparse.ArgumentParser()
+    update.add(parser.add_subparsers())
+    words = []
+    for row in LIMIT_ROWS:
+        value = [] if row.kind.spec["type"] == run_options.FLAG else ["5m"]
+        words += [run_options._spellings(row)[-1], *value]
+    found = parser.parse_args(["update", *words, "c"])
+    assert set(run_options.values(found, LIMIT_ROWS)) == {row.name for row in LIMIT_ROWS}
+    assert None not in run_options.values(found, LIMIT_ROWS).values()
+    assert set(run_options.values(parser.parse_args(["update", "c"]), LIMIT_ROWS).values()) == {None}

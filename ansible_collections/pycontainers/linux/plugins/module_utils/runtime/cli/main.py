@@ -22,6 +22,7 @@ SUBJECTS = {
     "inspect": ("inspect", "logs"),
     "run": ("create", "run"),
     "stats": ("stats",),
+    "update": ("update",),
     "attach": ("attach",),
     "execute": ("exec",),
     "images": ("images", "pull", "rmi"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+from collections.abc import Collection
 
 from ..core.model import Row, parse, rows
 from ..errors import InvalidValue
@@ -84,14 +85,19 @@ def parser(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
         act = "append" if name == "aliases" else "store"
         verb.add_argument(spelling, dest=name, action=act, metavar="VALUE", help=words)
     for row in options().values():
-        kind = row.kind.spec["type"]
-        if kind == FLAG:
-            verb.add_argument(*_spellings(row), dest=row.name, action="store_true", default=None)
-        else:
-            act = "append" if kind in (LIST, PAIRS) else "store"
-            metavar = "NAME=VALUE" if kind == PAIRS else "VALUE"
-            verb.add_argument(*_spellings(row), dest=row.name, action=act, metavar=metavar)
+        declare(verb, row)
     return verb
+
+
+def declare(verb: argparse.ArgumentParser, row: Row) -> None:
+    """Declare the option of a row."""
+    kind = row.kind.spec["type"]
+    if kind == FLAG:
+        verb.add_argument(*_spellings(row), dest=row.name, action="store_true", default=None)
+    else:
+        act = "append" if kind in (LIST, PAIRS) else "store"
+        metavar = "NAME=VALUE" if kind == PAIRS else "VALUE"
+        verb.add_argument(*_spellings(row), dest=row.name, action=act, metavar=metavar)
 
 
 def add_words(verb: argparse.ArgumentParser) -> None:
@@ -102,22 +108,33 @@ def add_words(verb: argparse.ArgumentParser) -> None:
 
 def wanted(chosen: argparse.Namespace) -> Container:
     """The container that is asked for. Raises :class:`..errors.InvalidValue`."""
-    given = {row.name: getattr(chosen, row.name) for row in options().values()}
-    for row in options().values():
-        if row.kind.spec["type"] == PAIRS and given[row.name]:
-            given[row.name] = _pairs(given[row.name], row.name)
+    given = values(chosen, options().values())
     if given["networks"]:
         modes = [each for each in given["networks"] if each in MODES or each.startswith(JOINED)]
         given["network_mode"] = modes[0] if modes else given["network_mode"]
         given["networks"] = [{"name": each} for each in given["networks"] if each not in modes]
     _place(chosen, given)
     if chosen.restart:
-        given["restart_policy"], _, retries = chosen.restart.partition(":")
-        given["restart_retries"] = retries or None
+        given |= policy(chosen.restart)
     if chosen.entrypoint is not None:
         given["entrypoint"] = [chosen.entrypoint] if chosen.entrypoint else []
     given |= {"name": chosen.name or _some_name(chosen.image), "image": chosen.image}
     return parse(Container, given | {"command": chosen.command or None})
+
+
+def values(chosen: argparse.Namespace, declared: Collection[Row]) -> dict[str, Any]:
+    """What the options of rows say, by row; None of those that were left out."""
+    given = {row.name: getattr(chosen, row.name) for row in declared}
+    for row in declared:
+        if row.kind.spec["type"] == PAIRS and given[row.name]:
+            given[row.name] = _pairs(given[row.name], row.name)
+    return given
+
+
+def policy(said: str) -> dict[str, Any]:
+    """The rows that ``--restart`` speaks of."""
+    name, _, retries = said.partition(":")
+    return {"restart_policy": name, "restart_retries": retries or None}
 
 
 def _place(chosen: argparse.Namespace, given: dict[str, Any]) -> None:

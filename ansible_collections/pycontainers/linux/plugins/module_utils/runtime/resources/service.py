@@ -78,6 +78,7 @@ def _whole() -> None:
         oci_door,
         run,
         stats,
+        update,
     )
     from ..cli import service as verbs  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
