@@ -9,24 +9,40 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: cgroup_limit
-short_description: Limit what a container can use, while it runs
+short_description: Limit what a container or another cgroup can use, while it runs
 version_added: 0.1.0
 author:
   - The pycontainers authors (!UNKNOWN)
 description:
-  - Sets, changes and clears limits of an existing container, whether it runs or not.
-  - A container that runs goes on undisturbed. Its cgroup is written to, of either cgroup version, and the limits are
-    kept for its next start.
+  - Sets, changes and clears limits of an existing container, of all containers with some labels, or of any other
+    cgroup, such as that of a service of the host.
+  - What runs goes on undisturbed. Its cgroup is written to, of either cgroup version. Limits of a container are kept
+    for its next start; a container that does not run is limited from then on. Those of another cgroup last as long as
+    that does.
   - The same limits are options of M(pycontainers.linux.container). This module is for changing them without declaring
     anything else, for example fleet-wide during an incident.
+  - All limits of a task are set, or none. A limit that is left out stays what it is. One that the host's kernel or its
+    cgroup version does not have is refused, unless it is to be cleared.
 extends_documentation_fragment:
   - pycontainers.linux.common
+  - pycontainers.linux.container_limits
 options:
   name:
     description:
-      - The name of the container. It must exist.
+      - The container; its name, its id, or the beginning of that. It must exist.
+      - Exactly one of O(name), O(labels) and O(path) is given.
     type: str
-    required: true
+  labels:
+    description:
+      - All containers that have all of these labels, running or not, of their own or of their image. If there is none,
+        nothing is done.
+    type: dict
+  path:
+    description:
+      - A cgroup by its path below the root of the hierarchy, such as V(/system.slice/cron.service) or
+        V(/openrc.crond). It must exist.
+      - Refused if process 1, an SSH server or this task itself is in it or below it, unless O(force) says otherwise.
+    type: str
   state:
     description:
       - V(present) sets the limits that are given, and leaves the others alone.
@@ -34,25 +50,22 @@ options:
     type: str
     default: present
     choices: [absent, present]
-  memory:
+  force:
     description:
-      - The most memory that the container can use, in bytes, or as a number with one of the units C(b), C(k), C(m),
-        C(g), C(t) and C(p), which are powers of 1024, such as V(512m).
-        It is rounded down to whole pages of 4096 bytes.
-      - V(max), V(unlimited), V(-1) and V(0) mean no limit. Left out, it stays what it is.
-      - Fails if the container uses more than that and the kernel can't get it back.
-    type: str
-  cpus:
+      - Limit the cgroup at O(path) even if the host lives by what is in it.
+    type: bool
+    default: false
+  reclaim:
     description:
-      - The processor time that the container can use, in processors, such as V(1.5); between 0.01 and 10000, in steps
-        of 0.00001. It is counted over 100 milliseconds.
-      - V(max), V(unlimited), V(-1) and V(0) mean no limit. Left out, it stays what it is.
-    type: str
-  pids_limit:
+      - When more than a new limit of O(memory) is in use, have the kernel get back what it can first. Without it, and
+        if that is not enough within O(reclaim_timeout), the task fails and tells both numbers.
+    type: bool
+    default: false
+  reclaim_timeout:
     description:
-      - The most processes and threads that the container can have. Those that it has already stay.
-      - V(max), V(unlimited), V(-1) and V(0) mean no limit. Left out, it stays what it is.
-    type: str
+      - The seconds that O(reclaim) may take.
+    type: int
+    default: 10
 seealso:
   - module: pycontainers.linux.container
 """
@@ -74,6 +87,22 @@ EXAMPLES = r"""
     name: crawler
     cpus: max
 
+- name: Hold all containers of a team to two processors and a slow disk, and take their memory back down
+  pycontainers.linux.cgroup_limit:
+    labels:
+      team: reports
+    cpus: "2"
+    memory: 10%
+    reclaim: true
+    device_write_bps:
+      - path: /var/lib
+        rate: 10m
+
+- name: Hold a service of the host to a quarter of its processors
+  pycontainers.linux.cgroup_limit:
+    path: /system.slice/backup.service
+    cpus: 25%
+
 - name: Clear all limits
   pycontainers.linux.cgroup_limit:
     name: crawler
@@ -83,36 +112,53 @@ EXAMPLES = r"""
 RETURN = r"""
 cgroup_limit:
   description:
-    - The container's limits after the task, as the kernel holds them if it runs. In check mode they are as they are
-      now.
+    - The limits after the task, each under the name of its option, as the kernel holds them if it runs. A limit that
+      the host does not have, or of a container that does not run has never been set, is nothing. In check mode they are
+      as they are now.
+    - Empty if O(labels) have chosen.
   returned: success
   type: dict
-  contains:
+  contains: &limited
     container:
       description: The container's id.
-      returned: success
+      returned: for containers
       type: str
       sample: 5b0a3f9d2c7e41d8a6f0b1c2d3e4f5061728394a5b6c7d8e9f0a1b2c3d4e5f60
     name:
       description: The container's name.
-      returned: success
+      returned: for containers
       type: str
       sample: web
+    path:
+      description: The cgroup's path.
+      returned: for other cgroups
+      type: str
+      sample: /system.slice/cron.service
     memory:
-      description: Bytes, or V(max) for no limit. Nothing if it has never been limited.
+      description: Bytes, or V(max) for no limit; the other limits likewise in the form of their options.
       returned: success
       type: raw
       sample: 268435456
     cpus:
-      description: Processors, or V(max) for no limit. Nothing if it has never been limited.
+      description: Processors, or V(max) for no limit.
       returned: success
       type: raw
       sample: 0.5
-    pids_limit:
-      description: Processes and threads, or V(max) for no limit. Nothing if it has never been limited.
+    usage:
+      description:
+        - What is used; C(memory), C(memory_peak) and C(swap) in bytes, C(pids), C(cpu) and C(cpu_throttled) in
+          nanoseconds, C(memory_events) as the kernel counts them, such as C(oom_kill), and C(pressure), the time that
+          processes have waited, where the kernel tells that.
+        - Empty if it does not run.
       returned: success
-      type: raw
-      sample: 100
+      type: dict
+      sample: {memory: 51380224, memory_peak: 60817408, swap: 0, pids: 3, cpu: 81230000, cpu_throttled: 0}
+cgroup_limits:
+  description: The same of each that was chosen.
+  returned: success
+  type: list
+  elements: dict
+  contains: *limited
 actions:
   description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
   returned: success
@@ -126,7 +172,7 @@ changes:
   elements: dict
   contains:
     option:
-      description: The option's name, or that of a fact that the host decides, such as an image's C(id).
+      description: The option's name; if O(labels) have chosen, after the container's and a dot.
       returned: success
       type: str
       sample: memory

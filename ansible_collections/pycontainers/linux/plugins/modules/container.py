@@ -18,11 +18,14 @@ description:
   - The container is started by the host's kernel alone. There is no daemon and no engine.
   - An option that is left out is not managed. A new container gets what its image says, or the default that the
     option names; an existing container keeps what it has.
-  - What can be changed while the container runs is changed so. Anything else builds the new container beside the old
-    one, and keeps the old one until the new one runs.
+  - What can be changed while the container runs is changed so, all limits among it, which can be cleared so too.
+    Anything else builds the new container beside the old one, and keeps the old one until the new one runs.
+  - Limits that are left out of a new container are none. One that the host's kernel or its cgroup version does not have
+    is refused.
 extends_documentation_fragment:
   - pycontainers.linux.common
   - pycontainers.linux.container_process
+  - pycontainers.linux.container_limits
 options:
   name:
     description:
@@ -152,28 +155,6 @@ options:
       - For a new container the default is none.
     type: list
     elements: str
-  memory:
-    description:
-      - The most memory that the container can use, in bytes, or as a number with one of the units C(b), C(k), C(m),
-        C(g), C(t) and C(p), which are powers of 1024, such as V(512m).
-        It is rounded down to whole pages of 4096 bytes.
-      - V(max), V(unlimited), V(-1) and V(0) mean no limit.
-      - When the container needs more than it can get back, the kernel ends one of its processes.
-      - For a new container the default is no limit.
-    type: str
-  cpus:
-    description:
-      - The processor time that the container can use, in processors, such as V(1.5); between 0.01 and 10000, in steps
-        of 0.00001. It is counted over 100 milliseconds.
-      - V(max), V(unlimited), V(-1) and V(0) mean no limit.
-      - For a new container the default is no limit.
-    type: str
-  pids_limit:
-    description:
-      - The most processes and threads that the container can have.
-      - V(max), V(unlimited), V(-1) and V(0) mean no limit.
-      - For a new container the default is no limit.
-    type: str
   restart_policy:
     description:
       - What to do when the container's process ends by itself.

@@ -35,6 +35,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import names
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import install_steps
 
+TUNABLES = "GLIBC_TUNABLES"
 SLEEP = ["sleep", "1000"]
 KNOBS = ("memory/memory.limit_in_bytes", "cpu/cpu.cfs_quota_us", "pids/pids.max", "memory.max", "cpu.max", "pids.max")
 
@@ -57,6 +58,9 @@ class Host:
         """Start a container and return it as observed."""
         words = SLEEP if command is None else command
         given: dict[str, Any] = {"image": self.busybox, "command": words, "stop_timeout": 0}
+        if TUNABLES in os.environ:
+            # In a kernel that every program needs them in.
+            given["env"] = {TUNABLES: os.environ[TUNABLES]}
         self.converge(name, **given, **values)
         return self.observed(name)
 

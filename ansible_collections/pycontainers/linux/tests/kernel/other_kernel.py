@@ -19,7 +19,7 @@ MODULES = "/usr/lib/uml/modules"
 FILESYSTEMS = ("quota_v2", "overlay", "loop")
 REPOSITORY = Path(__file__).resolve().parents[5]
 
-INIT = """#!/bin/sh
+INIT = r"""#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME={home} TMPDIR=/run PYTHONDONTWRITEBYTECODE=1
 # The registers that it does not keep for a process are not to be used by any.
 without=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM,-XSAVE,-XSAVEC
@@ -35,6 +35,15 @@ for path in sys.argv[1:]:
     module = os.open(path, os.O_RDONLY)
     assert libc.syscall(313, module, b"", 0) == 0, (path, ctypes.get_errno())
 ' {modules}
+# Nor by an interpreter that is started without this environment, as those of containers are.
+cp {interpreter} /run/interpreter
+cat >/run/wrapper <<TEXT
+#!/bin/bash
+export GLIBC_TUNABLES=$GLIBC_TUNABLES
+exec -a "\$0" /run/interpreter "\$@"
+TEXT
+chmod 755 /run/wrapper
+mount --bind /run/wrapper {interpreter}
 {command}
 echo "ended with $?"
 {python} -c 'import ctypes; ctypes.CDLL(None).reboot(0x4321FEDC)'
@@ -68,7 +77,8 @@ def run(
     init = folder / "init"
     command = shlex.join(words)
     loaded = " ".join(_files(modules))
-    given = {"repository": REPOSITORY, "python": sys.executable, "modules": loaded, "command": command}
+    python = {"python": sys.executable, "interpreter": os.path.realpath(sys.executable)}
+    given = {"repository": REPOSITORY, "modules": loaded, "command": command, **python}
     init.write_text(INIT.format(home=Path.home(), **given))
     init.chmod(0o755)
     kernel = [KERNEL, "mem=1G", "rootfstype=hostfs", "root=98:0", "rootflags=/", "ro", f"init={init}", "quiet"]

@@ -21,6 +21,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_steps import GiveName
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limit_targets import Limited
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limits import limits_of
 from ansible_collections.pycontainers.linux.tests.unit.container.plan_cases import (
     LAYOUT,
     MIB,
@@ -39,8 +41,10 @@ def said(**options: Any) -> CgroupLimit:
 
 def limited(container: Container, memory: int | None = 512 * MIB) -> CgroupLimit:
     """The limits of a container as they are observed; its record has this limit of memory and no other."""
-    limits = {name: getattr(container, name) for name in ("memory", "cpus", "pids_limit")}
-    return CgroupLimit(name="web", container=container, kept=kept(memory=memory), **limits)
+    runs = container.state == "started"
+    path = container_state.cgroup(container)
+    there = Limited("web", path, runs, limits_of(container), container, kept(memory=memory))
+    return CgroupLimit(name="web", found=(there,))
 
 
 def lines(options: dict[str, Any], have: CgroupLimit) -> list[str]:

@@ -75,6 +75,11 @@ def _by_target(values: list[tuple[str, str, str]]) -> list[str]:
     return list({f"/in/{target}": f"{source}:/in/{target}{mode}" for source, target, mode in values}.values())
 
 
+def _rates(rate: some.SearchStrategy[Any]) -> some.SearchStrategy[list[dict[str, Any]]]:
+    devices = some.sampled_from(["/dev/sda", "/srv//", "8:16", "/"])
+    return some.dictionaries(devices, rate).map(lambda found: [{"path": each, "rate": found[each]} for each in found])
+
+
 def _network(first: int, prefix: int) -> str:
     base = first >> 32 - prefix << 32 - prefix
     return ".".join(map(str, base.to_bytes(4, "big"))) + f"/{prefix}"
@@ -100,8 +105,23 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "rate": unlimited | some.from_regex(r"[1-9]{1,3}(\.[0-9]{1,4})? ?[km]i?(bps|bit)", fullmatch=True).filter(
         lambda said: not said.endswith("bit") or "m" in said or float(said.partition("k")[0]) >= 8
     ),
+    "protection": unlimited | sizes | some.just("25%"),
+    "swappiness": some.sampled_from(["max", -1, "default"]) | some.integers(0, 100),
+    "quota": unlimited | some.integers(1000, 2**44 - 1),
+    "period": unlimited | some.integers(1000, 1_000_000),
+    "burst": unlimited | some.integers(0, 2**44 - 1),
+    "shares": unlimited | some.integers(2, 262144),
+    "cpu_numbers": some.sampled_from(["", "max", "0-2,4", "3,1,2", " 1 - 3 ", "8191"]),
+    "node_numbers": some.sampled_from(["", "max", "0-1", "1,0", "1023"]),
+    "block_weight": unlimited | some.integers(10, 1000),
+    "rates_bytes": _rates(some.sampled_from(["1m", 4096, "max", 0, "0.5g"])),
+    "rates_operations": _rates(some.integers(0, 2**32 - 1)),
+    "hugetlb": some.dictionaries(some.sampled_from(["2MB", "1gb", "64K"]), some.sampled_from(["max", 0, "1.5g"])),
+    "rdma": some.dictionaries(words, some.sampled_from([{"handles": 1}, {"handles": "max", "objects": 0}, {}])),
+    "misc": some.dictionaries(words, some.sampled_from(["max", 0, 7, "1m"])),
+    "device_rules": some.lists(some.sampled_from(["c 1:3 rwm", " b 08:* mr ", "a *:* w"])),
     "pids": unlimited | some.integers(0, 2**22) | some.integers(0, 2**22).map(str),
-    "memory": unlimited | sizes,
+    "memory": unlimited | sizes | some.sampled_from(["25%", "0.5%", "100 %"]),
     "layer_size": unlimited | some.integers(1 << 20, 2**63 - 1) | some.from_regex(r"[1-9]{1,3} ?[mg]", fullmatch=True),
     "inodes": unlimited | some.integers(0, 2**63 - 1) | some.integers(0, 2**63 - 1).map(str),
     "network_mode": some.sampled_from(["", "default", "none", "host", "container:web", "ns:/run//netns/a"]),
@@ -109,7 +129,7 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "storage_opts": some.fixed_dictionaries(
         {}, optional={"size": unlimited | some.integers(1 << 20, 2**63 - 1), "inodes": unlimited | some.integers(0, 99)}
     ),
-    "cpus": unlimited | some.floats(0.01, 10_000) | some.floats(0.01, 10_000).map(str),
+    "cpus": unlimited | some.floats(0.01, 10_000) | some.floats(0.01, 10_000).map(str) | some.just("50%"),
     "reference": references,
     "references": some.lists(references),
     "image_names": some.lists(references),

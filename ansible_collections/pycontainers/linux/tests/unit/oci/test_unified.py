@@ -13,10 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroup_values import (
+    cpu_shares,
+    cpu_weight,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import V2
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.config import parse_resources
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.statistics import NO_LIMIT, statistics
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.unified import texts, weight
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.unified import texts
 
 
 def written(folder: Path, document: dict[str, Any], **files: str) -> list[tuple[str, str]]:
@@ -29,13 +33,14 @@ def written(folder: Path, document: dict[str, Any], **files: str) -> list[tuple[
 @pytest.mark.parametrize(("shares", "found"), [(2, 1), (1024, 100), (262144, 10000), (512, 59), (100, 17)])
 def test_weights(shares: int, found: int) -> None:
     """The least, the default and the most shares are the least, the default and the most weight."""
-    assert weight(shares) == found
+    assert cpu_weight(shares) == found
 
 
 @given(some.integers(2, 262143))
 def test_weights_grow(shares: int) -> None:
     """More shares are never less weight, and the kernel takes all of them."""
-    assert 1 <= weight(shares) <= weight(shares + 1) <= 10000
+    assert 1 <= cpu_weight(shares) <= cpu_weight(shares + 1) <= 10000
+    assert cpu_weight(cpu_shares(cpu_weight(shares))) == cpu_weight(shares)
 
 
 def test_huge_pages(tmp_path: Path) -> None:

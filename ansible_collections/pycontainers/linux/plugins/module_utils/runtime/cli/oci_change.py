@@ -8,6 +8,7 @@ import sys
 
 from ..errors import Failure, InvalidValue, failing
 from ..kernel import freezer
+from ..kernel.cgroup_writes import put_back
 from ..kernel.devices import set_rules
 from ..oci import config_supported, limits
 from ..oci.config import parse_resources
@@ -70,7 +71,7 @@ def update(call: Call) -> int:
                 if resources.devices:
                     set_rules(groups, record.cgroup, (*resources.devices, *DEFAULT_RULES))
             except BaseException:
-                limits.put_back(written)
+                put_back(written)
                 raise
     return 0
 

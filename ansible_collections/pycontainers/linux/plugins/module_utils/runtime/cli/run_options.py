@@ -89,11 +89,12 @@ def parser(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
     return verb
 
 
-def declare(verb: argparse.ArgumentParser, row: Row) -> None:
-    """Declare the option of a row."""
+def declare(verb: argparse.ArgumentParser, row: Row, both: bool = False) -> None:
+    """Declare the option of a row, of a flag with ``both`` its opposite too."""
     kind = row.kind.spec["type"]
     if kind == FLAG:
-        verb.add_argument(*_spellings(row), dest=row.name, action="store_true", default=None)
+        act: Any = argparse.BooleanOptionalAction if both else "store_true"
+        verb.add_argument(*_spellings(row), dest=row.name, action=act, default=None)
     else:
         act = "append" if kind in (LIST, PAIRS) else "store"
         metavar = "NAME=VALUE" if kind == PAIRS else "VALUE"

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
-from ..core.model import parse
+from ..core.model import parse, rows
 from ..core.plan import Plan, apply, converge
 from ..errors import Failure, InvalidValue
 from ..resources import container_state
 from ..resources.cgroup_limit import CGROUP_LIMIT, CgroupLimit
 from ..resources.container_model import Container
-from ..resources.limits import LIMIT_ROWS
+from ..resources.limits import Limits
 from . import run_options
 from .complaint import to_each
 
@@ -24,8 +24,8 @@ def add(verbs: Any) -> None:
     """Declare the verb."""
     more = "Limits are those of the module cgroup_limit, where they are explained (ansible-doc); max or -1 clears one."
     verb = verbs.add_parser("update", help="change limits and restart policy of containers, live", epilog=more)
-    for row in LIMIT_ROWS:
-        run_options.declare(verb, row)
+    for row in rows(Limits):
+        run_options.declare(verb, row, both=True)
     verb.add_argument("--restart", default="", metavar="POLICY[:RETRIES]", help="when it is started again")
     verb.add_argument("containers", nargs="+", metavar="CONTAINER")
     verb.set_defaults(verb=update)
@@ -33,7 +33,7 @@ def add(verbs: Any) -> None:
 
 def update(layout: Layout, chosen: argparse.Namespace) -> int:
     """Change each container, name those it is done with, and go on after a failure. Bad values change none."""
-    given = {name: value for name, value in run_options.values(chosen, LIMIT_ROWS).items() if value is not None}
+    given = {name: value for name, value in run_options.values(chosen, rows(Limits)).items() if value is not None}
     if not given and not chosen.restart:
         fix = "give one, such as --memory 64m; see pycontainers update --help"
         raise Failure(f"update {', '.join(chosen.containers)}", "no option says what to change", fix)

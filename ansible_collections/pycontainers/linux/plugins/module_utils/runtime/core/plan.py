@@ -100,7 +100,8 @@ def converge(resource: Resource[M], layout: Layout, want: M, check: bool) -> Out
         have = resource.observe(layout, want)
         want = resource.resolve(layout, want, have)
         plan = resource.plan(layout, want, have)
-        changes = differences(want, have)
+        # Who declares several things at once tells of each.
+        changes = getattr(resource, "differences", differences)(want, have)
         if not check and (plan.steps or plan.purge):
             apply(plan)
             have = resource.observe(layout, want)

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Control groups of both versions behind the same few verbs.
 
-A cgroup is named by its path below the root, such as ``pycontainers/<id>``. A *knob* is how one limit is kept
-by one version: its files, and the way between their texts and a value. Sources: the kernel's
+A cgroup is named by its path below the root, such as ``pycontainers/<id>``. Sources: the kernel's
 admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.
 """
 from __future__ import annotations
@@ -19,20 +18,15 @@ from .mounts import mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "freezer", "devices")
 """The version 1 hierarchies that a container gets a group in, where they are mounted."""
 
+V1_SPARE = ("cpuset", "hugetlb", "rdma")
+"""Those in which it gets one when a limit needs it: each costs a start the moves of two processes."""
+
 V2_CONTROLLERS = ("cpu", "memory", "pids", "io")
-
-
-class Knob(NamedTuple):
-    """The files that keep one limit (version 1 with the controller before), and their texts' meaning."""
-
-    files: tuple[str, ...]
-    encode: Callable[[int], tuple[str, ...]]
-    decode: Callable[[tuple[str, ...]], int]
 
 
 class Cgroups(Protocol):
@@ -48,6 +42,39 @@ class Cgroups(Protocol):
 
     def file(self, path: str, name: str) -> str:
         """The path of a knob's file."""
+
+    def provide(self, path: str, controller: str) -> None:
+        """Give the cgroup, which is there, a controller that it lacks; what runs in it goes on undisturbed.
+
+        Raises ``OSError``, and :class:`Failure` on a host without that controller.
+        """
+
+    def offers(self, controller: str) -> bool:
+        """Whether the host has the controller here."""
+
+
+class Group(NamedTuple):
+    """A group whose files are looked at."""
+
+    groups: Cgroups
+    path: str
+
+    def has(self, name: str) -> bool:
+        """Whether the file is there: not all kernels have all of them."""
+        with suppress(Failure):
+            return os.path.exists(self.groups.file(self.path, name))
+        return False
+
+    def text(self, name: str) -> str:
+        """A file's text, empty where there is none."""
+        with suppress(OSError, Failure):
+            return read_file(self.groups.file(self.path, name))
+        return ""
+
+    @property
+    def above(self) -> Group:
+        """The group that this one is in."""
+        return Group(self.groups, self.path.rpartition("/")[0] or ".")
 
 
 class V2:
@@ -71,6 +98,18 @@ class V2:
             with suppress(FileExistsError):
                 os.mkdir(above, 0o755)
 
+    def provide(self, path: str, controller: str) -> None:
+        """Enable the controller for the children of all groups above."""
+        above = self.root
+        for name in path.split("/"):
+            if controller in idle_controllers(above, (controller,)):
+                write_file(f"{above}/cgroup.subtree_control", f"+{controller}")
+            above = f"{above}/{name}"
+
+    def offers(self, controller: str) -> bool:
+        """Whether the root has it."""
+        return controller in read_file(f"{self.root}/cgroup.controllers").split()
+
     def hand_down(self, directory: str) -> None:
         """Enable our controllers for the children of a group."""
         missing = idle_controllers(directory, V2_CONTROLLERS)
@@ -83,28 +122,97 @@ class V2:
 
 
 class V1:
-    """A hierarchy per controller, or per few that are mounted together."""
+    """A hierarchy per controller, or per few that are mounted together.
+
+    Groups are made in ``hierarchies``, and in those of ``spare`` when they are asked for there (:meth:`provide`).
+    """
 
     version = 1
 
-    def __init__(self, hierarchies: dict[str, str]) -> None:
-        self.hierarchies = hierarchies
+    def __init__(self, hierarchies: dict[str, str], spare: Mapping[str, str] | None = None) -> None:
+        self.hierarchies, self.spare = hierarchies, spare or {}
 
     def directories(self, path: str) -> tuple[str, ...]:
-        """A directory per hierarchy, none twice where controllers share one."""
-        return tuple(f"{top}/{path}" for top in dict.fromkeys(self.hierarchies.values()))
+        """A directory per hierarchy, none twice where controllers share one; a spare one only where it is there."""
+        always = [f"{top}/{path}" for top in self.hierarchies.values()]
+        there = [folder for top in self.spare.values() if os.path.isdir(folder := f"{top}/{path}")]
+        return tuple(dict.fromkeys(always + there))
 
     def create(self, path: str) -> None:
         """Make the directories."""
-        for directory in self.directories(path):
-            os.makedirs(directory, 0o755, exist_ok=True)
+        for controller, top in self.hierarchies.items():
+            self._make(controller, top, path)
+
+    def _make(self, controller: str, top: str, path: str) -> None:
+        os.makedirs(f"{top}/{path}", 0o755, exist_ok=True)
+        if controller == "cpuset":
+            _fill(top, path)
+
+    def provide(self, path: str, controller: str) -> None:
+        """Make the group in the controller's hierarchy, and move the processes there that are in it elsewhere."""
+        top = self._top(controller, f"use the cgroup controller {controller}")
+        if os.path.isdir(f"{top}/{path}"):
+            return
+        made = next(folder for folder in _parts(path) if not os.path.isdir(f"{top}/{folder}"))
+        try:
+            self._make(controller, top, path)
+            self._gather(top, path)
+        except BaseException:
+            with suppress(OSError):
+                _scatter(top, path, made)
+            raise
+
+    def _gather(self, top: str, path: str) -> None:
+        """Move all processes; again while there are more, as they fork meanwhile."""
+        moved: set[int] = set()
+        while ahead := set(members(self, path)) - moved:
+            for pid in ahead:
+                with suppress(ProcessLookupError):
+                    write_file(f"{top}/{path}/cgroup.procs", str(pid))
+            moved |= ahead
+
+    def offers(self, controller: str) -> bool:
+        """Whether its hierarchy is mounted."""
+        return controller in self.hierarchies or controller in self.spare
 
     def file(self, path: str, name: str) -> str:
         """The knob's file; ``name`` begins with its controller."""
         controller, _, file = name.partition("/")
-        if controller not in self.hierarchies:
-            raise Failure(f"set {file}", f"the cgroup controller {controller} is not mounted on this host")
-        return f"{self.hierarchies[controller]}/{path}/{file}"
+        return f"{self._top(controller, f'set {file}')}/{path}/{file}"
+
+    def _top(self, controller: str, operation: str) -> str:
+        top = self.hierarchies.get(controller) or self.spare.get(controller)
+        if top is None:
+            raise Failure(operation, f"the cgroup controller {controller} is not mounted on this host")
+        return top
+
+
+def _parts(path: str) -> list[str]:
+    """A path and those above it, the topmost first."""
+    parts = path.split("/")
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+def _fill(top: str, path: str) -> None:
+    """Give groups of cpuset, which take no process before they have CPUs and memory nodes, those of the group above."""
+    above = top
+    for part in path.split("/"):
+        folder = f"{above}/{part}"
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if not read_file(f"{folder}/{name}"):
+                write_file(f"{folder}/{name}", read_file(f"{above}/{name}"))
+        above = folder
+
+
+def _scatter(top: str, path: str, made: str) -> None:
+    """Undo the making of a group: its processes go back to the group above those that were made."""
+    above = os.path.dirname(f"{top}/{made}")
+    for pid in read_file(f"{top}/{path}/cgroup.procs").split():
+        with suppress(ProcessLookupError):
+            write_file(f"{above}/cgroup.procs", pid)
+    for folder in reversed(_parts(path)):
+        if len(folder) >= len(made):
+            os.rmdir(f"{top}/{folder}")
 
 
 def idle_controllers(directory: str, among: Sequence[str] = ()) -> list[str]:
@@ -114,12 +222,14 @@ def idle_controllers(directory: str, among: Sequence[str] = ()) -> list[str]:
     return [name for name in here if name not in enabled and (not among or name in among)]
 
 
-def cgroups(controllers: Sequence[str] = V1_CONTROLLERS) -> Cgroups:
+def cgroups(controllers: Sequence[str] = V1_CONTROLLERS, spare: Sequence[str] = V1_SPARE) -> Cgroups:
     """The host's control groups: version 2 where the unified hierarchy holds the controllers, else version 1.
 
-    ``controllers`` are the version 1 hierarchies that groups are made in, where they are mounted.
+    ``controllers`` are the version 1 hierarchies that groups are made in, where they are mounted, ``spare`` those in
+    which they can be made besides.
     """
     hierarchies: dict[str, str] = {}
+    others: dict[str, str] = {}
     for each in mounts():
         if each.fstype == "cgroup2":
             with suppress(OSError), open(f"{each.target}/cgroup.controllers", encoding="utf-8") as file:
@@ -127,9 +237,10 @@ def cgroups(controllers: Sequence[str] = V1_CONTROLLERS) -> Cgroups:
                     return V2(each.target)
         elif each.fstype == "cgroup":
             hierarchies |= {name: each.target for name in controllers if name in each.options}
+            others |= {name: each.target for name in spare if name in each.options and name not in controllers}
     if not hierarchies:
         raise NotFound("find control groups", "no cgroup filesystem is mounted", "mount cgroup2 on /sys/fs/cgroup")
-    return V1(hierarchies)
+    return V1(hierarchies, others)
 
 
 def write_file(path: str, text: str) -> None:
@@ -150,11 +261,6 @@ def read_file(path: str) -> str:
     # Unbuffered and decoded here: a text file asks the kernel four more questions about each of these many.
     with open(path, "rb", buffering=0) as file:
         return (file.readall() or b"").decode().rstrip("\n")
-
-
-def read(groups: Cgroups, path: str, knob: Knob) -> int:
-    """The value of a limit as the kernel holds it now."""
-    return knob.decode(tuple(read_file(groups.file(path, name)) for name in knob.files))
 
 
 def killed_for_memory(groups: Cgroups, path: str) -> int:

@@ -4,6 +4,7 @@
 """Limits by device in an OCI configuration: which may be used (``resources.devices``), and how fast (``blockIO``)."""
 from __future__ import annotations
 
+from ..kernel.cgroup_values import HEAVIEST, LIGHTEST
 from ..kernel.devices import LETTERS, DeviceRule
 from ..typed import NamedTuple
 from .config_linux import LARGEST_MAJOR, LARGEST_MINOR
@@ -11,9 +12,6 @@ from .fields import Field
 
 RULE_TYPES = {"a": "a", "b": "b", "c": "c", "u": "c"}
 """Types in rules; mknod(1) knows ``u`` as another word for ``c``."""
-
-LIGHTEST, HEAVIEST = 10, 1000
-"""Bounds of weights by the specification and the kernel's version 1."""
 
 _THROTTLES = {
     "throttleReadBpsDevice": "read_bps",

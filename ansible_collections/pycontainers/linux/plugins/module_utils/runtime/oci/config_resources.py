@@ -8,6 +8,20 @@ for fields that their users left alone.
 """
 from __future__ import annotations
 
+from ..kernel.cgroup_values import (
+    LARGEST_QUOTA,
+    LARGEST_UINT32,
+    LONGEST_PERIOD,
+    MOST_NODES,
+    PID_MAX_LIMIT,
+    SHARES_MAX,
+    SHARES_MIN,
+    SHORTEST_PERIOD,
+    SHORTEST_QUOTA,
+    UNLIMITED,
+    ranges,
+    rdma_line,
+)
 from ..kernel.devices import DeviceRule
 from ..kernel.process_attributes import MOST_CPUS
 from ..typed import NamedTuple
@@ -19,21 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-UNLIMITED = -1
-LARGEST_INT64, LARGEST_UINT32, LARGEST_UINT64 = 2**63 - 1, 2**32 - 1, 2**64 - 1
-
-PID_MAX_LIMIT = 4194304
-"""The largest number that pids.max takes (linux/threads.h)."""
-
-SHARES_MIN, SHARES_MAX = 2, 262144
-"""The bounds that the kernel brings cpu.shares to (kernel/sched/sched.h)."""
-
-SHORTEST_PERIOD, LONGEST_PERIOD = 1000, 1000000
-LARGEST_QUOTA = 2**44 - 1
-"""Microseconds (kernel/sched/core.c, tg_set_cfs_bandwidth)."""
-
-MOST_NODES = 1024
-"""Memory nodes (MAX_NUMNODES)."""
+LARGEST_INT64, LARGEST_UINT64 = 2**63 - 1, 2**64 - 1
 
 _PAGE_SIZE = r"[1-9][0-9]{0,8}[KMGTPE]B"
 _FILE = r"[a-z][a-z0-9_]*(\.[A-Za-z0-9_-]+)+"
@@ -142,7 +142,7 @@ def _memory(field: Field, fresh: bool) -> Memory:
 
 
 def _cpu(field: Field) -> Cpu:
-    quota, burst = _limit(field.member("quota"), LARGEST_QUOTA, low=1000), field.member("burst")
+    quota, burst = _limit(field.member("quota"), LARGEST_QUOTA, low=SHORTEST_QUOTA), field.member("burst")
     extra = burst.whole_if_given(0, LARGEST_QUOTA)
     if extra and quota is not None and extra > (LARGEST_QUOTA if quota == UNLIMITED else quota):
         raise burst.refusal(f"it is above the quota, {quota}")
@@ -177,13 +177,7 @@ def _period(field: Field, low: int, high: int) -> int | None:
 
 def _set(field: Field, end: int) -> str:
     """A list of numbers as cpuset files take it, ranges joined: the shortest text for the same set."""
-    ranges: list[list[int]] = []
-    for number in numbers(field, end) or ():
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in ranges)
+    return ranges(numbers(field, end) or ())
 
 
 def _hugepages(field: Field) -> tuple[tuple[str, int], ...]:
@@ -215,10 +209,8 @@ def _rdma(name: str, field: Field) -> tuple[str, int | None, int | None]:
 
 
 def rdma(resources: Resources) -> Iterator[str]:
-    """A line per device, the same for both versions of cgroups (admin-guide/cgroup-v1/rdma.rst)."""
-    for device, handles, objects in resources.rdma:
-        limits = (("hca_handle", handles), ("hca_object", objects))
-        yield " ".join((device, *(f"{name}={value}" for name, value in limits if value is not None)))
+    """A line per device."""
+    return (rdma_line(*each) for each in resources.rdma)
 
 
 def _unified(name: str, field: Field) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from ..kernel.cgroup_values import page_sizes
 from ..kernel.cgroups import V1, Cgroups, read_file
 from ..lean.contextlib import suppress
 from .config import Config
@@ -63,13 +64,3 @@ def _read(path: str) -> str:
     with suppress(OSError):
         return read_file(path)
     return ""
-
-
-def page_sizes() -> frozenset[str]:
-    """Sizes as hugetlb's files spell them, from folders such as hugepages-2048kB."""
-    found = set()
-    with suppress(OSError):
-        for name in os.listdir("/sys/kernel/mm/hugepages"):
-            size = int(name.removeprefix("hugepages-").removesuffix("kB"))
-            found.add(f"{size}KB" if size < 1024 else f"{size >> 10}MB" if size < 1 << 20 else f"{size >> 20}GB")
-    return frozenset(found)

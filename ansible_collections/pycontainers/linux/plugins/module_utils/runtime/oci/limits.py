@@ -11,41 +11,20 @@ import os
 
 from ..core import store
 from ..errors import Failure, explain
-from ..kernel.cgroups import V1, Cgroups, cgroups, read_file, write_file
-from ..lean.contextlib import suppress
-from .config_resources import UNLIMITED, Cpu, Memory, Resources, rdma
+from ..kernel.cgroup_values import UNLIMITED
+from ..kernel.cgroup_writes import Refused, Text, write_all
+from ..kernel.cgroups import V1, Cgroups, cgroups
+from .config_resources import Cpu, Memory, Resources, rdma
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 CONTROLLERS = (
     *("memory", "cpu", "cpuacct", "cpuset", "pids", "blkio", "freezer", "devices", "hugetlb"),
     *("net_cls", "net_prio", "perf_event", "rdma"),
 )
 """The version 1 hierarchies that a container of the OCI command line gets a group in, where they are mounted."""
-
-Text = tuple[str, str]
-"""A file of the cgroup (version 1 with its controller before) and what is written to it."""
-
-
-class Hierarchies(V1):
-    """Version 1 with cpuset, whose new groups take no process before they have CPUs and memory nodes."""
-
-    def create(self, path: str) -> None:
-        """Make the directories, and give cpuset's what those above have."""
-        super().create(path)
-        top = self.hierarchies.get("cpuset")
-        if top is None:
-            return
-        above = top
-        for part in path.split("/"):
-            folder = f"{above}/{part}"
-            for name in ("cpuset.cpus", "cpuset.mems"):
-                if not read_file(f"{folder}/{name}"):
-                    write_file(f"{folder}/{name}", read_file(f"{above}/{name}"))
-            above = folder
-
 
 _LOOKS: list[Cgroups | None] = []
 """Empty for a look at every question; else what was found, None before the first."""
@@ -64,9 +43,9 @@ def groups() -> Cgroups:
 
 
 def _look() -> Cgroups:
-    found = cgroups(CONTROLLERS)
+    found = cgroups(CONTROLLERS, ())
     if isinstance(found, V1):
-        return Hierarchies(found.hierarchies)
+        return found
     from .unified import Unified
 
     return Unified(found.directories("")[0].rstrip("/"))
@@ -77,26 +56,11 @@ def apply(groups: Cgroups, path: str, resources: Resources) -> tuple[Text, ...]:
 
     Raises :class:`Failure` for the first that the kernel refuses; those before are put back.
     """
-    written: list[Text] = []
-    for name, text in _texts(groups, path, resources):
-        try:
-            file = groups.file(path, name)
-            before = _before(file)
-            write_file(file, text)
-        except (OSError, Failure) as error:
-            put_back(written)
-            reason = _lacking(groups, path, name) or explain(error)
-            raise Failure(f"set {name} of cgroup {path} to {text}", reason) from error
-        old = _former(name, text, before)
-        written += [(file, old)] if old else []
-    return tuple(written)
-
-
-def put_back(written: Sequence[Text]) -> None:
-    """Write the texts that were there before, newest first."""
-    for file, old in reversed(written):
-        with suppress(OSError):
-            write_file(file, old)
+    try:
+        return write_all(groups, path, _texts(groups, path, resources))
+    except Refused as refused:
+        reason = _lacking(groups, path, refused.name) or explain(refused.error)
+        raise Failure(f"set {refused.name} of cgroup {path} to {refused.text}", reason) from refused
 
 
 def _texts(groups: Cgroups, path: str, resources: Resources) -> tuple[Text, ...]:
@@ -105,39 +69,6 @@ def _texts(groups: Cgroups, path: str, resources: Resources) -> tuple[Text, ...]
     from .unified import texts
 
     return tuple(texts(groups, path, resources))
-
-
-def _before(file: str) -> str:
-    """What a file says. Some, such as memory.reclaim, can only be written.
-
-    A cpuset that says nothing has what those above have. With processes in it, it can't be made to say nothing again.
-    """
-    try:
-        return read_file(file) or (store.read(f"{file}.effective") or b"").decode().strip()
-    except OSError:
-        if not os.path.exists(file):
-            raise
-        return ""
-
-
-_KEYED = ("io.", "blkio.", "rdma.max", "net_prio.ifpriomap", "misc.max", "dmem.")
-"""The files, or how their names begin, in which what is written is a line of its own by its first word."""
-
-_GONE = {"io.max": "rbps=max wbps=max riops=max wiops=max", "io.latency": "target=0"}
-_GONE |= dict.fromkeys(("io.weight", "io.bfq.weight"), "default")
-"""What takes a device's line away again; in version 1 it is 0."""
-
-
-def _former(name: str, text: str, before: str) -> str:
-    """What makes a file say again what it said, after ``text`` was written to it; nothing where that is not known."""
-    file, key = name.rpartition("/")[2], text.partition(" ")[0]
-    if " " in text and file.startswith(_KEYED):
-        lines = [line for line in before.splitlines() if line.partition(" ")[0] == key]
-        if lines or ":" not in key:
-            return lines[0] if lines else ""
-        return f"{key} {_GONE.get(file, '0')}"
-    # Where there are more lines the first is the one that is written: "default 100" or "oom_kill_disable 0".
-    return before.partition("\n")[0].removeprefix("oom_kill_disable ") or "\n"
 
 
 def _lacking(groups: Cgroups, path: str, name: str) -> str:

@@ -8,7 +8,7 @@ import os
 
 from ..errors import InvalidValue
 from ..kernel import syscalls
-from ..kernel.cgroups import V1_CONTROLLERS, Cgroups
+from ..kernel.cgroups import V1_CONTROLLERS, V1_SPARE, Cgroups
 from ..kernel.mount_options import FLAGS
 from ..kernel.mounts import mounts
 from ..kernel.process_attributes import RLIMITS
@@ -108,7 +108,7 @@ def _mount(entry: dict[str, Any], groups: Cgroups, config: dict[str, Any]) -> li
     if entry["type"] == "cgroup":
         if groups.version == 1 and not any(each["type"] == "cgroup" for each in config["linux"]["namespaces"]):
             return _own_cgroups(target, flags, groups, config["linux"]["cgroupsPath"])
-        return _cgroup_mounts(target, flags, groups)
+        return _cgroup_mounts(target, flags, groups, config["linux"]["cgroupsPath"])
     return [("mount", entry["source"], target, entry["type"], flags, rest)]
 
 
@@ -122,16 +122,16 @@ def _own_cgroups(target: str, flags: int, groups: Cgroups, path: str) -> list[Op
     return [*found, ("remount", target, flags)]
 
 
-def _cgroup_mounts(target: str, flags: int, groups: Cgroups) -> list[Operation]:
+def _cgroup_mounts(target: str, flags: int, groups: Cgroups, path: str) -> list[Operation]:
     """The cgroup filesystem as the new cgroup namespace shows it: one mount, or with version 1 one per hierarchy."""
     if groups.version == 2:
         return [("mount", "cgroup", target, "cgroup2", flags, "")]
     found: list[Operation] = [("mount", "tmpfs", target, "tmpfs", flags & ~syscalls.MS_RDONLY, "mode=755,size=64k")]
-    tops = {os.path.realpath(each) for each in groups.directories(".")}
+    tops = {os.path.realpath(each.removesuffix(f"/{path}")) for each in groups.directories(path)}
     # By target, since one mount may lie on top of another like it, and the kernel refuses the second of two alike.
     for name, each in {each.target: each for each in mounts() if each.fstype == "cgroup"}.items():
         if name in tops:
-            controllers = ",".join(word for word in each.options if word in V1_CONTROLLERS)
+            controllers = ",".join(word for word in each.options if word in (*V1_CONTROLLERS, *V1_SPARE))
             found.append(("mount", "cgroup", f"{target}/{os.path.basename(name)}", "cgroup", flags, controllers))
     return [*found, ("remount", target, flags)]
 

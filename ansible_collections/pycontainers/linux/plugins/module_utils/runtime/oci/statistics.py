@@ -12,9 +12,9 @@ import os
 from contextlib import suppress
 
 from ..errors import Failure
+from ..kernel.cgroup_values import page_sizes
 from ..kernel.cgroups import Cgroups, read_file
 from ..typed import Any
-from .host import page_sizes
 
 NO_LIMIT = 2**64 - 1
 """How a limit that is not set is told: the largest number of 64 bits."""
@@ -77,6 +77,15 @@ def swap(groups: Cgroups, path: str, memory: dict[str, Any]) -> tuple[int, int |
     limit, both = memory["usage"]["limit"], memory["swap"]["limit"]
     # What version 1 has for no limit is its largest number of pages, a little below this.
     return memory["raw"].get("total_swap", 0), max(0, both - limit) if 0 < both < 2**62 else None
+
+
+def memory_events(groups: Cgroups, path: str) -> dict[str, int]:
+    """How often memory ran out, and what came of it, by the kernel's words; version 1 counts less of it."""
+    files = _Files(groups, path)
+    if groups.version == 2:
+        return files.table("memory.events")
+    killed = files.table("memory/memory.oom_control").get("oom_kill", 0)
+    return {"max": files.number("memory/memory.failcnt"), "oom_kill": killed}
 
 
 def _version_2(files: _Files) -> dict[str, Any]:

@@ -7,19 +7,16 @@ Sources: the kernel's admin-guide/cgroup-v2.rst, runtime-spec config-linux.md.
 """
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 
 from ..errors import Failure, InvalidValue
-from ..kernel.cgroups import V2, Cgroups, idle_controllers, read_file, write_file
-from ..typed import NamedTuple
+from ..kernel.cgroup_values import PERIOD, UNLIMITED, cpu_weight, io_weight
+from ..kernel.cgroup_writes import Text
+from ..kernel.cgroups import V2, Cgroups, Group, idle_controllers, read_file, write_file
 from .config_devices import BlockIO
-from .config_resources import SHARES_MAX, SHARES_MIN, UNLIMITED, Cpu, Memory, Resources, rdma
-
-Text = tuple[str, str]
-"""A file of the group and what is written to it."""
+from .config_resources import Cpu, Memory, Resources, rdma
 
 _DELEGATED: tuple[str, ...] = ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control")
 """The files that belong to whom a group is handed over to, by kernels that do not list them."""
@@ -59,23 +56,6 @@ class Unified(V2):
                 reason = "has processes of its own" if busy else "does not hand it down"
                 return f"it lacks the controller {controller}, since the group {place} above it {reason}"
             above = f"{above}/{name}"
-        return ""
-
-
-class Group(NamedTuple):
-    """A group whose files are looked at."""
-
-    groups: Cgroups
-    path: str
-
-    def has(self, name: str) -> bool:
-        """Whether the file is there: not all kernels have all of them."""
-        return os.path.exists(self.groups.file(self.path, name))
-
-    def text(self, name: str) -> str:
-        """A file's text, empty where there is none."""
-        with suppress(OSError):
-            return read_file(self.groups.file(self.path, name))
         return ""
 
 
@@ -131,19 +111,8 @@ def _swap(group: Group, memory: Memory) -> str:
     return str(memory.swap - limit)
 
 
-def weight(shares: int) -> int:
-    """``cpu.weight`` for version 1's shares: their least, default and most become those of weights.
-
-    A parabola through these three in logarithmic scales, as other runtimes have it.
-    """
-    if not SHARES_MIN < shares < SHARES_MAX:
-        return 1 if shares <= SHARES_MIN else 10000
-    power = math.log2(shares)
-    return math.ceil(10 ** ((power * power + 125 * power) / 612 - 7 / 34))
-
-
 def _cpu(group: Group, cpu: Cpu) -> Iterator[Text]:
-    share = [("cpu.weight", str(weight(cpu.shares)))] if cpu.shares is not None else []
+    share = [("cpu.weight", str(cpu_weight(cpu.shares)))] if cpu.shares is not None else []
     idle = [("cpu.idle", str(cpu.idle))] if cpu.idle is not None else []
     # An idle group takes no weight.
     yield from [*share, *idle] if cpu.idle else [*idle, *share]
@@ -160,7 +129,7 @@ def _cpu(group: Group, cpu: Cpu) -> Iterator[Text]:
 
 def _bandwidth(group: Group, cpu: Cpu) -> str:
     """Quota and period; one that is not given stays."""
-    quota, _, period = (group.text("cpu.max") or "max 100000").partition(" ")
+    quota, _, period = (group.text("cpu.max") or f"max {PERIOD}").partition(" ")
     return f"{quota if cpu.quota is None else _most(cpu.quota)} {cpu.period or period}"
 
 
@@ -170,7 +139,7 @@ def _io(group: Group, block: BlockIO) -> Iterator[Text]:
     name = "io.bfq.weight" if fair else "io.weight"
     weights = [("", block.weight)] if block.weight is not None else []
     for device, value in weights + [(f"{major}:{minor} ", value) for major, minor, value in block.weights]:
-        yield name, f"{device}{value if fair else 1 + (value - 10) * 9999 // 990}"
+        yield name, f"{device}{value if fair else io_weight(value)}"
     rates = {"rbps": block.read_bps, "wbps": block.write_bps, "riops": block.read_iops, "wiops": block.write_iops}
     for word, entries in rates.items():
         for major, minor, rate in entries:

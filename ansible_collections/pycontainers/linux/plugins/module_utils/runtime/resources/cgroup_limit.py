@@ -1,35 +1,47 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``cgroup_limit``: the limits of a container, changed and cleared while it runs, and kept for its next start."""
+"""``cgroup_limit``: limits that are changed and cleared while processes run: of containers, and of any other cgroup.
+
+Those of a container are kept for its next start. Those of another cgroup are the kernel's alone.
+"""
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core.kinds import NAME, TEXT, UNLIMITED
+from ..core.kinds import BOOL, NAME, PATH, TEXT
 from ..core.layout import Layout
-from ..core.model import Effect, diff, option
+from ..core.model import Change, Effect, diff, option, rows
 from ..core.plan import Plan, Step
-from ..errors import NotFound
-from . import container_state
-from .container_model import Container
-from .limits import LIMIT_ROWS, Limits
+from ..kernel.cgroups import cgroups
+from . import container_state, limit_rules, limit_targets
+from .container_kinds import LABELS
+from .container_model import SECONDS, Container
+from .limit_targets import Limited
+from .limits import LIMIT_ROWS, Limits, cleared, limits_of, show_limits
+
+PATIENCE = 10
+"""Seconds that the kernel is given to reclaim memory unless said otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CgroupLimit(Limits):
-    """The rows: which container, and its limits. ``absent`` clears them all.
+    """The rows: which containers, or which cgroup, and limits. ``absent`` clears them all.
 
-    ``container`` is what was found, ``kept`` its record.
+    ``found`` is what they are on.
     """
 
-    name: str = option(NAME, required=True)
+    name: str | None = option(NAME)
+    labels: tuple[tuple[str, str], ...] | None = option(LABELS)
+    path: str | None = option(PATH)
     state: str = option(TEXT, Effect.LIVE, default="present", choices=("absent", "present"))
-    container: Container | None = None
-    kept: Container | None = None
+    force: bool | None = option(BOOL, default=False, request=True)
+    reclaim: bool | None = option(BOOL, default=False, request=True)
+    reclaim_timeout: int | None = option(SECONDS, default=PATIENCE, request=True)
+    found: tuple[Limited, ...] = ()
 
 
 class CgroupLimitResource:
@@ -37,54 +49,100 @@ class CgroupLimitResource:
 
     model = CgroupLimit
 
-    def lock(self, layout: Layout, want: CgroupLimit) -> AbstractContextManager[None]:
-        """The container's own lock."""
-        return container_state.lock(layout, want.name)
+    @contextmanager
+    def lock(self, layout: Layout, want: CgroupLimit) -> Iterator[None]:
+        """The containers' own locks, in the order of their names."""
+        names = limit_targets.names(layout, want.name, want.labels, want.path)
+        with ExitStack() as locks:
+            for name in sorted(names):
+                locks.enter_context(container_state.lock(layout, name))
+            yield
 
     def observe(self, layout: Layout, want: CgroupLimit) -> CgroupLimit | None:
-        """The limits in the kernel while the container runs, else those of its record."""
-        have = container_state.observe(layout, want.name)
-        if have is None:
-            reason = "there is no container of this name"
-            raise NotFound(f"limit container {want.name}", reason, "see pycontainers ps -a for those there are")
-        kept = container_state.load(layout, have.id or "")
-        limits = {row.name: getattr(have, row.name) for row in LIMIT_ROWS}
-        return CgroupLimit(name=want.name, container=have, kept=kept, **limits)
+        """The limits in the kernel of what runs, those of its record of what does not."""
+        found = limit_targets.observe(layout, want.name, want.labels, want.path, limits_of(want))
+        return CgroupLimit(name=want.name, labels=want.labels, path=want.path, found=found)
 
     def resolve(self, layout: Layout, want: CgroupLimit, have: CgroupLimit | None) -> CgroupLimit:
-        """``absent`` is no limit in every row; a row that was never limited needs no clearing."""
-        if have is None or want.state == "present":
-            return want
-        cleared: dict[str, Any] = {row.name: UNLIMITED for row in LIMIT_ROWS if getattr(have, row.name) is not None}
-        return replace(want, state="present", **cleared)
+        """The limits of each; ``absent`` is no limit in every row. Refuses what this host does not have."""
+        limit_rules.check_said(want)
+        found = have.found if have else ()
+        resolved = tuple(replace(each, want=_wanted(want, each)) for each in found)
+        for each in resolved:
+            if each.want is not None and diff(each.want, each.have):
+                limit_targets.check(each, bool(want.force))
+                limit_rules.check_host(cgroups(), each.path, each.want)
+        return replace(want, state="present", found=resolved)
+
+    def differences(self, want: CgroupLimit, have: CgroupLimit | None) -> tuple[Change, ...]:
+        """The limits that differ; where labels have chosen, each with the name of its container."""
+        told = []
+        for each in want.found:
+            head = f"{each.name}." if want.labels is not None else ""
+            told += [replace(one, path=f"{head}{one.path}") for one in diff(each.want, each.have)]
+        return tuple(told)
 
     def plan(self, layout: Layout, want: CgroupLimit, have: CgroupLimit | None) -> Plan:
         """A step per limit that differs from the kernel's, and the record, if that differs."""
-        if have is None or have.container is None or have.kept is None:
-            return Plan()
-        current, kept = have.container, have.kept
-        steps: list[Step] = []
-        if current.state == "started" and diff(want, have):
-            from .limit_steps import limit_steps
-
-            steps += limit_steps(container_state.cgroup(current), want, container_state.limits(current))
-        wanted = {row.name: value for row in LIMIT_ROWS if (value := getattr(want, row.name)) is not None}
-        if any(_limit(kept, name) != value for name, value in wanted.items()):
-            steps.append(container_state.record_step(layout, replace(kept, **wanted), kept))
-        return Plan(tuple(steps))
+        patience = float(want.reclaim_timeout or 0) if want.reclaim else 0.0
+        return Plan(tuple(step for each in want.found for step in _steps(layout, each, patience)))
 
     def facts(self, layout: Layout, have: CgroupLimit | None) -> Mapping[str, Any]:
-        """The limits, and the container they are on."""
-        if have is None or have.container is None:
-            return {"cgroup_limit": {}}
-        shown = {row.name: None if (v := getattr(have, row.name)) is None else row.kind.show(v) for row in LIMIT_ROWS}
-        return {"cgroup_limit": {"container": have.container.id, "name": have.name, **shown}}
+        """The limits of each, what it is, and what it uses."""
+        told = [_facts(each) for each in have.found] if have else []
+        one = told[0] if have and have.labels is None and told else {}
+        return {"cgroup_limit": one, "cgroup_limits": told}
 
 
-def _limit(container: Container, name: str) -> int:
-    """A limit of a record, in which none and no limit are the same."""
-    value: int | None = getattr(container, name)
-    return UNLIMITED if value is None else value
+def _wanted(want: CgroupLimit, each: Limited) -> Limits:
+    """The limits that are to change or to be kept of one, in the form that is compared."""
+    said = limits_of(want)
+    if want.state == "absent":
+        there = {row.name: cleared(row) for row in LIMIT_ROWS if getattr(each.have, row.name) is not None}
+        said = Limits(**there)
+    below = limits_of(each.kept) if each.kept else Limits()
+    named = {row.name for row in rows(Limits) if getattr(said, row.name) is not None}
+    full = replace(below, **{name: getattr(said, name) for name in named})
+    settled = limit_rules.settled(full, said, each.kept, each.have)
+    return Limits(
+        **{
+            row.name: value
+            for row in LIMIT_ROWS
+            if (value := getattr(settled, row.name)) != getattr(below, row.name) or row.name in named
+        }
+    )
+
+
+def _steps(layout: Layout, each: Limited, patience: float) -> list[Step]:
+    steps: list[Step] = []
+    want, current, kept = each.want or Limits(), each.container, each.kept
+    if each.runs and diff(want, each.have):
+        from .limit_steps import limit_steps, pause_steps
+
+        have = {row.name: getattr(each.have, row.name) for row in LIMIT_ROWS}
+        steps += limit_steps(each.path, want, have, patience)
+        if current is not None and want.device_cgroup_rules is not None:
+            steps += _device_steps(each.path, current, want.device_cgroup_rules)
+        steps += pause_steps(each.path, want, each.have.paused)
+    if kept is not None:
+        wanted = {row.name: value for row in LIMIT_ROWS if (value := getattr(want, row.name)) is not None}
+        new = replace(kept, **wanted)
+        if not container_state.same(new, kept):
+            steps.append(container_state.record_step(layout, new, kept))
+    return steps
+
+
+def _device_steps(path: str, current: Container, rules: tuple[str, ...]) -> list[Step]:
+    from .container_wishes import device_access
+    from .limit_steps import SetDeviceRules
+
+    before, after = device_access(current), device_access(replace(current, device_cgroup_rules=rules))
+    return [SetDeviceRules(path, before, after)] if before != after else []
+
+
+def _facts(each: Limited) -> dict[str, Any]:
+    what = {"container": each.container.id, "name": each.name} if each.container else {"path": f"/{each.path}"}
+    return {**what, **show_limits(each.have), "usage": limit_targets.usage(each)}
 
 
 CGROUP_LIMIT = CgroupLimitResource()

@@ -20,7 +20,7 @@ from ..core.model import diff, rows
 from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
-from . import container_bare, container_facts, container_state, hosts_files, storage_opts
+from . import container_bare, container_facts, container_state, hosts_files, limit_rules, storage_opts
 from .attachments import filled, names_of
 from .container_kinds import PRIVATE
 from .container_model import Container
@@ -55,7 +55,8 @@ class ContainerResource:
             identity = have.id if have else None
             return _target(want, id=identity, leftovers=leftovers, prune=prune, settled=have is None)
         kept = container_state.load(layout, have.id) if have and have.id else None
-        full = _filled(want, kept, have)
+        limit_rules.check_said(want)
+        full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
         full = replace(full, image_id=image, **_running(layout, full, have))
         if have is not None and kept is not None and _settled(full, have, kept):

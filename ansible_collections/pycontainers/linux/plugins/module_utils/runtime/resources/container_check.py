@@ -10,11 +10,21 @@ from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
-from . import container_network, container_pids, container_wishes, container_words, endpoint, storage_opts
+from ..kernel.cgroups import cgroups
+from . import (
+    container_network,
+    container_pids,
+    container_state,
+    container_wishes,
+    container_words,
+    endpoint,
+    storage_opts,
+)
 from .addresses import BITS4, BITS6, bits_of
 from .attachments import names_of
 from .container_model import Container
 from .container_target import recreates
+from .limit_rules import check_host
 from .name_kinds import HOST_GATEWAY
 from .network_model import declared_network, reached_on
 from .rates import show_rate
@@ -26,6 +36,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         if not os.path.exists(each.source):
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
     container_wishes.checked(full)
+    check_host(cgroups(), container_state.cgroup(have or full), full)
     _check_gateway(layout, full)
     container_network.check(layout, full)
     if full.state == "started":

@@ -20,12 +20,10 @@ from ..kernel import cgroups
 from . import container_state
 from .container_model import Container
 from .container_state import Status
-from .limits import LIMIT_ROWS, knob
+from .limits import Limits, observe_limits
 
 KILLED = 128 + signal.SIGKILL
 """The exit status of a program that the kernel has killed."""
-
-_MEMORY = next(row for row in LIMIT_ROWS if row.name == "memory")
 
 
 def carried_over(container: Container, before: Status, begun: Status) -> Status:
@@ -89,8 +87,8 @@ def _counted(container: Container) -> int:
 
 
 def _limit(container: Container) -> int:
-    groups = cgroups.cgroups()
-    return cgroups.read(groups, container_state.cgroup(container), knob(_MEMORY, groups))
+    held: int | None = observe_limits(cgroups.cgroups(), container_state.cgroup(container), Limits())["memory"]
+    return UNLIMITED if held is None else held
 
 
 def _sentence(what: str, moment: float, limit: int) -> str:

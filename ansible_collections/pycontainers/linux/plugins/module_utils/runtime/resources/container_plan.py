@@ -33,10 +33,11 @@ from .container_steps import (
     run_steps,
 )
 from .container_target import Target, recreates
+from .container_wishes import device_access
 from .endpoint_plan import change_steps, publish_steps, release_steps, tell_steps, unpublish_steps
 from .endpoint_steps import Disconnect
 from .image import IMAGE
-from .limit_steps import limit_steps
+from .limit_steps import SetDeviceRules, limit_steps, pause_steps
 from .rate_steps import SetRates, rate_steps
 
 
@@ -126,16 +127,22 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
     record = [] if same else [container_state.record_step(layout, want, kept)]
     if want.state == have.state == "started":
         path = cgroup(have)
-        live = limit_steps(path, want, container_state.limits(have))
+        live: list[Step] = [*limit_steps(path, want, container_state.limits(have)), *_device_steps(path, want, have)]
+        paused = pause_steps(path, want, have.paused)
         kept_up = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
         # Last, since a filesystem that has grown does not shrink again.
         sized = size_steps(layout, want, have)
-        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *record, *sized))
+        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *paused, *record, *sized))
     left = release_steps(layout, have.id or "", _left(want, have))
     if want.state == "started":
         start = (*prepare_steps(layout, want), *run_steps(layout, want))
         return Plan((*clean_steps(layout, have), *left, *want.install, *record, *start))
     return Plan((*end_steps(layout, have), *left, *record))
+
+
+def _device_steps(path: str, want: Container, have: Container) -> list[SetDeviceRules]:
+    before, after = device_access(have), device_access(want)
+    return [SetDeviceRules(path, before, after)] if before != after else []
 
 
 def _left(want: Container, have: Container) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..core import store
-from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..core.model import parse, record, rows
 from ..errors import Failure, InvalidValue, NotFound
@@ -23,7 +22,7 @@ from ..oci import lifecycle
 from . import endpoint, leases, rates, restart_policy, rootfs_size, storage_opts
 from .attachments import names_of
 from .container_model import Container
-from .limits import LIMIT_ROWS, observe_limits
+from .limits import LIMIT_ROWS, cleared, observe_limits
 
 RECORD_FORMAT = 1
 
@@ -160,8 +159,11 @@ def encoded(container: Container) -> dict[str, Any]:
 
 def same(want: Container, kept: Container) -> bool:
     """Whether the record says what is wanted. A limit that is not managed is the same as one that is cleared."""
-    unlimited: dict[str, Any] = {row.name: None for row in LIMIT_ROWS if getattr(want, row.name) == UNLIMITED}
-    unlimited = {name: None for name in unlimited if getattr(kept, name) in (None, UNLIMITED)}
+    unlimited: dict[str, Any] = {
+        row.name: None
+        for row in LIMIT_ROWS
+        if getattr(want, row.name) == cleared(row) and getattr(kept, row.name) in (None, cleared(row))
+    }
     new, old = replace(want, **unlimited), replace(kept, **unlimited)
     return encoded(new) == encoded(old)
 
@@ -177,9 +179,9 @@ def cgroup(container: Container) -> str:
     return f"pycontainers/{container.id}"
 
 
-def limits(container: Container) -> dict[str, int]:
+def limits(container: Container) -> dict[str, Any]:
     """The limits of an observed container, none where there is no reading."""
-    return {name: -1 if (v := getattr(container, name)) is None else v for name in ("memory", "cpus", "pids_limit")}
+    return {row.name: cleared(row) if (v := getattr(container, row.name)) is None else v for row in LIMIT_ROWS}
 
 
 def observe(layout: Layout, name: str) -> Container | None:
@@ -201,7 +203,7 @@ def observed(layout: Layout, container: Container) -> Container:
         return replace(container, state="stopped", remains=_remains(layout, container))
     groups = cgroups()
     path = cgroup(container)
-    readings: dict[str, Any] = dict(observe_limits(groups, path)) if exists(groups, path) else {}
+    readings: dict[str, Any] = observe_limits(groups, path, container) if exists(groups, path) else {}
     if container.networks:
         there = endpoint.observe_endpoint(layout, identity, container.networks)
         names = names_of(container.networks)

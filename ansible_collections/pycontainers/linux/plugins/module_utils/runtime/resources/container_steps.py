@@ -37,7 +37,7 @@ from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
 from .container_wishes import device_access
 from .container_words import short
-from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps
+from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps, pause_steps
 from .rootfs_size_steps import forget_quota
 
 DEFAULT_STOP_TIMEOUT = 10
@@ -318,7 +318,8 @@ def run_steps(layout: Layout, container: Container) -> list[Step]:
     """Start what is prepared."""
     ports = container.published_ports or ()
     published = endpoint_plan.publish_steps(layout, container.id or "", container.networks or (), ports)
-    return [*published, StartProcess(layout, container)]
+    # What is frozen does not start.
+    return [*published, StartProcess(layout, container), *pause_steps(cgroup(container), container, False)]
 
 
 def halt_steps(layout: Layout, container: Container) -> list[Step]:

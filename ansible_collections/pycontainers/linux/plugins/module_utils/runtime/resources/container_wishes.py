@@ -41,7 +41,7 @@ _OWN = {
 def device_access(container: Container) -> DeviceAccess:
     """The access to devices that a container asks for."""
     some = tuple((each.source, each.access) for each in container.devices or ())
-    return DeviceAccess(some, bool(container.privileged))
+    return DeviceAccess(some, bool(container.privileged), container.device_cgroup_rules or ())
 
 
 def wishes(container: Container) -> Wishes:

@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DeviceAccess:
-    """What a container may do with devices beyond the default ones: with some of the host's, or with every one."""
+    """What a container may do with devices beyond the default ones: with some of the host's, or with every one.
+
+    ``rows`` are rules such as ``c 1:3 rwm`` beside those.
+    """
 
     some: tuple[tuple[str, str], ...] = ()
     every: bool = False
+    rows: tuple[str, ...] = ()
 
     def rules(self) -> tuple[DeviceRule, ...]:
         """The rules of its cgroup. Raises :class:`InvalidValue` for a device that is not there."""
@@ -35,7 +39,15 @@ class DeviceAccess:
             numbers = os.major(there.st_rdev), os.minor(there.st_rdev)
             access = sum(LETTERS[each] for each in letters)
             found.append(DeviceRule(True, "b" if stat.S_ISBLK(there.st_mode) else "c", *numbers, access))
-        return (*DEFAULT_RULES, *found)
+        return (*DEFAULT_RULES, *found, *map(_rule, self.rows))
+
+
+def _rule(said: str) -> DeviceRule:
+    from ..kernel.devices import LETTERS, DeviceRule
+
+    kind, numbers, letters = said.split()
+    major, minor = (None if each == "*" else int(each) for each in numbers.split(":"))
+    return DeviceRule(True, kind, major, minor, sum(LETTERS[each] for each in letters))
 
 
 DEFAULT_DEVICES = DeviceAccess()

@@ -1,0 +1,31 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Limits in a kernel that has its controllers in cgroup version 2, whatever this one has."""
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.tests.kernel import other_kernel
+from ansible_collections.pycontainers.linux.tests.kernel.conftest import LENT
+
+CASES = ("test_limits_rows.py", "test_limits.py")
+
+
+def test_all_holds_in_cgroup_version_2(stored: tuple[Layout, str], tmp_path: Path) -> None:
+    """Every case of limits passes there: none is skipped."""
+    lacks = other_kernel.missing()
+    if lacks:
+        pytest.skip(lacks)
+    here = Path(__file__).parent
+    # There are no bridges in it.
+    options = ["-k", "not record_keeps_what_else", "-q", "--color=no", "-p", "no:cacheprovider", "--basetemp=/run/tests"]
+    words = ["env", f"{LENT}={stored[0].root} {stored[1]}", sys.executable, "-m", "pytest", *options]
+    status, said = other_kernel.run(tmp_path, [*words, *(str(here / case) for case in CASES)], 240)
+    assert status == 0, said
+    assert re.search(r"^\d+ passed, \d+ deselected in", said, re.MULTILINE), said
