@@ -155,6 +155,8 @@ options:
         Without a hard limit it is the soft one. V(-1) is no limit.
       - Names are C(core), C(cpu), C(data), C(fsize), C(locks), C(memlock), C(msgqueue), C(nice), C(nofile), C(nproc),
         C(rss), C(rtprio), C(rttime), C(sigpending) and C(stack).
+      - They are changed in all processes of a running container. To raise a hard limit again, or to go back to none,
+        takes C(CAP_SYS_RESOURCE) on the host.
       - For a new container the default is none; limits are then those of who starts it.
     type: list
     elements: str
@@ -180,7 +182,7 @@ options:
   oom_score_adj:
     description:
       - How soon the kernel ends the container's processes when the host's memory runs out, from V(-1000), which is
-        never, to V(1000), which is first.
+        never, to V(1000), which is first. It is changed in all processes of a running container.
       - For a new container the default is V(0).
     type: int
   ipc_mode:

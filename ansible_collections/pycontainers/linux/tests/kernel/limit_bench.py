@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
@@ -33,12 +34,24 @@ def limit(host: Host, name: str | None = "c", check: bool = False, **values: Any
     return converge(CGROUP_LIMIT, host.layout, parse(CgroupLimit, {"name": name, **values}), check)
 
 
-def in_kernel(host: Host, *names: str, said: Limits | None = None) -> dict[str, Any]:
+def usage(host: Host, name: str = "c") -> dict[str, Any]:
+    """What a container uses."""
+    found: dict[str, Any] = limit(host, name, check=True).facts["cgroup_limit"]["usage"]
+    return found
+
+
+def busy_seconds(pid: int) -> float:
+    """The processor time that a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def in_kernel(host: Host, *names: str, said: Limits | None = None, name: str = "c") -> dict[str, Any]:
     """The container's limits as the kernel has them, read as its record has said them."""
-    container = host.observed()
+    container = host.observed(name)
     kept = container_state.load(host.layout, container.id or "")
     found = observe_limits(cgroups(), container_state.cgroup(container), said or kept or Limits())
-    return {name: found[name] for name in names}
+    return {each: found[each] for each in names}
 
 
 def offered(host: Host, name: str, container: str = "c") -> bool:

@@ -43,11 +43,14 @@ class Cgroups(Protocol):
     def file(self, path: str, name: str) -> str:
         """The path of a knob's file."""
 
-    def provide(self, path: str, controller: str) -> None:
+    def provide(self, path: str, controller: str) -> str:
         """Give the cgroup, which is there, a controller that it lacks; what runs in it goes on undisturbed.
 
-        Raises ``OSError``, and :class:`Failure` on a host without that controller.
+        Returns what :meth:`withdraw` takes. Raises ``OSError``, and :class:`Failure` on a host without that controller.
         """
+
+    def withdraw(self, path: str, controller: str, made: str) -> None:
+        """Undo :meth:`provide`, as far as that has made something."""
 
     def offers(self, controller: str) -> bool:
         """Whether the host has the controller here."""
@@ -98,13 +101,17 @@ class V2:
             with suppress(FileExistsError):
                 os.mkdir(above, 0o755)
 
-    def provide(self, path: str, controller: str) -> None:
+    def provide(self, path: str, controller: str) -> str:
         """Enable the controller for the children of all groups above."""
         above = self.root
         for name in path.split("/"):
             if controller in idle_controllers(above, (controller,)):
                 write_file(f"{above}/cgroup.subtree_control", f"+{controller}")
             above = f"{above}/{name}"
+        return ""
+
+    def withdraw(self, path: str, controller: str, made: str) -> None:
+        """Leave it enabled: others may have come to use it, and it limits nothing by itself."""
 
     def offers(self, controller: str) -> bool:
         """Whether the root has it."""
@@ -148,19 +155,25 @@ class V1:
         if controller == "cpuset":
             _fill(top, path)
 
-    def provide(self, path: str, controller: str) -> None:
+    def provide(self, path: str, controller: str) -> str:
         """Make the group in the controller's hierarchy, and move the processes there that are in it elsewhere."""
         top = self._top(controller, f"use the cgroup controller {controller}")
         if os.path.isdir(f"{top}/{path}"):
-            return
+            return ""
         made = next(folder for folder in _parts(path) if not os.path.isdir(f"{top}/{folder}"))
         try:
             self._make(controller, top, path)
             self._gather(top, path)
         except BaseException:
-            with suppress(OSError):
-                _scatter(top, path, made)
+            self.withdraw(path, controller, made)
             raise
+        return made
+
+    def withdraw(self, path: str, controller: str, made: str) -> None:
+        """Let the processes go back to the group above those that were made, and remove these."""
+        if made:
+            with suppress(OSError):
+                _scatter(self._top(controller, "leave a cgroup"), path, made)
 
     def _gather(self, top: str, path: str) -> None:
         """Move all processes; again while there are more, as they fork meanwhile."""
@@ -205,14 +218,14 @@ def _fill(top: str, path: str) -> None:
 
 
 def _scatter(top: str, path: str, made: str) -> None:
-    """Undo the making of a group: its processes go back to the group above those that were made."""
+    """Take away a group, and those above it from ``made`` on."""
     above = os.path.dirname(f"{top}/{made}")
     for pid in read_file(f"{top}/{path}/cgroup.procs").split():
         with suppress(ProcessLookupError):
             write_file(f"{above}/cgroup.procs", pid)
     for folder in reversed(_parts(path)):
         if len(folder) >= len(made):
-            os.rmdir(f"{top}/{folder}")
+            _remove_one(f"{top}/{folder}")
 
 
 def idle_controllers(directory: str, among: Sequence[str] = ()) -> list[str]:

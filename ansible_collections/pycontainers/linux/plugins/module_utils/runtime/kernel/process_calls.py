@@ -49,11 +49,19 @@ def _call(name: str, *arguments: object) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), name)
 
 
-def set_rlimit(resource: int, soft: int, hard: int) -> None:
-    """prlimit(2) for the calling process."""
+def set_rlimit(resource: int, soft: int, hard: int, pid: int = 0) -> None:
+    """prlimit(2) for a process, or the calling one."""
     limit = _RLimit(soft, hard)
-    if libc.prlimit(c_int(0), c_int(resource), ctypes.byref(limit), None) < 0:
+    if libc.prlimit(c_int(pid), c_int(resource), ctypes.byref(limit), None) < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def get_rlimit(resource: int, pid: int = 0) -> tuple[int, int]:
+    """The soft and the hard limit of a process, or of the calling one."""
+    limit = _RLimit()
+    if libc.prlimit(c_int(pid), c_int(resource), None, ctypes.byref(limit)) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return int(limit.soft), int(limit.hard)
 
 
 def set_personality(domain: int) -> None:

@@ -38,6 +38,7 @@ from .endpoint_plan import change_steps, publish_steps, release_steps, tell_step
 from .endpoint_steps import Disconnect
 from .image import IMAGE
 from .limit_steps import SetDeviceRules, limit_steps, pause_steps
+from .process_steps import process_steps
 from .rate_steps import SetRates, rate_steps
 
 
@@ -128,11 +129,12 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
     if want.state == have.state == "started":
         path = cgroup(have)
         live: list[Step] = [*limit_steps(path, want, container_state.limits(have)), *_device_steps(path, want, have)]
-        paused = pause_steps(path, want, have.paused)
+        # Late, since not all of it can be undone by everybody.
+        last = [*process_steps(layout, want, have), *pause_steps(path, want, have.paused)]
         kept_up = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
         # Last, since a filesystem that has grown does not shrink again.
         sized = size_steps(layout, want, have)
-        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *paused, *record, *sized))
+        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *last, *record, *sized))
     left = release_steps(layout, have.id or "", _left(want, have))
     if want.state == "started":
         start = (*prepare_steps(layout, want), *run_steps(layout, want))

@@ -14,16 +14,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..core import store
-from ..core.kinds import UNLIMITED
 from ..errors import Failure, InvalidValue
 from ..kernel import syscalls
-from ..kernel.process_attributes import RLIM_INFINITY
 from ..kernel.security import CAPABILITIES, DEFAULT_CAPABILITIES, mask
 from ..oci.spec import Wishes
 from . import container_init
 from .container_kinds import ALL, NONE, PRIVATE, SHM_SIZE
 from .container_model import Container
 from .device_access import DeviceAccess
+from .process_steps import rlimits
 
 NO_NODES = ("/dev/console", "/dev/ptmx", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/hugepages", "/dev/fd")
 """What a container's /dev has of its own."""
@@ -70,7 +69,7 @@ def wishes(container: Container) -> Wishes:
         shm_size=container.shm_size or SHM_SIZE,
         tmpfs=tuple((each.target, each.options) for each in container.tmpfs or ()),
         nodes=_nodes(container),
-        rlimits=tuple(_rlimits(container)),
+        rlimits=tuple(rlimits(container)),
         sysctls=_sysctls(container, shared),
         oom_score_adj=container.oom_score_adj or None,
         domainname=container.domainname or "",
@@ -144,12 +143,6 @@ def _every_node(folder: str) -> Iterator[str]:
             yield from _every_node(entry.path)
         elif stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode) in (stat.S_IFCHR, stat.S_IFBLK):
             yield entry.path
-
-
-def _rlimits(container: Container) -> Iterator[dict[str, Any]]:
-    for each in container.ulimits or ():
-        soft, hard = (RLIM_INFINITY if limit == UNLIMITED else limit for limit in (each.soft, each.hard))
-        yield {"type": f"RLIMIT_{each.name.upper()}", "soft": soft, "hard": hard}
 
 
 def _sysctls(container: Container, shared: frozenset[str]) -> dict[str, str]:

@@ -35,6 +35,7 @@ class SetLimit:
     fresh: bool = False
     patience: float = 0
     written: list[Text] = field(default_factory=list, compare=False, repr=False)
+    provided: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def describe(self) -> str:
         """The limits with their old and their new values."""
@@ -55,17 +56,28 @@ class SetLimit:
             make_room(groups, self.path, self.after[0], self._operation(), self.patience)
         try:
             if not any(map(group.has, here.files)):
-                groups.provide(self.path, here.controller)
+                self.provided[:] = [groups.provide(self.path, here.controller)]
             texts = tuple(here.knob.texts(group, self.after, self.before))
             self.written[:] = write_patiently(groups, self.path, texts, self.patience)
         except Refused as refused:
-            raise Failure(self._operation(), refused.error, self._advice(groups)) from refused
+            advice = self._advice(groups)
+            self._withdraw(groups, here.controller)
+            raise Failure(self._operation(), refused.error, advice) from refused
         except OSError as error:
             raise Failure(self._operation(), error, self._advice(groups)) from error
 
     def undo(self) -> None:
-        """Write the old texts."""
+        """Write the old texts, and take away the group that was made for them."""
         put_back(self.written)
+        groups = cgroups.cgroups()
+        here = place(self.rows[0], groups)
+        if here is not None:
+            self._withdraw(groups, here.controller)
+
+    def _withdraw(self, groups: Cgroups, controller: str) -> None:
+        for made in self.provided:
+            groups.withdraw(self.path, controller, made)
+        self.provided.clear()
 
     def _operation(self) -> str:
         pairs = zip(self.rows, self.after, strict=True)
