@@ -145,8 +145,9 @@ def test_what_the_host_lives_by_is_refused(host: Host, service: subprocess.Popen
     path, groups = f"/{SERVICE}", cgroups()
     server = tmp_path / "sshd"
     server.symlink_to("/bin/sleep" if not os.path.islink("/bin/sleep") else sys.executable)
-    groups.create(f"{SERVICE}/below")
     inner = groups.directories(f"{SERVICE}/below")
+    for directory in inner:
+        os.mkdir(directory)
     with subprocess.Popen([server, "1000"], preexec_fn=lambda: join(inner)) as running:
         try:
             wait(lambda: Path(f"/proc/{running.pid}/comm").read_text() == "sshd\n")

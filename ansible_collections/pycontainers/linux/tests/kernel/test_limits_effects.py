@@ -32,15 +32,12 @@ BUSY = "while :; do :; done"
 
 def test_memory_above_high_is_got_back_and_nobody_killed(host: Host) -> None:
     """A program above memory_high goes on, and the kernel counts how often it had to be slowed down."""
-    container = host.run(["sh", "-c", "while read line; do head -c 20000000 /dev/zero | tail -c 1; done; sleep 1000"],
-                         interactive=True)  # fmt: skip
+    host.shell("while :; do head -c 20000000 /dev/zero | tail -c 19000000 > /dev/null; sleep 0.1; done")
     if not offered(host, "memory_high"):
         with pytest.raises(InvalidValue, match="cgroup version 1 has no such limit"):
             limit(host, memory_high="4m")
         return
     limit(host, memory_high="4m")
-    group = container_state.cgroup(container)
-    Path(cgroups.cgroups().file(group, "memory.high")).write_text(str(MIB))
     wait(lambda: usage(host)["memory_events"]["high"] > 0)
     assert usage(host)["memory_events"]["oom_kill"] == 0
     assert host.pid()
@@ -252,21 +249,28 @@ def test_several_limits_are_set_or_none(host: Host) -> None:
     assert found == {"memory": 64 * MIB, "cpus": 500_000_000, "cpu_shares": -1, "pids_limit": -1}
 
 
-def test_memory_in_use_is_reclaimed_when_asked(host: Host) -> None:
+def test_memory_in_use_is_reclaimed_when_asked(host: Host, tmp_path: Path) -> None:
     """Without reclaim a limit below what is in use fails with both numbers; with it the page cache makes room."""
-    script = "head -c 30000000 /dev/zero > /file; sync; cat /file > /dev/null; echo full; sleep 1000"
-    container = host.shell(script)
-    wait(lambda: "full" in host.log(container))
-    if usage(host)["memory"] < 24 * MIB:
-        # Files are in memory that is not this group's there.
+    image, disk = tmp_path / "image", tmp_path / "disk"
+    disk.mkdir()
+    # All of it, so that none of the image itself is the container's memory where files are in memory.
+    image.write_bytes(b"\0" * (64 * MIB))
+    subprocess.run(["mkfs.ext4", "-q", "-E", "nodiscard", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+    try:
+        script = "head -c 30000000 /dev/zero > /disk/file; sync; echo full; sleep 1000"
+        container = host.shell(script, volumes=[f"{disk}:/disk"])
+        wait(lambda: "full" in host.log(container))
+        pid = host.pid()
+        with pytest.raises(Failure, match=rf"memory to {16 * MIB}: \d+ bytes are in use; .*, or use reclaim"):
+            limit(host, memory="16m")
+        assert in_kernel(host, "memory") == {"memory": -1}
         assert limit(host, memory="16m", reclaim=True).changed
-        return
-    with pytest.raises(Failure, match=rf"cannot set memory to {16 * MIB}: \d+ bytes are in use; .*, or use reclaim"):
-        limit(host, memory="16m")
-    pid = host.pid()
-    assert limit(host, memory="16m", reclaim=True).changed
-    assert (in_kernel(host, "memory"), host.pid()) == ({"memory": 16 * MIB}, pid)
-    assert usage(host)["memory"] <= 16 * MIB
+        assert (in_kernel(host, "memory"), host.pid()) == ({"memory": 16 * MIB}, pid)
+        assert usage(host)["memory"] <= 16 * MIB
+    finally:
+        host.converge(state="absent", stop_timeout=0)
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_memory_that_nobody_gives_back(host: Host) -> None:

@@ -92,6 +92,13 @@ def test_what_follows_the_image_is_the_command() -> None:
         (["--add-host", "a:2001:db8::1"], "etc_hosts", {"a": "2001:db8::1"}),
         (["--dns", "192.0.2.1", "--dns", "::1"], "dns_servers", ["192.0.2.1", "::1"]),
         (["--ulimit", "nofile=9:10"], "ulimits", ["nofile:9:10"]),
+        (["-c", "512"], "cpu_shares", 512),
+        (["--memory-swap", "-1"], "memory_swap", "max"),
+        (["--device-read-bps", "/dev/sda:1mb"], "device_read_bps", [{"path": "/dev/sda", "rate": 1 << 20}]),
+        (["--device-write-iops", "8:0:9"], "device_write_iops", [{"path": "8:0", "rate": 9}]),
+        (["--device-cgroup-rule", "c 1:3 r"], "device_cgroup_rules", ["c 1:3 r"]),
+        (["--hugetlb", "2MB=4m"], "hugetlb", {"2MB": 4 << 20}),
+        (["--rdma", "mlx4_0=handles=2"], "rdma", {"mlx4_0": {"handles": 2, "objects": "max"}}),
     ],
 )
 def test_values(words: list[str], row: str, value: Any) -> None:

@@ -16,6 +16,8 @@ from ..resources.container_model import Container
 from ..typed import Any
 
 SPELLED = {
+    "cpu_shares": ("-c", "--cpu-shares"),
+    "device_cgroup_rules": ("--device-cgroup-rule",),
     "cgroupns_mode": ("--cgroupns",),
     "devices": ("--device",),
     "dns_opts": ("--dns-option",),

@@ -68,11 +68,15 @@ class Group(NamedTuple):
             return os.path.exists(self.groups.file(self.path, name))
         return False
 
-    def text(self, name: str) -> str:
-        """A file's text, empty where there is none."""
+    def read(self, name: str) -> str | None:
+        """A file's text, None where there is no such file."""
         with suppress(OSError, Failure):
             return read_file(self.groups.file(self.path, name))
-        return ""
+        return None
+
+    def text(self, name: str) -> str:
+        """A file's text, empty where there is none."""
+        return self.read(name) or ""
 
     @property
     def above(self) -> Group:

@@ -57,9 +57,9 @@ class Inherited:
 
     def read(self, group: Group, said: Values) -> Values:
         """The value; cleared, if it is what the group above has and nobody has said it."""
-        if not group.has(self.file):
+        text = group.read(self.file)
+        if text is None:
             return (None,)
-        text = group.text(self.file)
         if text and said[0] == self.decode(text):
             return said
         return (self.cleared if text in ("", group.above.text(self.above)) else self.decode(text),)
@@ -76,16 +76,14 @@ class Either:
     def __init__(self, *knobs: One) -> None:
         self.knobs = knobs
 
-    def _there(self, group: Group) -> One:
-        return next((each for each in self.knobs if group.has(each.file)), self.knobs[-1])
-
     def read(self, group: Group, said: Values) -> Values:
         """The value."""
-        return self._there(group).read(group, said)
+        return next((found for each in self.knobs if (found := each.read(group, said)) != (None,)), (None,))
 
     def texts(self, group: Group, after: Values, before: Values) -> Iterable[Text]:
         """The value's text."""
-        return self._there(group).texts(group, after, before)
+        there = next((each for each in self.knobs if group.has(each.file)), self.knobs[-1])
+        return there.texts(group, after, before)
 
 
 class Lines:
@@ -94,9 +92,12 @@ class Lines:
     def __init__(self, file: str, encode: Callable[[str, Any], str], decode: Callable[[str], Any], gone: Any) -> None:
         self.file, self.encode, self.decode, self.gone = file, encode, decode, gone
 
-    def now(self, group: Group) -> dict[str, Any]:
-        """The limits by thing."""
-        pairs = (line.split(None, 1) for line in group.text(self.file).splitlines())
+    def now(self, group: Group) -> dict[str, Any] | None:
+        """The limits by thing; None where there is no such file."""
+        text = group.read(self.file)
+        if not text:
+            return None if text is None else {}
+        pairs = (line.split(None, 1) for line in text.splitlines())
         found = {words[0]: self.decode(words[1]) for words in pairs if len(words) == 2}
         return {thing: limit for thing, limit in found.items() if limit != self.gone}
 
@@ -106,15 +107,14 @@ class Lines:
 
     def read(self, group: Group, said: Values) -> Values:
         """The pairs."""
-        if not group.has(self.file):
-            return (None,)
-        return (tuple(sorted(self.now(group).items())),)
+        now = self.now(group)
+        return (None if now is None else tuple(sorted(now.items())),)
 
     def texts(self, group: Group, after: Values, before: Values) -> Iterator[Text]:
         """A line for each thing whose limit changes; one that is not wanted any more is taken away."""
         if after[0] is None:
             return
-        now, wanted = self.now(group), self.wanted(after[0])
+        now, wanted = self.now(group) or {}, self.wanted(after[0])
         for thing in (*wanted, *(each for each in now if each not in wanted)):
             limit = wanted.get(thing, self.gone)
             if limit != now.get(thing, self.gone):
@@ -143,9 +143,9 @@ class Rates(Lines):
 
     def read(self, group: Group, said: Values) -> Values:
         """The pairs, with devices as they were said where the rates are those that were."""
-        if not group.has(self.file):
-            return (None,)
         now = self.now(group)
+        if now is None:
+            return (None,)
         if said[0] and {block_devices.number_or_none(path): rate for path, rate in said[0]} == now:
             return said
         return (tuple(sorted((block_devices.name(each), rate) for each, rate in now.items())),)

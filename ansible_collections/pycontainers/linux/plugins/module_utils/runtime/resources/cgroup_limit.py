@@ -27,7 +27,7 @@ PATIENCE = 10
 """Seconds that the kernel is given to reclaim memory unless said otherwise."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CgroupLimit(Limits):
     """The rows: which containers, or which cgroup, and limits. ``absent`` clears them all.
 

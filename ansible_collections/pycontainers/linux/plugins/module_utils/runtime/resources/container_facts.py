@@ -9,6 +9,7 @@ from typing import Any
 from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..image import content
+from ..kernel.cgroup_values import PERIOD
 from ..oci import lifecycle
 from . import (
     container_memory,
@@ -71,9 +72,11 @@ def _state(layout: Layout, container: Container) -> dict[str, Any]:
     init = lifecycle.running(layout, identity)
     restarting = init is None and container.state == "started"
     words = "running" if init else "restarting" if restarting else "exited" if status.started_at else "created"
+    paused = bool(init and container.paused)
     return {
-        "Status": words,
+        "Status": "paused" if paused else words,
         "Running": init is not None or restarting,
+        "Paused": paused,
         "Restarting": restarting,
         "Pid": init.pid if init else 0,
         "ExitCode": 0 if init else status.exit_code,
@@ -84,14 +87,37 @@ def _state(layout: Layout, container: Container) -> dict[str, Any]:
     }
 
 
-def _host_config(container: Container) -> dict[str, Any]:
+def _limits(container: Container) -> dict[str, Any]:
     def limit(value: int | None) -> int:
         return 0 if value in (None, UNLIMITED) else int(value or 0)
 
+    def rates(value: tuple[tuple[str, int], ...] | None) -> list[dict[str, Any]]:
+        return [{"Path": path, "Rate": rate} for path, rate in value or ()]
+
+    swappiness = container.memory_swappiness
     return {
         "Memory": limit(container.memory),
+        "MemorySwap": container.memory_swap or 0,
+        "MemoryReservation": limit(container.memory_reservation),
+        "MemorySwappiness": None if swappiness == UNLIMITED else swappiness,
         "NanoCpus": limit(container.cpus),
+        "CpuPeriod": 0 if container.cpu_period == PERIOD else container.cpu_period or 0,
+        "CpuShares": limit(container.cpu_shares),
+        "CpusetCpus": container.cpuset_cpus or "",
+        "CpusetMems": container.cpuset_mems or "",
         "PidsLimit": limit(container.pids_limit),
+        "BlkioWeight": limit(container.blkio_weight),
+        "BlkioDeviceReadBps": rates(container.device_read_bps),
+        "BlkioDeviceWriteBps": rates(container.device_write_bps),
+        "BlkioDeviceReadIOps": rates(container.device_read_iops),
+        "BlkioDeviceWriteIOps": rates(container.device_write_iops),
+        "DeviceCgroupRules": list(container.device_cgroup_rules or ()),
+    }
+
+
+def _host_config(container: Container) -> dict[str, Any]:
+    return {
+        **_limits(container),
         "RestartPolicy": {
             "Name": container.restart_policy or "no",
             "MaximumRetryCount": container.restart_retries or 0,

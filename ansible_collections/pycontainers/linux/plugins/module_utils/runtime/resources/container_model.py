@@ -101,7 +101,7 @@ VOLUMES = Kind("volumes", {"type": "list", "elements": "str"}, volumes, show_vol
 SECONDS = Kind("seconds", {"type": "int"}, seconds)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Container(Limits):
     """The rows of a container, limits among them. ``id`` and those after it are filled in by the host.
 

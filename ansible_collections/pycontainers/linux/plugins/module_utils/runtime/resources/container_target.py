@@ -12,7 +12,7 @@ from .container_model import Container
 from .image import Image
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Target(Container):
     """A container as it is to be, with what was read to get there.
 

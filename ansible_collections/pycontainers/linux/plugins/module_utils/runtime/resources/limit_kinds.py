@@ -237,7 +237,8 @@ def _count(value: Any) -> int:
 
 
 def _rdma(name: str, value: Any) -> tuple[str, tuple[int, int]] | None:
-    given = mapping(value)
+    # The command line has a text for each device.
+    given = mapping(dict(each.partition("=")[::2] for each in value.split(",")) if isinstance(value, str) else value)
     unknown = set(given) - {"handles", "objects"}
     if unknown:
         raise ValueError(f"{sorted(unknown)[0]!r} is not known; handles and objects are")

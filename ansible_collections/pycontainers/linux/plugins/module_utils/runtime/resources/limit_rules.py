@@ -151,4 +151,6 @@ def _tops(groups: Cgroups) -> list[str]:
 def _has(group: Group, controller: str) -> bool:
     if group.groups.version == 1:
         return group.has(f"{controller}/cgroup.procs")
-    return controller == "cgroup" or controller in group.text("cgroup.controllers").split()
+    if controller == "cgroup":
+        return group.has("cgroup.procs")
+    return controller in group.text("cgroup.controllers").split()

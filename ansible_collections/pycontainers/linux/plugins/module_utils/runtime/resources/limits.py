@@ -9,7 +9,7 @@ the file that keeps a limit, and the knob that reads and writes it; limits that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -134,7 +134,7 @@ def _huge() -> tuple[Place, Place]:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Limits:
     """The limit rows, each with its place in both versions; None where a version has none.
 
@@ -200,6 +200,12 @@ class Limits:
         _switch("cgroup.freeze"),
         _one("freezer/freezer.state", lambda value: "FROZEN" if value else "THAWED", lambda text: text != "THAWED"),
     )
+
+
+    def __repr__(self) -> str:
+        """What is said. One for all that have these rows: making one for each takes long as it is imported."""
+        said = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in said if value is not None)})"
 
 
 LIMIT_ROWS = tuple(row for row in rows(Limits) if not row.request)
