@@ -34,7 +34,7 @@ def limit(host: Host, name: str = "c", check: bool = False, **values: Any) -> Ou
 
 def in_kernel(host: Host, *names: str) -> dict[str, Any]:
     """The container's limits as the kernel has them; those three that every host has, if no others are named."""
-    found = limits.observe_limits(cgroups.cgroups(), container_state.cgroup(host.observed()), limits.Limits())
+    found = limits.observe_limits(cgroups.cgroups(), container_state.cgroup(host.observed()))
     return {name: found[name] for name in names or ("memory", "cpus", "pids_limit")}
 
 

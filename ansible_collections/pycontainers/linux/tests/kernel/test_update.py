@@ -103,3 +103,17 @@ def test_bad_values_change_nothing(host: Host, words: list[str], said: str) -> N
     before = snapshot(host.layout)
     assert said in failure(host, "update", *words, "c")
     assert snapshot(host.layout) == before
+
+
+def test_every_limit_is_cleared_by_its_option(host: Host) -> None:
+    """Words, lists, names with values and flags have a way to say that there is none."""
+    host.run()
+    rule = "c 10:229 rwm"
+    ok(host, "update", "--cpu-idle", "--device-cgroup-rule", rule, "--cpu-shares", "512", "--paused", "c")
+    found = host.observed()
+    assert (found.cpu_idle, found.device_cgroup_rules, found.paused) == (True, (rule,), True)
+    ok(host, "update", "--no-cpu-idle", "--device-cgroup-rule", "max", "--no-paused", "--device-read-bps", "max", "c")
+    found = host.observed()
+    assert (found.cpu_idle, found.device_cgroup_rules, found.paused) == (False, (), False)
+    ok(host, "update", "--cpu-quota", "50000", "--hugetlb", "max", "c")
+    assert host.observed().cpus == 500_000_000

@@ -20,7 +20,7 @@ from ..kernel import cgroups
 from . import container_state
 from .container_model import Container
 from .container_state import Status
-from .limits import Limits, observe_limits
+from .limits import observe_limits
 
 KILLED = 128 + signal.SIGKILL
 """The exit status of a program that the kernel has killed."""
@@ -87,7 +87,7 @@ def _counted(container: Container) -> int:
 
 
 def _limit(container: Container) -> int:
-    held: int | None = observe_limits(cgroups.cgroups(), container_state.cgroup(container), Limits())["memory"]
+    held: int | None = observe_limits(cgroups.cgroups(), container_state.cgroup(container))["memory"]
     return UNLIMITED if held is None else held
 
 

@@ -230,7 +230,7 @@ def cleared(row: Row) -> Any:
     return row.facts["cleared"]
 
 
-def observe_limits(groups: Cgroups, path: str, said: Limits) -> dict[str, Any]:
+def observe_limits(groups: Cgroups, path: str, said: Limits | None = None) -> dict[str, Any]:
     """The limits of a cgroup as the kernel holds them, by row name; None where the group has no such limit.
 
     ``said`` are those that were said: what was rounded by the kernel is read as it was said.
@@ -239,7 +239,7 @@ def observe_limits(groups: Cgroups, path: str, said: Limits) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for together in SETTINGS:
         here = place(together[0], groups)
-        told = tuple(getattr(said, row.name) for row in together)
+        told = tuple(getattr(said, row.name, None) for row in together)
         values = here.knob.read(group, told) if here else (None,) * len(together)
         found |= {row.name: value for row, value in zip(together, values, strict=True)}
     return found
