@@ -201,7 +201,6 @@ class Limits:
         _one("freezer/freezer.state", lambda value: "FROZEN" if value else "THAWED", lambda text: text != "THAWED"),
     )
 
-
     def __repr__(self) -> str:
         """What is said. One for all that have these rows: making one for each takes long as it is imported."""
         said = ((each.name, getattr(self, each.name)) for each in fields(self))
