@@ -44,18 +44,18 @@ def run(resource: Resource[Any]) -> None:
     except Failure as error:
         module.fail_json(msg=str(error), **getattr(error, "facts", {}))
     except OSError as error:
-        module.fail_json(msg=str(Failure(f"bring {_title(resource, module.params)} to what is declared", error)))
+        module.fail_json(msg=str(Failure(f"bring {named(resource, module.params)} to what is declared", error)))
     except Exception as error:  # the last place that can turn it into a sentence
         reason = " ".join("".join(traceback.format_exception_only(error)).split())
         fix = (
             "this is a bug in pycontainers.linux: please report it with this task "
             "and the traceback that ANSIBLE_DISPLAY_TRACEBACK=error shows"
         )
-        message = str(Failure(f"bring {_title(resource, module.params)} to what is declared", reason, fix))
+        message = str(Failure(f"bring {named(resource, module.params)} to what is declared", reason, fix))
         module.fail_json(msg=message, exception=traceback.format_exc())
     if tells_only(resource.model):
         module.exit_json(changed=False, **outcome.facts)
-    module.exit_json(**result(_title(resource, module.params), key(resource.model), outcome))
+    module.exit_json(**result(named(resource, module.params), key(resource.model), outcome))
 
 
 def tells_only(model: type) -> bool:
@@ -125,11 +125,13 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _title(resource: Resource[Any], params: Mapping[str, Any]) -> str:
+def named(resource: Resource[Any], params: Mapping[str, Any]) -> str:
     """The thing as a person calls it: ``container web``, ``overlay_rootfs /srv/web``."""
     kind = re.sub("(?<=.)([A-Z])", r"_\1", resource.model.__name__).lower()
     by = key(resource.model)
-    return f"{kind} {params[by]}" if by else kind
+    # What can be named in one of several ways is titled by the one that is given.
+    said = params[by] if by else params.get("name") or params.get("path")
+    return f"{kind} {said}" if said else kind
 
 
 def _given(model: type[Model], params: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.resource_module import diff_text, run
+from ansible_collections.pycontainers.linux.plugins.module_utils.resource_module import diff_text, named, run
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import NAME, TEXT, WHOLE
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Change, Effect, option
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, Step, differences
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.cgroup_limit import CGROUP_LIMIT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,3 +259,16 @@ def test_what_only_tells_says_nothing_of_changes(task: Task) -> None:
     assert result["changed"] is False
     assert set(result) & {"actions", "changes", "diff"} == set()
     assert result["plot"] == {"width": 3}
+
+
+@pytest.mark.parametrize(
+    ("params", "title"),
+    [
+        ({"name": "web", "path": None}, "cgroup_limit web"),
+        ({"name": None, "path": "/service"}, "cgroup_limit /service"),
+        ({"name": None, "labels": {"a": "b"}}, "cgroup_limit"),
+    ],
+)
+def test_what_has_several_names_is_titled_by_the_given(params: dict[str, Any], title: str) -> None:
+    """A thing that can be named in one of several ways is called by the one that a task gives."""
+    assert named(CGROUP_LIMIT, params) == title

@@ -100,7 +100,7 @@ def _wanted(want: CgroupLimit, each: Limited) -> Limits:
     if want.state == "absent":
         there = {row.name: cleared(row) for row in LIMIT_ROWS if getattr(each.have, row.name) is not None}
         said = Limits(**there)
-    below = limits_of(each.kept) if each.kept else Limits()
+    below = limits_of(each.kept) if each.kept else each.have
     named = {row.name for row in rows(Limits) if getattr(said, row.name) is not None}
     full = replace(below, **{name: getattr(said, name) for name in named})
     settled = limit_rules.settled(full, said, each.kept, each.have)
