@@ -153,6 +153,11 @@ def test_a_cleared_cpuset_is_what_the_group_above_has(host: Host) -> None:
         return
     limit(host, cpuset_cpus="0")
     assert proc_status(host.pid())["Cpus_allowed_list"] == "0"
+    host.converge(state="stopped")
+    host.converge(state="started")
+    assert proc_status(host.pid())["Cpus_allowed_list"] == "0"
+    inside = host.ok("exec", "c", "grep", "Cpus_allowed_list", "/proc/self/status")
+    assert inside.split() == ["Cpus_allowed_list:", "0"]
     limit(host, cpuset_cpus="max")
     assert proc_status(host.pid())["Cpus_allowed_list"] == ranges(sorted(os.sched_getaffinity(0)))
 
