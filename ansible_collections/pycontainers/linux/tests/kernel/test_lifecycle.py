@@ -205,15 +205,61 @@ def test_the_waiter_is_a_small_shell(host: Host) -> None:
 def test_a_lost_waiter_does_not_end_the_container(host: Host) -> None:
     """When the waiter is killed the program runs on, is seen, and can be stopped without leaving anything."""
     container = host.run()
-    waiter = lifecycle.waiter(host.layout, container.id or "")
-    assert waiter is not None
-    os.kill(waiter.pid, signal.SIGKILL)
-    wait(lambda: lifecycle.waiter(host.layout, container.id or "") is None)
+    _kill_waiter(host, container.id or "")
     assert host.observed().state == "started"
     pid = host.pid()
     host.converge(state="stopped")
     assert process(pid) is None or not os.path.exists(f"/proc/{pid}/exe")
     assert host.observed().remains == ()
+
+
+def test_a_lost_waiter_is_replaced(host: Host) -> None:
+    """A check names it, a run has another one wait, while the program goes on; then its end is seen and acted on."""
+    container = host.run(["sleep", "1000"], restart_policy="on-failure")
+    _kill_waiter(host, container.id or "")
+    pid = host.pid()
+    told = host.converge(check=True)
+    assert [(each.path, each.before, each.after) for each in told.changes] == [("waiter", "lost", "there")]
+    assert lifecycle.waiter(host.layout, container.id or "") is None
+    done = host.converge()
+    assert (done.actions, done.changes) == (told.actions, told.changes)
+    assert not host.converge().changed
+    assert host.pid() == pid
+    os.kill(pid, signal.SIGKILL)
+    wait(lambda: host.pid() not in (0, pid))
+    assert container_state.status(host.layout, container.id or "").restarts == 1
+    host.converge(state="stopped", stop_timeout=0)
+
+
+def test_the_end_that_a_stand_in_sees(host: Host) -> None:
+    """It is recorded with a status that tells that nobody knows, and nothing of the run is left."""
+    container = host.run(["sleep", "1000"])
+    _kill_waiter(host, container.id or "")
+    host.ok("boot")
+    os.kill(host.pid(), signal.SIGKILL)
+    assert host.ended(container).exit_code == 255
+    assert host.observed().remains == ()
+
+
+def test_a_stop_ends_a_stand_in(host: Host) -> None:
+    """As it does a waiter; and what comes of a failed run leaves none."""
+    container = host.run(["sleep", "1000"])
+    _kill_waiter(host, container.id or "")
+    lifecycle.stand_in(host.layout, container.id or "")
+    lifecycle.end_stand_in(host.layout, container.id or "")
+    assert lifecycle.waiter(host.layout, container.id or "") is None
+    host.converge()
+    host.converge(state="stopped", stop_timeout=0)
+    assert lifecycle.waiter(host.layout, container.id or "") is None
+    with pytest.raises(Failure, match="container not running"):
+        lifecycle.stand_in(host.layout, container.id or "")
+
+
+def _kill_waiter(host: Host, identity: str) -> None:
+    waiter = lifecycle.waiter(host.layout, identity)
+    assert waiter is not None
+    os.kill(waiter.pid, signal.SIGKILL)
+    wait(lambda: lifecycle.waiter(host.layout, identity) is None)
 
 
 def test_an_end_without_a_waiter_is_cleaned_up(host: Host) -> None:

@@ -30,6 +30,7 @@ SUBJECTS = {
     "archives": ("load", "save"),
     "changes": ("commit", "diff"),
     "copying": ("cp",),
+    "doctor": ("doctor",),
     "image_look": ("history", "mount", "umount", "unmount"),
     "image_make": ("import", "tag"),
     "image_group": ("image",),

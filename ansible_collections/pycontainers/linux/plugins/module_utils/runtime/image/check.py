@@ -125,7 +125,7 @@ def _containers(layout: Layout) -> Iterator[Finding]:
         for container, identity in content.images_of_records(layout):
             yield from _configuration(layout, f"container {container[:12]}", identity)
     except Failure as failure:
-        yield Finding(layout.containers, str(failure), failure.fix)
+        yield Finding(layout.containers, f"cannot {failure.operation}: {failure.reason}", failure.fix)
 
 
 def _unused(layout: Layout) -> Iterator[Finding]:

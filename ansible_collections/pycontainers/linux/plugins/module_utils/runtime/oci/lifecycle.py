@@ -98,27 +98,65 @@ def _last_words(layout: Layout, identity: str) -> str:
     return f"its first process ended before the program was executed, and said: {words}"
 
 
+def stand_in(layout: Layout, identity: str) -> None:
+    """Have a waiter again for a container that runs, whose own was killed. Raises :class:`Failure` if it has ended."""
+    init = running(layout, identity)
+    if init is None:
+        raise Failure(f"wait for container {identity[:12]}", "container not running", "start it")
+    read_end, write_end = os.pipe()
+    if not os.fork():
+        try:
+            os.setsid()
+            _note_waiter(layout, identity)
+            from .waiter import become_stand_in
+
+            become_stand_in(identity, init, **_kept(layout, identity))
+        except Exception as error:  # the caller hears of it, and raises it
+            os.write(write_end, explain(error).encode())
+        finally:
+            os._exit(1)
+    os.close(write_end)
+    # It is closed by exec.
+    with os.fdopen(read_end, "rb") as file:
+        said = file.read().decode()
+    if said:
+        raise Failure(f"wait for container {identity[:12]}", said)
+
+
+def end_stand_in(layout: Layout, identity: str) -> None:
+    """End it again."""
+    shell = waiter(layout, identity)
+    if shell:
+        _end_waiter(shell.pid)
+    store.remove(layout.running(identity, "waiter.json"))
+
+
+def _note_waiter(layout: Layout, identity: str) -> None:
+    """Write down that the calling process is the container's waiter."""
+    own = process(os.getpid())
+    if own is None:
+        raise Failure(f"start container {identity[:12]}", "/proc is not mounted")
+    store.write_json(layout.running(identity, "waiter.json"), {"pid": own.pid, "start": own.start}, durable=False)
+
+
+def _kept(layout: Layout, identity: str) -> dict[str, Any]:
+    """Where a waiter finds what it calls, and keeps what it writes down."""
+    return {
+        "runtime": f"{layout.runtimes}/current",
+        "layout": (layout.root, layout.run),
+        "kept": layout.running(identity),
+        "log": log(layout, identity),
+    }
+
+
 def resume(
     layout: Layout, identity: str, program: Any, stdin: str, report: int = -1, beside: Process | None = None
 ) -> None:
     """Become the waiter of a new run, as :func:`start` has it; the calling process leads its session."""
     from .waiter import become_waiter
 
-    waiter = process(os.getpid())
-    if waiter is None:
-        raise Failure(f"start container {identity[:12]}", "/proc is not mounted")
-    store.write_json(layout.running(identity, "waiter.json"), {"pid": waiter.pid, "start": waiter.start}, durable=False)
-    become_waiter(
-        identity,
-        program,
-        runtime=f"{layout.runtimes}/current",
-        layout=(layout.root, layout.run),
-        kept=layout.running(identity),
-        log=log(layout, identity),
-        stdin=stdin,
-        report=report,
-        beside=beside,
-    )
+    _note_waiter(layout, identity)
+    become_waiter(identity, program, stdin=stdin, report=report, beside=beside, **_kept(layout, identity))
 
 
 def log(layout: Layout, identity: str) -> str:

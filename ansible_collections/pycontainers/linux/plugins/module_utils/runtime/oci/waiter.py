@@ -24,6 +24,9 @@ waiter's process group, so whoever kills that group either kills init too or fin
 kept in another one: a stop reads it there and need not wait for Python.
 
 Where the program reads a pipe, the waiter holds its other end, and lets go of it on SIGUSR1.
+
+A waiter that somebody has killed is replaced by a *stand-in*. The program is not its child, so that it looks for the
+process twice a second, and never learns the exit status.
 """
 from __future__ import annotations
 
@@ -59,6 +62,24 @@ done
 echo "$status" > "$kept/exit"
 exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log"
 """
+
+STAND_IN = """\
+pid=$1 start=$2 python=$3 kept=$4 exited=$5 root=$6 run=$7 id=$8 log=$9
+trap 'kill -TERM "$pid"' TERM
+trap '' HUP INT QUIT
+exec >/dev/null 2>&1
+while read -r line < "/proc/$pid/stat"; do
+  # The name in it may have blanks. Behind that come the state, and 19 fields on the start.
+  set -- ${line##*) }
+  { [ "$1" != Z ] && [ "${20}" = "$start" ]; } || break
+  sleep 0.5
+done
+echo UNKNOWN > "$kept/exit"
+exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log"
+"""
+
+UNKNOWN_STATUS = 255
+"""What is written down as the exit status of a program that nobody has waited for."""
 
 WAITERS = "pycontainers/waiters"
 """The cgroup that waiters are in: neither a container's nor that of whoever started it.
@@ -113,6 +134,28 @@ def become_waiter(
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
     words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, log, *moves]
     os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def become_stand_in(
+    identity: str, process: Process, *, runtime: str, layout: tuple[str, str], kept: str, log: str
+) -> NoReturn:
+    """Turn the calling process into the waiter of a container that runs, whose own was killed.
+
+    The arguments are those of :func:`become_waiter`; ``process`` is the container's first one. The caller leads a
+    session of its own and has no other threads.
+    """
+    nothing = os.open("/dev/null", os.O_RDWR)
+    os.chdir("/")
+    settle()
+    groups = cgroups.cgroups()
+    groups.create(WAITERS)
+    cgroups.join(groups.directories(WAITERS))
+    syscalls.reset_signals()
+    arrange({0: nothing, 1: nothing, 2: nothing})
+    script = STAND_IN.replace("UNKNOWN", str(UNKNOWN_STATUS))
+    words = [str(process.pid), str(process.start), sys.executable, kept, f"{runtime}/pycontainers", *layout]
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    os.execve("/bin/sh", ["sh", "-c", script, "pycontainers", *words, identity, log], environment)
 
 
 def _join(process: Process) -> None:

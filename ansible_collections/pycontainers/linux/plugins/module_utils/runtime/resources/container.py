@@ -20,7 +20,15 @@ from ..core.model import diff, rows
 from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
-from . import container_bare, container_facts, container_state, hosts_files, limit_rules, storage_opts
+from . import (
+    container_bare,
+    container_facts,
+    container_state,
+    container_watch,
+    hosts_files,
+    limit_rules,
+    storage_opts,
+)
 from .attachments import filled, names_of
 from .container_kinds import PRIVATE
 from .container_model import Container
@@ -70,7 +78,7 @@ class ContainerResource:
             created = container_state.timestamp(time.time())
             identity = _new_identity(layout, full, have)
             full = replace(full, id=identity, created=created, held=())
-            full = replace(full, attached=None, hosts=None, wanted=None, remains=None)
+            full = replace(full, attached=None, hosts=None, wanted=None, waiter=None, remains=None)
         install = install_steps(layout) if full.state == "started" else ()
         prune = renewed and have is not None and _unreferenced(layout, have)
         return _target(full, kept=kept, fetch=fetch, leftovers=leftovers, install=install, prune=prune)
@@ -127,7 +135,9 @@ def _running(layout: Layout, full: Container, have: Container | None) -> dict[st
     kept: dict[str, Any] = {"held": have.held, "layer_image": layer}
     if full.state == "started":
         hosts = have.hosts and hosts_files.CURRENT
-        return kept | {"attached": names_of(full.networks) or None, "hosts": hosts, "wanted": have.wanted and "running"}
+        waiter = have.waiter and container_watch.THERE
+        wanted = have.wanted and "running"
+        return kept | {"attached": names_of(full.networks) or None, "hosts": hosts, "wanted": wanted, "waiter": waiter}
     return kept | {"remains": () if have.state == "stopped" else None}
 
 

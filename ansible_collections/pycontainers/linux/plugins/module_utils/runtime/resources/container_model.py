@@ -107,8 +107,9 @@ class Container(Limits):
 
     ``attached`` are the networks that the kernel shows it on, as it is wanted there; ``hosts`` is whether its hosts
     file has the others on them, current or stale; ``wanted`` is whether a started one is meant to run, for its policy
-    and the next boot; ``remains`` is what a stopped one still holds of the kernel's, since whoever stopped it was
-    killed; ``layer_image`` is whether what it writes is in an image; ``held`` are its addresses, by network.
+    and the next boot; ``waiter`` is whether somebody waits for its end, there or lost; ``remains`` is what a stopped
+    one still holds of the kernel's, since whoever stopped it was killed; ``layer_image`` is whether what it writes is
+    in an image; ``held`` are its addresses, by network.
     ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``auto_remove`` says that
     it is removed when its program has ended.
     """
@@ -170,6 +171,7 @@ class Container(Limits):
     attached: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     hosts: str | None = option(TEXT, Effect.LIVE, internal=True)
     wanted: str | None = option(TEXT, Effect.LIVE, internal=True)
+    waiter: str | None = option(TEXT, Effect.LIVE, internal=True)
     remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     layer_image: bool | None = option(BOOL, Effect.RECREATE, internal=True)
     held: tuple[tuple[str, tuple[str, ...]], ...] = ()

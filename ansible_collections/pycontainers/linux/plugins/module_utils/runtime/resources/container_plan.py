@@ -33,6 +33,7 @@ from .container_steps import (
     run_steps,
 )
 from .container_target import Target, recreates
+from .container_watch import StandIn
 from .container_wishes import device_access
 from .endpoint_plan import change_steps, publish_steps, release_steps, tell_steps, unpublish_steps
 from .endpoint_steps import Disconnect
@@ -131,7 +132,9 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
         live: list[Step] = [*limit_steps(path, want, container_state.limits(have)), *_device_steps(path, want, have)]
         # Late, since not all of it can be undone by everybody.
         last = [*process_steps(layout, want, have), *pause_steps(path, want, have.paused)]
-        kept_up = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
+        kept_up: list[Step] = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
+        if want.waiter != have.waiter:
+            kept_up.append(StandIn(layout, have))
         # Last, since a filesystem that has grown does not shrink again.
         sized = size_steps(layout, want, have)
         return Plan((*live, *_mended_network(layout, want, have), *kept_up, *last, *record, *sized))

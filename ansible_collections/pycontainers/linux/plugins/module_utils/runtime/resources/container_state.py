@@ -19,7 +19,7 @@ from ..kernel import namespaces
 from ..kernel.cgroups import cgroups, exists
 from ..kernel.mounts import mounted
 from ..oci import lifecycle
-from . import endpoint, leases, rates, restart_policy, rootfs_size, storage_opts
+from . import container_watch, endpoint, leases, rates, restart_policy, rootfs_size, storage_opts
 from .attachments import names_of
 from .container_model import Container
 from .limits import LIMIT_ROWS, cleared, observe_limits
@@ -36,7 +36,7 @@ DEFAULTS |= {row.name: row.facts["nothing"] for row in rows(Container) if "nothi
 WANTED, UNKNOWN = ("running", "stopped"), "unknown"
 """What can be wanted of a container; and what is where that can't be read."""
 
-OBSERVED = ("state", "attached", "hosts", "wanted", "remains", "layer_image")
+OBSERVED = ("state", "attached", "hosts", "wanted", "waiter", "remains", "layer_image")
 """Rows that tell what is, and are no part of the record."""
 
 
@@ -132,7 +132,7 @@ def leftovers(layout: Layout, name: str, identity: str | None) -> tuple[str, ...
     Only records of containers without a name are read. One that can't be read is nobody's.
     """
     found = []
-    named = {identity_of(layout, each) for each in _names(layout)}
+    named = {identity_of(layout, each) for each in names(layout)}
     for each in identities(layout):
         if each in named or each == identity:
             continue
@@ -143,9 +143,10 @@ def leftovers(layout: Layout, name: str, identity: str | None) -> tuple[str, ...
     return tuple(found)
 
 
-def _names(layout: Layout) -> list[str]:
+def names(layout: Layout) -> list[str]:
+    """The names of all containers."""
     try:
-        return os.listdir(layout.names)
+        return sorted(os.listdir(layout.names))
     except FileNotFoundError:
         return []
 
@@ -216,7 +217,8 @@ def observed(layout: Layout, container: Container) -> Container:
     if container.storage_opts:
         upper = storage_opts.layer(layout, identity)[0]
         readings["storage_opts"] = storage_opts.of_room(rootfs_size.observe(upper))
-    return replace(container, state="started", wanted=status(layout, identity).wanted, **readings)
+    waiter = container_watch.observe(layout, identity)
+    return replace(container, state="started", wanted=status(layout, identity).wanted, waiter=waiter, **readings)
 
 
 def _restarting(layout: Layout, container: Container) -> bool:

@@ -70,6 +70,7 @@ def _whole() -> None:
         changes,
         containers,
         copying,
+        doctor,
         execute,
         image_group,
         inspect,

@@ -202,11 +202,19 @@ def boot(layout: Layout) -> list[str]:
     # Whose processes others join comes before them.
     for container in sorted(containers, key=_joins):
         try:
-            with _kept(layout, container.id or ""), container_state.lock(layout, container.name):
-                _boot(layout, container.id or "")
+            boot_one(layout, container.id or "")
         except (OSError, Failure) as error:
             failures.append(explain(error))
     return failures + unreadable
+
+
+def boot_one(layout: Layout, identity: str) -> None:
+    """Bring one container to what it should be at boot. Raises :class:`Failure` or ``OSError``, which is kept too."""
+    with _kept(layout, identity):
+        container = container_state.load(layout, identity)
+        if container is not None:
+            with container_state.lock(layout, container.name):
+                _boot(layout, identity)
 
 
 def _joins(container: Container) -> bool:
