@@ -75,12 +75,15 @@ def result(title: str, by: str, outcome: Outcome[Any]) -> dict[str, Any]:
         **outcome.facts,
         "changed": outcome.changed,
         "actions": list(outcome.actions),
-        "changes": [
-            {"option": each.path, "before": each.before, "after": each.after, "effect": each.effect.name.lower()}
-            for each in outcome.changes
-        ],
+        "changes": [_change(each) for each in outcome.changes],
         "diff": {"before_header": title, "after_header": title, "before": before, "after": after},
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    """A difference for programs."""
+    told = {"option": change.path, "before": change.before, "after": change.after, "effect": change.effect.name.lower()}
+    return ({"name": change.of} if change.of else {}) | told
 
 
 def diff_text(changes: tuple[Change, ...], by: str) -> tuple[str, str]:
@@ -97,7 +100,8 @@ def diff_text(changes: tuple[Change, ...], by: str) -> tuple[str, str]:
         removal = change.path == "state" and change.after == "absent"
         costs = change.effect > Effect.NONE and not new and not removal
         remark = f"  # {change.effect.name.lower()}" if costs else ""
-        for name, old, value in _lines(change.path, change.before, change.after):
+        path = f"{change.of}.{change.path}" if change.of else change.path
+        for name, old, value in _lines(path, change.before, change.after):
             if old is not None:
                 before.append(f"{name}: {_shown(old)}\n")
             if value is not None:

@@ -171,8 +171,13 @@ changes:
   type: list
   elements: dict
   contains:
+    name:
+      description: The container's name, or the cgroup's path.
+      returned: success
+      type: str
+      sample: web
     option:
-      description: The option's name; if O(labels) have chosen, after the container's and a dot.
+      description: The option's name.
       returned: success
       type: str
       sample: memory
@@ -192,7 +197,8 @@ changes:
       type: str
       sample: live
   sample:
-    - option: memory
+    - name: web
+      option: memory
       before: 67108864
       after: 268435456
       effect: live
@@ -201,10 +207,10 @@ diff:
   returned: success
   type: dict
   sample:
-    before_header: cgroup_limit web
-    after_header: cgroup_limit web
-    before: "memory: 67108864\n"
-    after: "memory: 268435456  # live\n"
+    before_header: cgroup_limit
+    after_header: cgroup_limit
+    before: "web.memory: 67108864\n"
+    after: "web.memory: 268435456  # live\n"
 """
 
 from ..module_utils import resource_module

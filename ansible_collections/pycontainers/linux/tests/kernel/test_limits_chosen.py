@@ -64,7 +64,9 @@ def test_containers_are_chosen_by_labels(host: Host) -> None:
     values = {"labels": {"team": "x"}, "pids_limit": 9, "memory": "64m"}
     told, done = limit(host, None, check=True, **values), limit(host, None, **values)
     assert (told.changes, told.actions) == (done.changes, done.actions)
-    assert [each.path for each in done.changes] == ["a.memory", "a.pids_limit", "b.memory", "b.pids_limit"]
+    assert [(each.of, each.path) for each in done.changes] == [
+        (name, option) for name in ("a", "b") for option in ("memory", "pids_limit")
+    ]
     assert [each["name"] for each in done.facts["cgroup_limits"]] == ["a", "b"]
     assert done.facts["cgroup_limit"] == {}
     assert not limit(host, None, **values).changed

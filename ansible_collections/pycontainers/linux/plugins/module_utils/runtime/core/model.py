@@ -69,12 +69,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: which row, from what, to what (both as shown), and what it costs."""
+    """One difference: which row, from what, to what (both as shown), and what it costs.
+
+    ``of`` is the name of the thing that differs, where one resource stands for several.
+    """
 
     path: str
     before: Any
     after: Any
     effect: Effect
+    of: str = ""
 
 
 def option(

@@ -75,12 +75,8 @@ class CgroupLimitResource:
         return replace(want, state="present", found=resolved)
 
     def differences(self, want: CgroupLimit, have: CgroupLimit | None) -> tuple[Change, ...]:
-        """The limits that differ; where labels have chosen, each with the name of its container."""
-        told = []
-        for each in want.found:
-            head = f"{each.name}." if want.labels is not None else ""
-            told += [replace(one, path=f"{head}{one.path}") for one in diff(each.want, each.have)]
-        return tuple(told)
+        """The limits that differ, each with the name of its container, or the path of its cgroup."""
+        return tuple(replace(one, of=each.name) for each in want.found for one in diff(each.want, each.have))
 
     def plan(self, layout: Layout, want: CgroupLimit, have: CgroupLimit | None) -> Plan:
         """A step per limit that differs from the kernel's, and the record, if that differs."""
