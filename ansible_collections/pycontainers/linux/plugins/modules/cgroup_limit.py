@@ -207,8 +207,8 @@ diff:
   returned: success
   type: dict
   sample:
-    before_header: cgroup_limit
-    after_header: cgroup_limit
+    before_header: cgroup_limit web
+    after_header: cgroup_limit web
     before: "web.memory: 67108864\n"
     after: "web.memory: 268435456  # live\n"
 """
