@@ -37,12 +37,9 @@ class One:
         self.file, self.encode, self.decode = file, encode, decode
 
     def read(self, group: Group, said: Values) -> Values:
-        """The value; the one that was said, if it comes to the same."""
+        """The value; what each comes to is only its own."""
         text = group.text(self.file)
-        if not text:
-            return (None,)
-        now = self.decode(text)
-        return (said[0] if said[0] is not None and self.decode(self.encode(said[0])) == now else now,)
+        return (self.decode(text) if text else None,)
 
     def texts(self, group: Group, after: Values, before: Values) -> Iterable[Text]:
         """The value's text."""
