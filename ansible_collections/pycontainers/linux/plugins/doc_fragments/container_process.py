@@ -61,7 +61,7 @@ options:
   etc_hosts:
     description:
       - Addresses by name, of IPv4 or IPv6, for the container's C(/etc/hosts). V(host-gateway) is the host's address on
-        the first of its O(networks).
+        the first of its O(networks), or the one by which a program in O(network_mode) leads to the host's loopback.
       - For a new container the default is V({}).
     type: dict
   labels:

@@ -131,7 +131,15 @@ options:
         loopback interface only; V(host) the host's; C(container:NAME) that of another container, with that one's names
         and addresses; C(ns:PATH) one that is pinned at an absolute path of the host, as C(ip netns add) does it.
       - The other container must be started when this one is. If it is made anew, this one has to be started again.
-      - Other modes than V(private) take the place of O(networks) and O(published_ports).
+      - V(slirp4netns) or V(pasta) is its own too, in which the program of this name makes the interface C(tap0), by
+        sockets of the host and without any change to the host's network. It leads the O(published_ports), by TCP and
+        UDP. The package C(slirp4netns) or C(passt) has to be there.
+      - Options of C(slirp4netns), such as V(slirp4netns:mtu=1500,cidr=10.0.7.0/24), are C(mtu), C(cidr),
+        C(allow_host_loopback=true) (its address 10.0.2.2 leads to the host's loopback) and C(enable_ipv6=false).
+      - Options of C(pasta), such as V(pasta:--mtu,1500), are C(--mtu), C(--map-gw) (its router's address leads to the
+        host's loopback) and C(--ipv4-only).
+      - Other modes than V(private) take the place of O(networks), and those without a program that of
+        O(published_ports) too.
       - For a new container the default is V(private). V(default) is the same.
     type: str
   ingress_rate:

@@ -40,6 +40,22 @@ def test_the_hosts_own_servers_are_left_out(tmp_path: Path, server: str) -> None
     assert given(tmp_path, text, BEHIND) == "nameserver 192.0.2.1\nsearch lan\n"
 
 
+def test_a_forwarder_comes_before_the_hosts_servers(tmp_path: Path) -> None:
+    """That of a family which the host asks, wherever its servers are; none where it has none, or others are given."""
+    own = ("10.0.2.3", "fd00::3")
+
+    def told(text: str, *servers: str) -> str:
+        (tmp_path / "host").write_text(text)
+        return resolvers(servers, forwarders=own, host=str(tmp_path / "host"), behind_stub=str(tmp_path / "no"))
+
+    assert told(STUB) == "nameserver 10.0.2.3\n# by systemd-resolved\noptions edns0\nsearch lan\n"
+    assert told("nameserver ::1\n") == "nameserver fd00::3\n"
+    assert told("nameserver 192.0.2.1\n") == "nameserver 10.0.2.3\nnameserver 192.0.2.1\n"
+    assert told("search lan\n") == "search lan\n"
+    assert told(STUB, "192.0.2.7").endswith("search lan\nnameserver 192.0.2.7\n")
+    assert "10.0.2.3" not in told(STUB, "192.0.2.7")
+
+
 def test_a_host_without_resolvers_gives_none(tmp_path: Path) -> None:
     """No file and one without servers are nothing to replace."""
     assert given(tmp_path, None, BEHIND) == ""

@@ -71,6 +71,8 @@ def test_what_follows_the_image_is_the_command() -> None:
         (["--entrypoint", ""], "entrypoint", []),
         (["--network", "none"], "network_mode", "none"),
         (["--network", "container:web"], "network_mode", "container:web"),
+        (["--network", "slirp4netns:mtu=1500"], "network_mode", "slirp4netns:mtu=1500"),
+        (["--network", "pasta"], "network_mode", "pasta"),
         (["--net=host"], "networks", []),
         (["--net", "a", "--network=b"], "networks", [{"name": "a"}, {"name": "b"}]),
         (

@@ -124,7 +124,10 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "memory": unlimited | sizes | some.sampled_from(["25%", "0.5%", "100 %"]),
     "layer_size": unlimited | some.integers(1 << 20, 2**63 - 1) | some.from_regex(r"[1-9]{1,3} ?[mg]", fullmatch=True),
     "inodes": unlimited | some.integers(0, 2**63 - 1) | some.integers(0, 2**63 - 1).map(str),
-    "network_mode": some.sampled_from(["", "default", "none", "host", "container:web", "ns:/run//netns/a"]),
+    "network_mode": some.sampled_from(
+        ["", "default", "none", "host", "container:web", "ns:/run//netns/a", "slirp4netns", "slirp4netns:mtu=1500"]
+        + ["slirp4netns:enable_ipv6=false,cidr=10.7.0.0/16", "pasta", "pasta:--mtu,65520,--map-gw,-4"]
+    ),
     "pid_mode": some.sampled_from(["", "private", "host", "container:web", "container:0a0b"]),
     "storage_opts": some.fixed_dictionaries(
         {}, optional={"size": unlimited | some.integers(1 << 20, 2**63 - 1), "inodes": unlimited | some.integers(0, 99)}

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from ..core.model import Row, parse, rows
 from ..errors import InvalidValue
+from ..oci.user_network import PACKAGES
 from ..resources.container_kinds import OTHER, PATH
 from ..resources.container_model import Container
 from ..typed import Any
@@ -57,8 +58,9 @@ ON_FIRST = {
 }
 """What Docker spells as options of the container, and is asked for on the first of its networks."""
 
-MODES, JOINED = ("none", "host", "private", "default"), (OTHER, PATH)
-"""What Docker and Podman take in place of a network's name: whose network namespace it is."""
+MODES = ("none", "host", "private", "default", *PACKAGES)
+JOINED = (OTHER, PATH, *(f"{program}:" for program in PACKAGES))
+"""What Docker and Podman take in place of a network's name: whose network namespace it is, or who makes its network."""
 
 FLAG, LIST, PAIRS = "bool", "list", "dict"
 """Types of rows whose options take no value, or can be given several times: for values, or for names with values."""

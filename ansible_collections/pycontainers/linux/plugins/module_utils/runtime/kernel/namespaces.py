@@ -86,6 +86,19 @@ def _believe_no_router() -> None:
             file.write("0")
 
 
+def expect_peer(path: str, router: bool) -> None:
+    """Have interfaces to come in the namespace at ``path`` be of use at once. Raises ``OSError``.
+
+    Only where there is nobody on them but whoever makes them: no address of IPv6 is looked for at others before it is
+    used, and if that one is a ``router``, what it tells is believed.
+    """
+    told = {"accept_dad": "0"} | ({"accept_ra": "1", "router_solicitation_delay": "0"} if router else {})
+    with entered(path):
+        for name, value in told.items():
+            with suppress(FileNotFoundError), open(f"/proc/sys/net/ipv6/conf/default/{name}", "w") as file:
+                file.write(value)
+
+
 def _raise_loopback() -> None:
     """Bring the loopback interface up; the kernel gives it its addresses. See netdevice(7)."""
     import fcntl

@@ -28,6 +28,7 @@ from . import (
     hosts_files,
     limit_rules,
     storage_opts,
+    user_network,
 )
 from .attachments import filled, names_of
 from .container_kinds import PRIVATE
@@ -107,7 +108,8 @@ def _filled(want: Container, kept: Container | None, have: Container | None) -> 
     state = (have.state if have else "stopped") if want.state == "present" else want.state
     if want.network_mode not in (None, PRIVATE):
         # It is in place of what is kept of these, so that going over to it needs no other words.
-        want = replace(want, networks=want.networks or (), published_ports=want.published_ports or ())
+        ports = want.published_ports if user_network.of(want) else want.published_ports or ()
+        want = replace(want, networks=want.networks or (), published_ports=ports)
     if kept is None:
         return replace(want, state=state, networks=None if want.networks is None else filled(want.networks, ()))
     left_out = {row.name: getattr(kept, row.name) for row in rows(Container) if getattr(want, row.name) is None}
@@ -135,9 +137,11 @@ def _running(layout: Layout, full: Container, have: Container | None) -> dict[st
     kept: dict[str, Any] = {"held": have.held, "layer_image": layer}
     if full.state == "started":
         hosts = have.hosts and hosts_files.CURRENT
+        program = user_network.of(full)
+        attached = (program.program,) if program else names_of(full.networks) or None
         waiter = have.waiter and container_watch.THERE
         wanted = have.wanted and "running"
-        return kept | {"attached": names_of(full.networks) or None, "hosts": hosts, "wanted": wanted, "waiter": waiter}
+        return kept | {"attached": attached, "hosts": hosts, "wanted": wanted, "waiter": waiter}
     return kept | {"remains": () if have.state == "stopped" else None}
 
 

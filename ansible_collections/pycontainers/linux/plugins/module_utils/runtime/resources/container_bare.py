@@ -12,7 +12,7 @@ import os
 
 from ..core.layout import Layout
 from ..errors import Failure
-from . import container_state, endpoint, leases
+from . import container_state, endpoint, leases, user_network
 from .attachments import Attachment
 from .container_model import Container
 
@@ -42,6 +42,7 @@ def _bare(layout: Layout, identity: str) -> Container:
         name=_name(layout, identity),
         id=identity,
         networks=tuple(map(Attachment, leases.held(layout, identity))),
+        network_mode=user_network.running(layout, identity),
         published_ports=endpoint.observe_ports(layout, identity),
         restart_policy="always",
         pid_mode="host",

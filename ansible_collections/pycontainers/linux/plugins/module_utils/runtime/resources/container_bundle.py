@@ -15,7 +15,7 @@ from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_init, container_network, container_state, container_wishes, container_words
+from . import container_init, container_network, container_state, container_wishes, container_words, user_network
 from .attachments import names_of
 from .container_model import Container
 from .name_kinds import HOST_GATEWAY
@@ -107,6 +107,9 @@ def _address(layout: Layout, container: Container, said: str) -> str:
     """An address for the hosts file: what is said, or the host's on the container's first network."""
     if said != HOST_GATEWAY:
         return said
+    program = user_network.of(container)
+    if program:
+        return user_network.gateway(layout, container.id or "", program)
     return str(declared_network(layout, (*names_of(container.networks), "")[0]).gateway)
 
 

@@ -19,6 +19,7 @@ from . import (
     container_words,
     endpoint,
     storage_opts,
+    user_network,
 )
 from .addresses import BITS4, BITS6, bits_of
 from .attachments import names_of
@@ -37,7 +38,9 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
     container_wishes.checked(full)
     check_host(cgroups(), container_state.cgroup(have or full), full)
-    _check_gateway(layout, full)
+    program = user_network.of(full)
+    if not program:
+        _check_gateway(layout, full)
     container_network.check(layout, full)
     if full.state == "started":
         container_pids.check(layout, full)
@@ -48,15 +51,16 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         container_words.arguments(full, stored.config)
     endpoint.check_networks(layout, full.networks or (), have.id if have else None, leftovers)
     shown = [str(each) for each in full.published_ports or ()]
-    if shown and not full.networks:
+    if shown and not full.networks and not program:
         raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
     _check_rates(layout, full)
     if full.state == "started":
-        _check_reached(layout, full)
+        if not program:
+            _check_reached(layout, full)
         # Ports that still lead to a leftover are free by the time that they are published.
         freed = [port for each in leftovers for port in endpoint.observe_ports(layout, each)]
-        ports = [port for port in full.published_ports or () if not any(map(port.meets, freed))]
-        endpoint.port_conflicts(layout, ports, have.id if have else None)
+        freed += [port for each in leftovers for port in user_network.held_ports(layout, each)]
+        container_network.check_ports(layout, full, have.id if have else None, freed)
 
 
 def _check_gateway(layout: Layout, full: Container) -> None:

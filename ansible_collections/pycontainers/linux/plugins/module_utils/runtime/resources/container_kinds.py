@@ -17,6 +17,7 @@ from ..kernel.mount_options import FLAGS
 from ..kernel.process import signal_number
 from ..kernel.process_attributes import RLIMITS
 from ..kernel.security import CAPABILITIES
+from ..oci import user_network
 
 ALL = "ALL"
 ULIMITS = tuple(sorted(name.removeprefix("RLIMIT_").lower() for name in RLIMITS if name != "RLIMIT_AS"))
@@ -274,8 +275,14 @@ def pid_mode(value: Any) -> str:
 
 
 def network_mode(value: Any) -> str:
-    """``private``, ``none``, ``host``, ``container:`` with another's name or id, ``ns:`` with a path; else private."""
+    """``private``, ``none``, ``host``, ``container:`` with another's name or id, ``ns:`` with a path; else private.
+
+    Or the program that makes its network, with options.
+    """
     said = text(value)
+    asked = user_network.asked(said)
+    if asked:
+        return str(asked)
     if said.startswith(OTHER):
         return f"{OTHER}{NAME.parse(said.removeprefix(OTHER))}"
     if said.startswith(PATH):
@@ -283,9 +290,14 @@ def network_mode(value: Any) -> str:
     if said in ("", "default"):
         return PRIVATE
     if said not in (PRIVATE, NONE, HOST):
-        others = "private, none, host, container:NAME and ns:PATH"
+        others = "private, none, host, slirp4netns, pasta, container:NAME and ns:PATH"
         raise ValueError(f"it is not one of {others}; networks are named in the option networks")
     return said
+
+
+def own_network(mode: str | None) -> bool:
+    """Whether a container of this network mode has a network namespace to itself."""
+    return mode in (None, PRIVATE, NONE) or user_network.asked(mode) is not None
 
 
 def _or_empty(parse: Callable[[Any], str]) -> Callable[[Any], str]:

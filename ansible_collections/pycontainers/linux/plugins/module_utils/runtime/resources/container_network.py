@@ -18,16 +18,26 @@ from ..core.layout import Layout
 from ..core.plan import Step
 from ..errors import Failure, InvalidValue, NotFound
 from ..kernel import namespaces, syscalls
-from . import container_state, endpoint_plan, hosts_files, rates, resolvers
-from .container_kinds import HOST, NONE, OTHER, PATH, PRIVATE
+from . import (
+    container_state,
+    endpoint,
+    endpoint_plan,
+    hosts_files,
+    rates,
+    resolvers,
+    user_network,
+    user_network_steps,
+)
+from .container_kinds import HOST, OTHER, PATH, PRIVATE, own_network
 from .container_model import Container
+from .ports import Port
 from .rate_steps import rate_steps
 
 FILES = ("hostname", "hosts", "resolv.conf")
 """The files of /etc that tell of the network, and that a container has from us."""
 
 THEIRS = ("networks", "published_ports")
-"""What only a container with a network namespace of its own can ask for."""
+"""What only a container with a network namespace of its own can ask for; of one by a program, only the ports."""
 
 OF_FILES = ("hostname", "domainname", "dns_servers", "dns_search_domains", "dns_opts", "etc_hosts")
 """What one that shares another container's has from that one."""
@@ -38,7 +48,7 @@ NS_GET_NSTYPE = 0xB703
 
 def own(container: Container) -> bool:
     """Whether a container has a network namespace of its own."""
-    return container.network_mode in (None, PRIVATE, NONE)
+    return own_network(container.network_mode)
 
 
 def path(layout: Layout, container: Container) -> str | None:
@@ -82,15 +92,17 @@ def _other(layout: Layout, container: Container) -> Container:
 
 def check(layout: Layout, container: Container) -> None:
     """Refuse what does not go with the mode, and a namespace that is not there. Raises :class:`InvalidValue`."""
-    mode = container.network_mode or PRIVATE
+    mode, program = container.network_mode or PRIVATE, user_network.of(container)
     shared = OF_FILES if mode.startswith(OTHER) else ()
-    for name in (*(THEIRS if mode != PRIVATE else ()), *shared):
+    for name in (*(() if mode == PRIVATE else THEIRS[:1] if program else THEIRS), *shared):
         value = getattr(container, name)
         if value:
             shown = [str(each) for each in value] if isinstance(value, tuple) else value
             raise InvalidValue(name, shown, f"network_mode={mode} leaves no room for it", "leave it out")
     if mode == f"{OTHER}{container.name}":
         raise InvalidValue("network_mode", mode, "that is the container itself")
+    if program:
+        user_network.check(container, program)
     if container.state != "started":
         return
     try:
@@ -105,8 +117,9 @@ def attach_steps(layout: Layout, container: Container) -> tuple[Step, ...]:
     if not own(container):
         return ()
     identity, networks = container.id or "", container.networks or ()
+    programs = user_network_steps.attach_steps(layout, container)
     attached = endpoint_plan.attach_steps(layout, identity, networks, dict(container.held))
-    return (*attached, *rate_steps(layout, identity, networks, rates.FREE, rates_of(container)))
+    return (*attached, *programs, *rate_steps(layout, identity, networks, rates.FREE, rates_of(container)))
 
 
 def rates_of(container: Container) -> rates.Rates:
@@ -120,7 +133,36 @@ def detach_steps(layout: Layout, container: Container) -> tuple[Step, ...]:
         return ()
     identity, networks = container.id or "", container.networks or ()
     freed = rate_steps(layout, identity, networks, rates_of(container), rates.FREE)
-    return (*freed, *endpoint_plan.detach_steps(layout, identity, networks))
+    ended = user_network_steps.detach_steps(layout, container)
+    return (*freed, *ended, *endpoint_plan.detach_steps(layout, identity, networks))
+
+
+def publish_steps(
+    layout: Layout, container: Container, ports: tuple[Port, ...], before: tuple[Port, ...] = ()
+) -> tuple[Step, ...]:
+    """Lead just these ports to a container; ``before`` are those that are led there now."""
+    program = user_network.of(container)
+    if program:
+        return user_network_steps.publish_steps(layout, container, program, ports, before)
+    return endpoint_plan.publish_steps(layout, container.id or "", container.networks or (), ports, before)
+
+
+def observe_ports(layout: Layout, container: Container) -> tuple[Port, ...]:
+    """The ports that lead to a container now. Reads only; raises :class:`Failure`."""
+    identity = container.id or ""
+    return endpoint.observe_ports(layout, identity) + user_network.ports(
+        layout, identity, container.published_ports or ()
+    )
+
+
+def check_ports(layout: Layout, container: Container, identity: str | None, freed: Sequence[Port]) -> None:
+    """Refuse ports that somebody else has; not those that are ``freed`` by then, or lead to the container ``identity``.
+
+    Reads only; raises :class:`InvalidValue`.
+    """
+    freed = (*freed, *user_network.held_ports(layout, identity or ""))
+    ports = [port for port in container.published_ports or () if not any(map(port.meets, freed))]
+    endpoint.port_conflicts(layout, ports, identity)
 
 
 def host_name(layout: Layout, container: Container) -> str:
@@ -140,11 +182,16 @@ def files(layout: Layout, container: Container, extra: Sequence[tuple[str, str]]
     identity, mode = container.id or "", container.network_mode or PRIVATE
     folder = _other(layout, container).id if mode.startswith(OTHER) else identity
     if folder == identity:
+        program = user_network.of(container)
+        own_address = user_network.address(layout, identity) if program else ""
+        if own_address:
+            extra = (*extra, (own_address, host_name(layout, container)))
         hosts_files.prepare(layout, identity, extra, mode == HOST)
         given = container.dns_servers or (), container.dns_search_domains or (), container.dns_opts or ()
+        forwarders = program.resolvers if program else ()
         texts = {
             "hostname": f"{host_name(layout, container)}\n",
-            "resolv.conf": resolvers.resolvers(*given, loopback=mode == HOST),
+            "resolv.conf": resolvers.resolvers(*given, loopback=mode == HOST, forwarders=forwarders),
         }
         for name, text in texts.items():
             store.write(layout.container(identity, name), text.encode(), 0o644, durable=False)

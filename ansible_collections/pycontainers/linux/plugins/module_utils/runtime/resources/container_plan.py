@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
 from ..image.pull import Prune
-from . import container_state, rates
+from . import container_state, rates, user_network, user_network_steps
 from .attachments import Attachment, names_of
 from .container_model import Container
 from .container_network import rates_of
@@ -160,6 +160,9 @@ def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]
 
     Ports lead to addresses: where those change, they are led anew.
     """
+    program = user_network.of(want)
+    if program:
+        return [*user_network_steps.mend_steps(layout, want, have, program)]
     identity, held, well = have.id or "", dict(have.held), have.attached or ()
     networks, before = want.networks or (), have.networks or ()
     led, ports = have.published_ports or (), want.published_ports or ()

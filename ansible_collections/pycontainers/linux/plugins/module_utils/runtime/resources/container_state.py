@@ -19,7 +19,16 @@ from ..kernel import namespaces
 from ..kernel.cgroups import cgroups, exists
 from ..kernel.mounts import mounted
 from ..oci import lifecycle
-from . import container_watch, endpoint, leases, rates, restart_policy, rootfs_size, storage_opts
+from . import (
+    container_watch,
+    endpoint,
+    leases,
+    rates,
+    restart_policy,
+    rootfs_size,
+    storage_opts,
+    user_network,
+)
 from .attachments import names_of
 from .container_model import Container
 from .limits import LIMIT_ROWS, cleared, observe_limits
@@ -212,7 +221,10 @@ def observed(layout: Layout, container: Container) -> Container:
         readings["attached"] = (*well, *(name for name in there if name not in names))
         readings["ingress_rate"] = rates.told(container.ingress_rate, (each.ingress for each in there.values()))
         readings["egress_rate"] = rates.told(container.egress_rate, (each.egress for each in there.values()))
-    if container.published_ports:
+    program = user_network.of(container)
+    if program:
+        readings |= user_network.observe(layout, container, program)
+    elif container.published_ports:
         readings["published_ports"] = endpoint.observe_ports(layout, identity, container)
     if container.storage_opts:
         upper = storage_opts.layer(layout, identity)[0]
@@ -241,6 +253,7 @@ def _remains(layout: Layout, container: Container) -> tuple[str, ...]:
         "root filesystem": mounted(layout.container(identity, "merged")) is not None
         or rootfs_size.is_mounted(layout.container(identity, "upper")),
         "network namespace": namespaces.pinned(layout.netns(identity)),
+        "network program": user_network.running(layout, identity) is not None,
         "published ports": bool(container.published_ports and endpoint.observe_ports(layout, identity)),
     }
     return tuple(what for what, there in found.items() if there)

@@ -316,16 +316,14 @@ def join_steps(layout: Layout, container: Container) -> list[Step]:
 
 def run_steps(layout: Layout, container: Container) -> list[Step]:
     """Start what is prepared."""
-    ports = container.published_ports or ()
-    published = endpoint_plan.publish_steps(layout, container.id or "", container.networks or (), ports)
+    published = container_network.publish_steps(layout, container, container.published_ports or ())
     # What is frozen does not start.
     return [*published, StartProcess(layout, container), *pause_steps(cgroup(container), container, False)]
 
 
 def halt_steps(layout: Layout, container: Container) -> list[Step]:
     """Stop a container, and leave all it needs to start again in its place."""
-    ports = container.published_ports or ()
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
+    unpublished = container_network.publish_steps(layout, container, (), container.published_ports or ())
     return [StopProcess(layout, container), *unpublished]
 
 
@@ -345,7 +343,7 @@ def clean_steps(layout: Layout, container: Container) -> list[Step]:
     if not remains:
         return []
     ports = container.published_ports or () if "published ports" in remains else ()
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
+    unpublished = container_network.publish_steps(layout, container, (), ports)
     left = [container_pids.EndRest(container)] if container_pids.shared(container) else []
     return [*left, *unpublished, *dismantle_steps(layout, container)]
 

@@ -19,7 +19,7 @@ from ..kernel import syscalls
 from ..kernel.security import CAPABILITIES, DEFAULT_CAPABILITIES, mask
 from ..oci.spec import Wishes
 from . import container_init
-from .container_kinds import ALL, NONE, PRIVATE, SHM_SIZE
+from .container_kinds import ALL, PRIVATE, SHM_SIZE, own_network
 from .container_model import Container
 from .device_access import DeviceAccess
 from .process_steps import rlimits
@@ -32,7 +32,6 @@ _OWN = {
     "ipc_mode": "ipc",
     "uts": "uts",
     "cgroupns_mode": "cgroup",
-    "network_mode": "network",
 }
 """The options that say whether a namespace is the container's own, and its OCI name."""
 
@@ -48,7 +47,8 @@ def wishes(container: Container) -> Wishes:
     privileged = bool(container.privileged)
     capabilities = granted(container)
     options = container.security_opts or ()
-    shared = frozenset(kind for name, kind in _OWN.items() if getattr(container, name) not in (PRIVATE, NONE, None))
+    shared = frozenset(kind for name, kind in _OWN.items() if getattr(container, name) not in (PRIVATE, None))
+    shared |= frozenset() if own_network(container.network_mode) else {"network"}
     for name in ("hostname", "domainname"):
         if "uts" in shared and getattr(container, name):
             raise InvalidValue(name, getattr(container, name), "with uts=host it would be the host's", "leave it out")

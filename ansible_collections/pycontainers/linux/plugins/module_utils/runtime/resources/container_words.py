@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import InvalidValue
-from ..oci import streams
+from ..oci import streams, user_network
 from .addresses import BITS6, bits_of
 from .container_model import Container
 from .ports import Port
@@ -50,5 +50,7 @@ def stdin(container: Container) -> str:
 
 def ports(container: Container) -> list[Port]:
     """The published ports of each family; one on every address is one of IPv6 too where the container has that."""
+    program = user_network.asked(container.network_mode or "")
     ipv6 = any(bits_of(each) == BITS6 for _, addresses in container.held for each in addresses)
+    ipv6 = ipv6 or (program is not None and program.program == user_network.PASTA and program.ipv6)
     return [one for each in container.published_ports or () for one in each.of_families(ipv6)]

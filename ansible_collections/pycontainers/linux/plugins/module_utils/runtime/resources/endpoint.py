@@ -21,7 +21,7 @@ from . import firewall, leases
 from .addresses import BITS4, BITS6, bits_of, of_family
 from .attachments import Attachment, names_of
 from .container_model import Container
-from .listeners import listening
+from .listeners import check_unheard
 from .network_model import IPVLAN, Network, declared_network, host_interface, mac, published_on, reached_on
 from .ports import Port
 
@@ -202,16 +202,11 @@ def port_conflicts(layout: Layout, ports: Iterable[Port], identity: str | None =
         return
     own = {address for each in leases.held(layout, identity or "").values() for address in each}
     with failing("read the host's published ports"):
-        mapped, heard = firewall.read_ports(), listening()
+        mapped = firewall.read_ports()
     for key, (address, _) in mapped.items():
         other = Port(*key, 0)
         for port in wanted:
             if address not in own and port.meets(other):
                 reason = f"it leads to the container at {address}"
                 raise InvalidValue("published_ports", str(port), reason, "take another port of the host")
-    for port in wanted:
-        for socket in heard:
-            if port.meets(socket):
-                place = f"{socket.protocol} {socket.place or f'port {socket.host_port}'}"
-                reason = f"a program of the host listens on {place}"
-                raise InvalidValue("published_ports", str(port), reason, "take another port, or stop that program")
+    check_unheard(wanted, "published_ports")

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from ..errors import InvalidValue, failing
 from .addresses import BITS4
 from .ports import EVERY, Port
 
@@ -28,6 +29,18 @@ def listening() -> tuple[Port, ...]:
             if address != "::1":
                 found.append(Port(protocol, address, number, 0))
     return (*found, *_associations())
+
+
+def check_unheard(ports: Iterable[Port], option: str) -> None:
+    """Refuse ports that a program of the host listens on. Raises :class:`Failure`."""
+    with failing("read the sockets of the host"):
+        heard = listening()
+    for port in ports:
+        for socket_ in heard:
+            if port.meets(socket_):
+                place = f"{socket_.protocol} {socket_.place or f'port {socket_.host_port}'}"
+                reason = f"a program of the host listens on {place}"
+                raise InvalidValue(option, str(port), reason, "take another port, or stop that program")
 
 
 def _sockets(file: str, state: str) -> Iterator[tuple[str, int]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core import store
+from .addresses import bits_of
 from .name_kinds import NO_SEARCH
 
 HOST = "/etc/resolv.conf"
@@ -23,15 +24,21 @@ def resolvers(
     options: Sequence[str] = (),
     *,
     loopback: bool = False,
+    forwarders: Sequence[str] = (),
     host: str = HOST,
     behind_stub: str = BEHIND_STUB,
 ) -> str:
     """The text of a container's resolv.conf(5): the host's lines, but for those that others are given for.
 
-    ``loopback`` says that the host's loopback interface is the container's, with the servers there.
+    ``loopback`` says that the host's loopback interface is the container's, with the servers there. ``forwarders`` are
+    addresses of the container's network that pass questions on to the host's first server of their family.
     """
     lines = _lines(host) or []
-    if not loopback and any(map(_server, lines)) and all(_loopback(server) for server in map(_server, lines) if server):
+    servers_there = [*filter(None, map(_server, lines))]
+    passed_on = [each for each in forwarders if bits_of(each) in map(bits_of, servers_there)]
+    if passed_on:
+        lines = [*(f"nameserver {each}" for each in passed_on), *lines]
+    elif not loopback and servers_there and all(map(_loopback, servers_there)):
         lines = _lines(behind_stub) or lines
     kept = [line for line in lines if loopback or not _loopback(_server(line))]
     for given, keywords in ((servers, ("nameserver",)), (search, ("search", "domain")), (options, ("options",))):

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ..core import store
 from ..core.layout import Layout
-from ..core.plan import Plan, apply, converge
+from ..core.plan import Plan, Step, apply, converge
 from ..errors import Failure, explain
 from ..oci import lifecycle
 from ..oci.waiter import come_back
@@ -23,8 +23,6 @@ from . import (
     container_pids,
     container_state,
     container_words,
-    endpoint,
-    endpoint_plan,
     hosts_files,
     restart_policy,
 )
@@ -117,9 +115,11 @@ def remove(layout: Layout, gone: Container) -> None:
 
 
 def _dismantle(layout: Layout, container: Container) -> None:
-    ports = endpoint.observe_ports(layout, container.id or "")
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
-    apply(Plan((*unpublished, *dismantle_steps(layout, container))))
+    apply(Plan((*_unpublished(layout, container), *dismantle_steps(layout, container))))
+
+
+def _unpublished(layout: Layout, container: Container) -> tuple[Step, ...]:
+    return container_network.publish_steps(layout, container, (), container_network.observe_ports(layout, container))
 
 
 def _sleep_then_resume(layout: Layout, identity: str, seconds: float) -> None:
@@ -179,15 +179,14 @@ def named(layout: Layout) -> tuple[list[Container], list[str]]:
 
 def start(layout: Layout, container: Container) -> None:
     """Start a stopped container, or undo what was begun of it."""
-    endpoint.port_conflicts(layout, container.published_ports or (), container.id)
+    container_network.check_ports(layout, container, container.id, ())
     apply(Plan((*clean_steps(layout, container), *prepare_steps(layout, container), *run_steps(layout, container))))
 
 
 def halt(layout: Layout, container: Container) -> None:
     """Stop a started container and take away what it needed to run."""
-    ports = endpoint.observe_ports(layout, container.id or "")
-    unpublished = endpoint_plan.unpublish_steps(layout, container.id or "", container.networks or (), ports)
-    apply(Plan((StopProcess(layout, container), *unpublished, *dismantle_steps(layout, container))))
+    gone = (*_unpublished(layout, container), *dismantle_steps(layout, container))
+    apply(Plan((StopProcess(layout, container), *gone)))
 
 
 def boot(layout: Layout) -> list[str]:
