@@ -47,6 +47,8 @@ _CREATE = {
     "preserve-fds": VALUE,
     "no-pivot": FLAG,
     "no-new-keyring": FLAG,
+    "network": VALUE,
+    "publish": LIST,
 }
 _SHORT = {"b": "bundle", "f": "format", "q": "quiet", "a": "all", "r": "resources", "h": "help", "v": "version"}
 

@@ -14,6 +14,10 @@ from ..oci import create as creation
 from ..oci.create import Created, Wish
 from .oci_call import Call
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..oci.lent_network import Wanted
+
 
 def create(call: Call) -> int:
     """Create a container and leave its first process to whoever is the caller's reaper."""
@@ -45,7 +49,16 @@ def _wish(call: Call, screen: bool) -> Wish:
         keyring=not chosen.flag("no-new-keyring"),
         systemd=call.globals.flag("systemd-cgroup") or manager == "systemd",
         cgroup_manager=manager,
+        network=_network(call),
     )
+
+
+def _network(call: Call) -> Wanted | None:
+    if not call.chosen.text("network") and not call.chosen.texts("publish"):
+        return None
+    from .oci_network import wanted
+
+    return wanted(call.chosen)
 
 
 def _preserved(call: Call) -> int:
@@ -86,7 +99,9 @@ def run(call: Call) -> int:
 
         end.delete(call.containers, identity, force=True)
         raise
-    if not chosen.flag("keep"):
+    if chosen.flag("keep"):
+        end.end_network(call.containers, identity)
+    else:
         with suppress(Failure):
             for each in end.delete(call.containers, identity, force=True):
                 call.warn(each)

@@ -18,6 +18,9 @@ USERS, CHILD = b"U", b"P"
 NOT_EXECUTED = trampoline.FAILED[:1]
 """What :mod:`..kernel.trampoline` says, with a byte that is the number of the error."""
 
+LENT = b"L"
+"""What goes with the descriptors of the network and user namespace, for the network to be made."""
+
 SIZE = 4
 
 

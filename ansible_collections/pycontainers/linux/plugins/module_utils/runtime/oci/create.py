@@ -31,6 +31,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .lent_network import Wanted
+
 NO_CGROUP = "disabled"
 """The choice of --cgroup-manager that leaves cgroups to the caller."""
 
@@ -56,6 +58,7 @@ class Wish(NamedTuple):
     keyring: bool = True
     systemd: bool = False
     cgroup_manager: str = ""
+    network: Wanted | None = None
 
 
 class Created(NamedTuple):
@@ -168,6 +171,10 @@ def _check(config: Config, host_groups: Cgroups | None, wish: Wish) -> tuple[str
         from .net_devices import check
 
         check(config)
+    if wish.network:
+        from .lent_network import check as check_network
+
+        check_network(config, wish.network)
     with failing(f"use {config.rootfs} as root.path"):
         if not stat.S_ISDIR(os.stat(config.rootfs).st_mode):
             raise InvalidValue("root.path", config.rootfs, "it is not a folder")
@@ -215,7 +222,7 @@ def _create(
         listener.listen(1)
         ours, theirs = socket.socketpair()
         with theirs, listener:
-            setup = stage.Stage(theirs, listener, wish.console, wish.preserved, guarded)
+            setup = stage.Stage(theirs, listener, wish.console, wish.preserved, guarded, lends=wish.network is not None)
             pid = _fork(config, program, setup, set(shifts.values()))
     with ours:
         if mappings.has_users(config):
@@ -249,7 +256,7 @@ def _accompany(
     try:
         containers.save(record)
         channel.expect(f"create container {record.id}", channel_, ENVIRONMENT)
-        with _devices_moved(config, init.pid):
+        with _devices_moved(config, init.pid), _lent(channel_, wish) as lent:
             document = encoded(record, CREATING)
             for kind in ("prestart", "createRuntime"):
                 if config.hooks[kind]:
@@ -260,6 +267,10 @@ def _accompany(
                 with suppress(BrokenPipeError):  # then its own words tell more
                     channel.send(channel_, GO, document)
                 channel.expect(f"create container {record.id}", channel_, READY)
+                if wish.network:
+                    from .lent_network import start as start_network
+
+                    start_network(containers.folder(record.id), config, wish.network, init.pid, lent)
                 record = record._replace(ready=True)
                 containers.save(record)
                 if wish.pid_file:
@@ -280,6 +291,17 @@ def _devices_moved(config: Config, pid: int) -> Iterator[None]:
 
     with moved(config.net_devices, pid):
         yield
+
+
+@contextmanager
+def _lent(channel_: socket.socket, wish: Wish) -> Iterator[list[int]]:
+    """The namespaces that the first process lends for its network to be made, if it is asked for that."""
+    lent = socket.recv_fds(channel_, 1, 2)[1] if wish.network else []
+    try:
+        yield lent
+    finally:
+        for each in lent:
+            os.close(each)
 
 
 def end_child(pid: int) -> None:

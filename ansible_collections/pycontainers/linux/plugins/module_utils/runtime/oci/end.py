@@ -113,12 +113,22 @@ def destroy(containers: Containers, record: Record) -> tuple[str, ...]:
             if not _has_ended(record.process):
                 reason = f"process {record.process.pid} has not ended {PATIENCE:g} s after SIGKILL"
                 raise Failure(f"delete container {record.id}", reason, "see its stack in /proc")
+        end_network(containers, record.id)
         if record.cgroup and record.cgroup_made:
             end_all(groups(), record.cgroup)
             cgroups.remove(groups(), record.cgroup)
         warnings = _last_hooks(containers, record)
         containers.forget(record.id)
     return warnings
+
+
+def end_network(containers: Containers, identity: str) -> None:
+    """End the program that makes a container's network, if one does. Raises :class:`Failure`."""
+    folder = containers.folder(identity)
+    if os.path.exists(f"{folder}/network.json"):
+        from .user_network_program import end
+
+        end(folder)
 
 
 def _has_ended(process: Process) -> bool:

@@ -60,11 +60,17 @@ class Stage(stage_users.Users, Console):
     _within_proc = WITHIN_PROC
 
     def __init__(
-        self, peer: socket.socket, listener: socket.socket | None, console: int, preserved: int, guarded: bool = False
+        self,
+        peer: socket.socket,
+        listener: socket.socket | None,
+        console: int,
+        preserved: int,
+        guarded: bool = False,
+        lends: bool = False,
     ) -> None:
         super().__init__()
         self.peer, self.listener, self.console, self.preserved = peer, listener, console, preserved
-        self.guarded = guarded
+        self.guarded, self.lends = guarded, lends
         self.trampoline: Trampoline | None = None
         self.state = b""
         self.asked: tuple[socket.socket, int, str] | None = None
@@ -83,8 +89,13 @@ class Stage(stage_users.Users, Console):
         os.close(process)
 
     def environment(self) -> None:
-        """Tell that the namespaces are there, and wait for the runtime to say the state."""
+        """Tell that the namespaces are there, lend them if asked to, and wait for the runtime to say the state."""
         channel.send(self.peer, channel.ENVIRONMENT)
+        if self.lends:
+            lent = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("net", "user")]
+            socket.send_fds(self.peer, [channel.LENT], lent)
+            for each in lent:
+                os.close(each)
         kind, self.state = channel.receive(self.peer)
         if kind != channel.GO:
             os._exit(1)
