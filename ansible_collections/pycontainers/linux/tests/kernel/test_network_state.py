@@ -186,6 +186,18 @@ def test_a_failed_removal_leaves_the_network_whole(bench: Bench) -> None:
         assert NETWORK.observe(bench.layout, want) == have
 
 
+def test_a_failed_change_leaves_the_addresses(bench: Bench) -> None:
+    """Those of IPv6, which the kernel drops where it is switched off, and does not bring back."""
+    bench.network("front", **FRONT, ipv6_subnet="fd00:88:1::/64")
+    want = parse(Network, {"name": "front", "enable_ipv6": False})
+    have = NETWORK.observe(bench.layout, want)
+    steps = NETWORK.plan(bench.layout, NETWORK.resolve(bench.layout, want, have), have).steps
+    for count in range(len(steps) + 1):
+        with pytest.raises(Failure, match="cannot fail"):
+            apply(Plan((*steps[:count], Broken())))
+        assert NETWORK.observe(bench.layout, want) == have
+
+
 def test_a_taken_interface_name_fails_the_plan_and_undoes_it(bench: Bench) -> None:
     """An interface that comes between plan and apply is left alone, and nothing else stays."""
     want = NETWORK.resolve(bench.layout, parse(Network, {"name": "front", **FRONT}), None)
@@ -283,6 +295,18 @@ def test_a_new_network_takes_the_mtu_of_the_way_out(bench: Bench) -> None:
     bench.network("back", subnet="10.88.2.0/24")
     assert [links.links()[name].mtu for name in ("pyc-front", "pyc-back")] == [1500, 1350]
     assert not bench.network("front").changed
+
+
+def test_a_network_whose_packets_are_too_small_for_ipv6(bench: Bench) -> None:
+    """Of that the kernel has nothing there, and there is nothing to be set; what comes and goes with the size does."""
+    for size in (1000, 1400, 68):
+        bench.network("small", subnet="10.88.9.0/24", mtu=size)
+        assert not bench.network("small", mtu=size).changed
+        assert links.links()["pyc-small"].mtu == size
+    options: dict[str, Any] = {"enable_ipv6": True, "mtu": 1400}
+    for given in (options, {"enable_ipv6": False, "mtu": 1000}, options):
+        bench.network("small", **given)
+        assert not bench.network("small", **given).changed
 
 
 def test_the_facts_have_the_shape_of_docker_network_inspect(bench: Bench) -> None:

@@ -155,13 +155,16 @@ class Setup:
 
 def configure(namespace: str, inside: str, setup: Setup) -> None:
     """Bring an interface in a namespace up, with its addresses and routes; routes of ours that are not named go."""
-    with namespaces.entered(namespace):
-        index = _index(inside)
-        _set_ipv6(inside, any(":" in each for each in setup.addresses))
-        found = [each for each in links.routes() if each.interface == index]
+    size = {"mtu": setup.mtu} if setup.mtu else {}
+    with _route(inside, namespace) as route:
+        with namespaces.entered(namespace):
+            index = _index(inside)
+            # First, as the kernel has nothing of IPv6 on an interface that is too small for it.
+            route.link("set", index=index, **size)
+            _set_ipv6(inside, any(":" in each for each in setup.addresses))
+            found = [each for each in links.routes() if each.interface == index]
         there = {each.way for each in found if each.protocol == links.OURS}
         direct = {(each.way.destination, each.way.prefix) for each in found if not each.way.gateway}
-    with _route(inside, namespace) as route:
         for each in setup.addresses:
             if links.way_to_own(each) not in direct:
                 # The route to its neighbours comes with an address only.
@@ -169,7 +172,7 @@ def configure(namespace: str, inside: str, setup: Setup) -> None:
                     route.addr("del", index=index, **_address(each))
             with _already(errno.EEXIST):
                 route.addr("add", index=index, **_address(each))
-        route.link("set", index=index, state="up", **({"mtu": setup.mtu} if setup.mtu else {}))
+        route.link("set", index=index, state="up")
         for gateway in setup.gateways:
             by = {} if gateway in links.ON_LINK else {"gateway": gateway}
             route.route("replace", dst="::/0" if ":" in gateway else "0.0.0.0/0", oif=index, **by)

@@ -8,7 +8,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
 from . import lease_steps, network_settings
-from .network_model import ETHERNET_MTU, Network, declared, mac, rebuilds
+from .network_model import ETHERNET_MTU, IPV6_MTU, Network, declared, mac, rebuilds
 from .network_steps import (
     AddAddress,
     CreateBridge,
@@ -47,14 +47,14 @@ def _building(layout: Layout, want: Network, have: Network) -> list[Step]:
     bridge, steps = str(want.bridge_name), list[Step]()
     if have.link == "missing":
         steps.append(CreateBridge(bridge, mac(str(want.gateway))))
-    # Before it is up, and before it has addresses: those of IPv6 need that to be switched on.
-    steps += _settings(want, have, bridge, of_bridge=True)
     mtu = have.mtu or ETHERNET_MTU
-    if want.mtu != mtu:
-        steps.append(SetMtu(bridge, mtu, want.mtu or mtu))
+    sized = [SetMtu(bridge, mtu, want.mtu or mtu)] if want.mtu != mtu else []
     there, wanted = have.addresses or (), want.addresses or ()
     extra = [RemoveAddress(bridge, address) for address in there if address not in wanted]
-    steps += extra
+    # Before it is up, and before it has addresses: those of IPv6 need that to be switched on.
+    settings = _settings(want, have, bridge, of_bridge=True)
+    # An interface that is too small for IPv6 has no addresses and no settings of it.
+    steps += [*sized, *extra, *settings] if mtu < IPV6_MTU else [*extra, *settings, *sized]
     # With the first address of a subnet the kernel removes its others, so what stays is added again.
     steps += [AddAddress(bridge, each, each in there) for each in wanted if extra or each not in there]
     if have.link != "up":

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 
 from ..kernel import links
-from .network_model import Network
+from .network_model import IPV6_MTU, Network
 
 HEARS, HEARS_AS_ROUTER = "1", "2"
 
@@ -29,7 +29,8 @@ def wanted(network: Network) -> tuple[str, ...]:
         return ()
     ipv6 = network.ipv6_subnet is not None
     found = [f"ipv4/conf/{network.bridge_name}/route_localnet=1"]
-    if ipv6 or _has_ipv6():
+    # The kernel has nothing of IPv6 on an interface that is too small for it.
+    if ipv6 or (_has_ipv6() and (network.mtu or IPV6_MTU) >= IPV6_MTU):
         found.append(f"ipv6/conf/{network.bridge_name}/accept_ra=0")
         found.append(f"ipv6/conf/{network.bridge_name}/disable_ipv6={0 if ipv6 else 1}")
     if not network.internal:
