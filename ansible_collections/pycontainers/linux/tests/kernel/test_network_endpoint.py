@@ -80,6 +80,8 @@ def test_a_container_is_seen_as_it_was_attached(bench: Bench) -> None:
             gateways=("10.88.2.1",),
             interface="eth0",
             host_interface="v3f2a1b0a580202",
+            ingress=-1,
+            egress=-1,
             present=True,
         ),
     }
