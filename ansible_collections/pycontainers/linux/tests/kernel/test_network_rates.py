@@ -4,6 +4,7 @@
 """How fast a container receives and sends: what is set is held to, changed and lifted while it runs."""
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +14,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import endpoint_steps
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import endpoint, endpoint_steps
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
 
@@ -95,6 +96,18 @@ def test_rates_change_while_it_runs(host: Host, bench: Bench) -> None:
     host.converge(ingress_rate="max", egress_rate="0")
     assert rates(host) == ([-1] * 2, [-1] * 2)
     assert host.pid("c") == pid
+
+
+def test_what_others_have_put_in_its_place_is_replaced(host: Host, bench: Bench) -> None:
+    """A queue of another kind, whatever its number, which is mostly 1:."""
+    identity = host.run(networks=["front"], ingress_rate=RATE, egress_rate=RATE).id or ""
+    own = endpoint.observe_endpoint(host.layout, identity, host.observed().networks or ())["front"]
+    for prefix, name in (("", own.host_interface), (f"nsenter --net={host.layout.netns(identity)} ", own.interface)):
+        subprocess.run(f"{prefix}tc qdisc replace dev {name} root handle 1: pfifo".split(), check=True)
+    assert rates(host) == ([-1], [-1])
+    assert host.converge().changed
+    assert rates(host) == ([BITS], [BITS])
+    assert not host.converge().changed
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,6 @@ from ..errors import Failure
 from ..typed import Any
 from . import links, namespaces
 
-ROOT_HANDLE = 0x10000
-"""The number 1: of a queueing discipline (tc(8))."""
-
 IFA_F_NODAD = 0x02
 """An address is not asked for on the link before it is used (linux/if_addr.h)."""
 
@@ -214,7 +211,8 @@ def set_rate(name: str, bits: int, namespace: str | None = None) -> None:
             return
         octets = bits // 8
         burst = max(octets // 100, 1 << 16)
-        route.tc("replace", "tbf", index=index, handle=ROOT_HANDLE, rate=octets, burst=burst, latency="50ms")
+        # Without a number of its own, as the one of another kind that it replaces may have that.
+        route.tc("replace", "tbf", index=index, handle=0, rate=octets, burst=burst, latency="50ms")
 
 
 def _find(name: str) -> int:
