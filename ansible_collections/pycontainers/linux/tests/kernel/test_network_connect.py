@@ -189,6 +189,18 @@ def test_a_change_that_fails_leaves_the_networks_as_they_were(
         assert (held(networks), inside(networks), gateways(networks), firewall.read_ports(), networks.pid()) == before
 
 
+def test_interfaces_that_come_back_have_their_names(networks: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more than one of them went before a step failed."""
+    networks.run(networks=["front", "back", "inner"])
+    before = inside(networks)
+    monkeypatch.setattr(endpoint_steps.TellNames, "do", _failing_once(endpoint_steps.TellNames))
+    for wanted in ([{"name": "front", "mac_address": MAC}, {"name": "back", "ipv4_address": "10.88.2.9"}], ["inner"]):
+        with pytest.raises(Failure, match=r"Input/output error$"):
+            networks.converge(networks=wanted)
+        assert inside(networks) == before
+        monkeypatch.setattr(endpoint_steps.TellNames, "do", _failing_once(endpoint_steps.TellNames))
+
+
 def _failing_once(step: Any) -> Any:
     """What a step does, but for its first time; what is only taken back does well."""
     real, failed = step.do, []

@@ -65,7 +65,9 @@ def change_steps(
     leaving = [name for name in held if name not in names]
     renewed = [each.name for each in want if each.name in held and _differs(each, now.get(each.name), held[each.name])]
     steps: list[Step] = []
-    for name in (*leaving, *renewed):
+    # As in detach_steps; one that is not in the record was made last.
+    order = {name: place for place, name in enumerate(now)}
+    for name in sorted((*leaving, *renewed), key=lambda each: -order.get(each, len(order))):
         steps.append(Disconnect(layout, now.get(name, Attachment(name)), identity, names_of(have)))
     steps += release_steps(layout, identity, {name: held[name] for name in leaving})
     for each in want:
