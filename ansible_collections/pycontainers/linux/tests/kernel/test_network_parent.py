@@ -289,6 +289,13 @@ def test_a_network_goes_over_to_another_driver(host: Host, bench: Bench) -> None
     assert "pyc-lan" in links.links()
 
 
+def test_a_bridge_takes_no_addresses_of_the_parents_network(bench: Bench) -> None:
+    """The host has addresses there, and would look for its neighbours on the bridge."""
+    bench.network("lan", **LAN, driver="macvlan")
+    with pytest.raises(InvalidValue, match=r"192.0.2.0/24' as subnet: it overlaps the address 192.0.2.2/24 of lan0"):
+        bench.network("lan", driver="bridge")
+
+
 def test_the_command_line_says_it_as_docker_does(host: Host, bench: Bench) -> None:
     """Driver, subnet, gateway, and the parent with --opt."""
     words = ["-d", "macvlan", "--subnet", LAN["subnet"], "--gateway", ROUTER, "-o", "parent=lan0"]

@@ -75,7 +75,7 @@ class NetworkResource:
             network_parent.check_options(want, stored(layout, want.name))
             want = _completed(layout, want, stored(layout, want.name))
             _check_link(layout, want, have)
-            if have is None or have.link == "missing" or _subnets(have) != _subnets(want):
+            if have is None or have.link == "missing" or _placed(have) != _placed(want):
                 _check_overlap(layout, want, have)
             ports, found = _ports(layout, want), network_settings.read(want)
         if want.on_parent:
@@ -110,8 +110,9 @@ class NetworkResource:
 NETWORK = NetworkResource()
 
 
-def _subnets(network: Network) -> tuple[Subnet | None, ...]:
-    return network.subnet, network.ipv6_subnet
+def _placed(network: Network) -> tuple[bool, Subnet | None, Subnet | None]:
+    """Where its addresses are: on the network of a parent the host has some of the same."""
+    return network.on_parent, network.subnet, network.ipv6_subnet
 
 
 def _observed(layout: Layout, known: Network) -> Network:
