@@ -18,7 +18,10 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import firewall
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import networks
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.endpoint import observe_endpoint
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import MODES
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import (
+    MODES,
+    declared_network,
+)
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import IMPATIENCE, Bench
 
@@ -294,6 +297,16 @@ def test_a_bridge_takes_no_addresses_of_the_parents_network(bench: Bench) -> Non
     bench.network("lan", **LAN, driver="macvlan")
     with pytest.raises(InvalidValue, match=r"192.0.2.0/24' as subnet: it overlaps the address 192.0.2.2/24 of lan0"):
         bench.network("lan", driver="bridge")
+
+
+def test_a_network_goes_over_to_a_mode_without_a_gateway(bench: Bench) -> None:
+    """The gateway that it has, and that nobody names, is none there."""
+    bench.network("lan", **LAN, driver="ipvlan")
+    for mode, gateway in (("l3", None), ("l2", "192.0.2.1")):
+        bench.network("lan", mode=mode)
+        found = declared_network(bench.layout, "lan")
+        assert (found.mode, found.gateway) == (mode, gateway)
+        assert not bench.network("lan", mode=mode).changed
 
 
 def test_the_command_line_says_it_as_docker_does(host: Host, bench: Bench) -> None:

@@ -30,6 +30,7 @@ from .network_model import (
     OF_DRIVER,
     READDRESSED,
     REBUILT,
+    ROUTED_MODES,
     Network,
     bridge_name,
     host_interface,
@@ -173,6 +174,7 @@ def _completed(layout: Layout, want: Network, known: Network | None) -> Network:
                  for name in of_it}  # fmt: skip
         moved |= {name for of_it in OF_DRIVER.values() for name in of_it if other}
         left_out = [row for row in _KEPT if getattr(want, row) is None and row not in moved]
+        moved |= {"gateway", "ipv6_gateway"} if want.mode in ROUTED_MODES else set()
         want = replace(want, **{row: getattr(known, row) for row in left_out})
     want = _with_ipv6(layout, want)
     want = network_parent.completed(want) if want.driver not in (None, BRIDGE) else _completed_bridge(want)
