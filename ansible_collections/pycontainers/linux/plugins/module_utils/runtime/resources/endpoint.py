@@ -131,9 +131,11 @@ def _read(path: str) -> _Inside:
 
 
 def setup(network: Network, addresses: Sequence[str], gateways: Sequence[str]) -> Setup:
-    """How a container's interface on a network is to be."""
+    """How a container's interface on a network is to be. One that is a route's gateway does not have that route."""
     own = {bits_of(each) for each in addresses}
-    ways = [each.way for each in network.routes or () if each.destination.bits in own]
+    ways = [
+        each.way for each in network.routes or () if each.destination.bits in own and each.gateway not in addresses
+    ]
     return Setup([*map(network.with_prefix, addresses)], gateways, network.mtu or 0, ways)
 
 

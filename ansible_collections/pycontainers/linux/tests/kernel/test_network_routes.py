@@ -1,0 +1,46 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Routes of networks where a container is the gateway, and where they get into each other's way."""
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
+from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
+
+FAR, FAR6 = "10.99.0.0/24", "fd99::/64"
+GATEWAY, GATEWAY6 = "10.88.1.9", "fd00:88:1::9"
+ROUTES = [{"destination": FAR, "gateway": GATEWAY}, {"destination": FAR6, "gateway": GATEWAY6}]
+ROUTER = {"name": "front", "ipv4_address": GATEWAY, "ipv6_address": GATEWAY6}
+
+
+@pytest.fixture
+def bench(host: Host) -> Bench:
+    """A network of both families with routes, and two others."""
+    made = Bench(host.layout)
+    made.network("front", subnet="10.88.1.0/24", ipv6_subnet="fd00:88:1::/64", routes=ROUTES)
+    made.network("back", subnet="10.88.2.0/24", ipv6_subnet="fd00:88:2::/64")
+    return made
+
+
+def inside(host: Host, name: str, *commands: str) -> str:
+    """Call ip in a container's namespace."""
+    words = ["nsenter", f"--net={host.layout.netns(host.observed(name).id or '')}"]
+    said = (subprocess.run([*words, *each.split()], check=True, capture_output=True, text=True) for each in commands)
+    return "".join(each.stdout for each in said)
+
+
+def test_a_container_is_the_gateway(host: Host, bench: Bench) -> None:
+    """It does not have the routes that lead by itself, also where they lead to another network of its own."""
+    bench.network("front", routes=[*ROUTES, {"destination": "10.88.2.0/24", "gateway": GATEWAY}])
+    for _ in range(2):
+        host.run(networks=[ROUTER, "back"], name="router")
+        assert not host.converge("router").changed
+    host.run(networks=["front"])
+    found = {str(each.way.gateway) for each in links.routes(host.layout.netns(host.observed().id or ""))}
+    assert {GATEWAY, GATEWAY6} <= found
+    assert not host.converge().changed
