@@ -4,12 +4,13 @@
 """Routes of networks where a container is the gateway, and where they get into each other's way."""
 from __future__ import annotations
 
+import socket
 import subprocess
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links
-from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
 
 FAR, FAR6 = "10.99.0.0/24", "fd99::/64"
@@ -43,4 +44,30 @@ def test_a_container_is_the_gateway(host: Host, bench: Bench) -> None:
     host.run(networks=["front"])
     found = {str(each.way.gateway) for each in links.routes(host.layout.netns(host.observed().id or ""))}
     assert {GATEWAY, GATEWAY6} <= found
+    assert not host.converge().changed
+
+
+def test_what_is_learned_of_the_way_is_no_drift(host: Host, bench: Bench) -> None:
+    """The kernel keeps the MTU on the way to an address beside the route by which that is reached."""
+    host.run(networks=[ROUTER], name="router")
+    host.run(networks=["front"])
+    inside(
+        host,
+        "router",
+        "sysctl -qw net.ipv6.conf.all.forwarding=1",
+        "ip link add far0 type veth peer name far1",
+        "ip link set far1 up",
+        "ip link set far0 up mtu 1280",
+        "ip addr add fd99::1/64 dev far0 nodad",
+        "ip neigh add fd99::2 lladdr 02:00:00:00:00:99 dev far0",
+    )
+    with namespaces.entered(host.layout.netns(host.observed().id or "")):
+        sender = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+
+    def learned() -> bool:
+        sender.sendto(bytes(1400), ("fd99::2", 9))
+        return "mtu 1280" in inside(host, "c", "ip -6 route show cache")
+
+    with sender:
+        wait(learned)
     assert not host.converge().changed

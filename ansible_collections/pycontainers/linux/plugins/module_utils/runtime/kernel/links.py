@@ -23,6 +23,7 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_TABLE = 1, 4, 5, 6, 15
 TCA_KIND, TCA_OPTIONS, TCA_TBF_PARMS, TCA_TBF_RATE64 = 1, 2, 1, 4
 TC_H_ROOT = 0xFFFFFFFF
 RT_TABLE_LOCAL = 255
+RTM_F_CLONED = 0x200
 RTN_UNICAST = 1
 OURS = 112
 """The protocol (rt_protos) of routes that are set up for a network, so that they are known from a container's own."""
@@ -136,7 +137,10 @@ def addresses(namespace: str | None = None) -> dict[int, tuple[str, ...]]:
 
 
 def routes(namespace: str | None = None) -> tuple[Route, ...]:
-    """Unicast routes of both families, but for those of one link in IPv6. Raises ``OSError``."""
+    """Unicast routes of both families, but for those of one link in IPv6. Raises ``OSError``.
+
+    What the kernel has learned of single destinations on a route, such as the MTU on the way there, is none of its own.
+    """
     found = []
     for content in _dump(RTM_GETROUTE, struct.pack("=BBBBBBBBI", *(0,) * 9), namespace):
         family, read = content[0], attributes(content[12:])
@@ -145,7 +149,8 @@ def routes(namespace: str | None = None) -> tuple[Route, ...]:
         table = _native(read[RTA_TABLE]) if RTA_TABLE in read else content[4]
         destination = read.get(RTA_DST, bytes(4 if family == socket.AF_INET else 16))
         own = family == socket.AF_INET6 and (destination[:2] == b"\xfe\x80" or destination[0] == 0xFF)
-        if table == RT_TABLE_LOCAL or content[7] != RTN_UNICAST or own:
+        learned = struct.unpack_from("=I", content, 8)[0] & RTM_F_CLONED
+        if table == RT_TABLE_LOCAL or content[7] != RTN_UNICAST or own or learned:
             continue
         found.append(
             Route(
