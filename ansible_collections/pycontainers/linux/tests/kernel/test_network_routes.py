@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from typing import Any
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
@@ -71,3 +73,40 @@ def test_what_is_learned_of_the_way_is_no_drift(host: Host, bench: Bench) -> Non
     with sender:
         wait(learned)
     assert not host.converge().changed
+
+
+@pytest.mark.parametrize(
+    ("network", "route"),
+    [
+        ("back", {"destination": FAR, "gateway": "10.88.2.9"}),
+        ("back", {"destination": FAR6, "gateway": "fd00:88:2::9", "metric": 1024}),
+        ("back", {"destination": "10.88.1.0/24", "gateway": "10.88.2.9"}),
+        ("back", {"destination": "fd00:88:1::/64", "gateway": "fd00:88:2::9", "metric": 256}),
+    ],
+    ids=str,
+)
+def test_networks_that_take_routes_from_each_other(
+    host: Host, bench: Bench, network: str, route: dict[str, Any]
+) -> None:
+    """They are refused together; with another metric there is room for both."""
+    bench.network(network, routes=[route])
+    reason = f"front and back both have a route to {route['destination']} of the same metric"
+    with pytest.raises(InvalidValue, match=reason):
+        host.run(networks=["front", "back"])
+    bench.network(network, routes=[route | {"metric": 77}])
+    host.run(networks=["front", "back"])
+    assert not host.converge().changed
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        {"destination": "10.88.1.0/24", "gateway": GATEWAY},
+        {"destination": "fd00:88:1::/64", "gateway": GATEWAY6, "metric": 256},
+    ],
+    ids=str,
+)
+def test_a_route_to_the_network_itself_is_refused(bench: Bench, route: dict[str, Any]) -> None:
+    """It would be in the place of the one that leads there."""
+    with pytest.raises(InvalidValue, match="that is the network itself"):
+        bench.network("front", routes=[route])

@@ -330,6 +330,14 @@ def test_what_does_not_go_together_is_refused(options: dict[str, Any], reason: s
         ([{"destination": "0.0.0.0/0", "gateway": "10.0.0.9"}], "a route has a narrower destination"),
         ([{"destination": "10.1.0.0/16", "gateway": "10.0.0.9", "metric": -1}], "is not between 0 and 4294967295"),
         ([{"destination": "10.1.0.0/16", "gateway": f"10.0.0.{n}"} for n in (8, 9)], "two routes to 10.1.0.0/16"),
+        (
+            [{"destination": "10.1.0.0/16", "gateway": f"10.0.0.{n}", "metric": n % 2} for n in (7, 8, 9)],
+            "two routes to 10.1.0.0/16",
+        ),
+        (
+            [{"destination": "fd01::/48", "gateway": f"fd00::{n}", "metric": n} for n in (0, 1024)],
+            "two routes to fd01::/48",
+        ),
     ],
 )
 def test_what_is_no_route_is_refused_with_the_reason(routes: Any, reason: str) -> None:

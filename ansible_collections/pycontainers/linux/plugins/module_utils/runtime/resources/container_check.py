@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
@@ -28,6 +29,7 @@ from .container_target import recreates
 from .limit_rules import check_host
 from .name_kinds import HOST_GATEWAY
 from .network_model import declared_network, reached_on
+from .network_routes import Place, own_place
 from .rates import show_rate
 
 
@@ -54,6 +56,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     if shown and not full.networks and not program:
         raise InvalidValue("published_ports", shown, "the container is on no network", "give it one in networks")
     _check_rates(layout, full)
+    _check_routes(layout, full, dict(have.held) if have else {})
     if full.state == "started":
         if not program:
             _check_reached(layout, full)
@@ -87,6 +90,20 @@ def _check_rates(layout: Layout, full: Container) -> None:
         if on_parent and name == "ingress_rate":
             reason = f"on the network {on_parent[0]} nothing of the host's holds back what a container receives"
             raise InvalidValue(name, show_rate(rate), reason, "use networks with a bridge only")
+
+
+def _check_routes(layout: Layout, full: Container, held: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse networks of which one would take a route from the other, in a container that is on both."""
+    found: dict[Place, str] = {}
+    for each in full.networks or ():
+        known, own = declared_network(layout, each.name), {*each.addresses, *held.get(each.name, ())}
+        places = [route.place for route in known.routes or () if route.gateway not in own]
+        for place in (*map(own_place, known.subnets), *places):
+            other = found.setdefault(place, each.name)
+            if other != each.name:
+                reason = f"{other} and {each.name} both have a route to {place[0]} of the same metric"
+                fix = "give one of the routes another metric, or leave out one of the networks"
+                raise InvalidValue("networks", [*names_of(full.networks)], reason, fix)
 
 
 def _check_reached(layout: Layout, full: Container) -> None:

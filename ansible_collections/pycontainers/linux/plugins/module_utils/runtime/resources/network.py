@@ -40,6 +40,7 @@ from .network_model import (
     recorded,
     stored,
 )
+from .network_routes import own_place
 
 POOL, POOL_PREFIX = subnet_of("10.89.0.0/16"), 24
 """Where a network that names no subnet gets its own: the range that Podman takes them from."""
@@ -173,8 +174,8 @@ def _completed(layout: Layout, want: Network, known: Network | None) -> Network:
         moved = {name for row, of_it in _OF_SUBNET.items() if getattr(want, row) not in (None, getattr(known, row))
                  for name in of_it}  # fmt: skip
         moved |= {name for of_it in OF_DRIVER.values() for name in of_it if other}
-        left_out = [row for row in _KEPT if getattr(want, row) is None and row not in moved]
         moved |= {"gateway", "ipv6_gateway"} if want.mode in ROUTED_MODES else set()
+        left_out = [row for row in _KEPT if getattr(want, row) is None and row not in moved]
         want = replace(want, **{row: getattr(known, row) for row in left_out})
     want = _with_ipv6(layout, want)
     want = network_parent.completed(want) if want.driver not in (None, BRIDGE) else _completed_bridge(want)
@@ -223,6 +224,9 @@ def _check_within(want: Network) -> None:
         if not any(subnet.usable(route.gateway) for subnet in want.subnets):
             reason = "it is no address on the network"
             raise InvalidValue("routes", f"{route.destination} by {route.gateway}", reason, "name one that is")
+        if route.place in map(own_place, want.subnets):
+            reason = "that is the network itself, where no gateway is needed"
+            raise InvalidValue("routes", f"{route.destination} by {route.gateway}", reason, "leave it out")
     for option in ("ipv6_gateway", "ipv6_range"):
         if want.ipv6_subnet is None and getattr(want, option) is not None:
             reason = "the network has no subnet of IPv6"

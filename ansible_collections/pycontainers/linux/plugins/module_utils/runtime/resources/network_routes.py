@@ -14,8 +14,16 @@ from ..core.model import Kind
 from ..kernel.links import Way
 from .addresses import BITS6, Subnet, bits_of, number, subnet_of, written
 
-DEFAULT_METRIC6 = 1024
-"""What the kernel makes of a route of IPv6 that is given no metric (IP6_RT_PRIO_USER)."""
+DEFAULT_METRIC6, OWN_METRIC6 = 1024, 256
+"""What the kernel makes of a route of IPv6 that is given no metric, and of that of an address (linux/ipv6_route.h)."""
+
+Place = tuple[Subnet, int]
+"""Destination and metric of a route: there is one of the same at a time."""
+
+
+def own_place(subnet: Subnet) -> Place:
+    """That of the route which comes with an address of a subnet."""
+    return subnet, OWN_METRIC6 if subnet.bits == BITS6 else 0
 
 
 @dataclass(frozen=True, order=True)
@@ -32,6 +40,11 @@ class Route:
         metric = self.metric or (DEFAULT_METRIC6 if self.destination.bits == BITS6 else 0)
         return Way(written(self.destination.base, self.destination.bits), self.destination.prefix, self.gateway, metric)
 
+    @property
+    def place(self) -> Place:
+        """Where the kernel has room for one route."""
+        return self.destination, self.way.metric
+
 
 _PARTS = ("destination", "gateway", "metric")
 
@@ -41,8 +54,8 @@ def routes(value: Any) -> tuple[Route, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError("it is not a list")
     found = sorted(map(_route, value), key=lambda each: (each.destination.bits, each))
-    for one, other in pairwise(found):
-        if (one.destination, one.metric) == (other.destination, other.metric):
+    for one, other in pairwise(sorted(found, key=lambda each: each.place)):
+        if one.place == other.place:
             raise ValueError(f"there are two routes to {one.destination} of the same metric")
     return tuple(found)
 
