@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, Step, apply, undo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces, netlink
@@ -25,6 +26,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import Attachment
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network import NETWORK
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.network_model import Network
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import Port, parse_ports
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
 
@@ -218,6 +221,20 @@ def test_no_address_is_given_out_twice(bench: Bench) -> None:
     assert len(set(given)) == len(wanted)
     for identity in wanted:
         leases.put_back(bench.layout, "inner", identity, ())
+
+
+def test_an_address_is_of_the_network_as_it_has_become(bench: Bench) -> None:
+    """Who comes to a network while it gets another subnet waits for that."""
+    want = parse(Network, {"name": "front", "subnet": "10.88.9.0/24"})
+    with ThreadPoolExecutor() as pool:
+        with NETWORK.lock(bench.layout, want):
+            have = NETWORK.observe(bench.layout, want)
+            steps = NETWORK.plan(bench.layout, NETWORK.resolve(bench.layout, want, have), have)
+            taken = pool.submit(leases.take, bench.layout, "front", ID)
+            wait([taken], timeout=0.3)
+            apply(steps)
+        assert taken.result() == ("10.88.9.2",)
+    leases.put_back(bench.layout, "front", ID, ())
 
 
 def test_ports_change_live(bench: Bench) -> None:

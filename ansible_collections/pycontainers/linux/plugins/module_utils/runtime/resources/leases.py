@@ -15,7 +15,7 @@ from ..core.layout import Layout
 from ..errors import Failure
 from . import network_parent
 from .addresses import BITS4, Subnet, bits_of, number, of_family, written
-from .network_model import Network, declared_network, names
+from .network_model import Network, declared_network, names, networks_lock
 
 
 def read(layout: Layout, network: str) -> dict[str, str]:
@@ -67,7 +67,8 @@ def take(layout: Layout, network: str, identity: str, wanted: Sequence[str] = ()
 
     Raises :class:`Failure` if it can't have those that are wanted, or all are taken.
     """
-    with store.lock(lock_path(layout, network)):
+    # While a network is changed nobody comes to it: whoever changes it has seen that nobody is there.
+    with networks_lock(layout, shared=True), store.lock(lock_path(layout, network)):
         known, taken = declared_network(layout, network), read(layout, network)
         others = {address: holder for address, holder in taken.items() if holder != identity}
         chosen = _chosen(known, others, _of(taken, identity), wanted)

@@ -35,6 +35,7 @@ from .network_model import (
     bridge_name,
     host_interface,
     names,
+    networks_lock,
     readdresses,
     rebuilds,
     recorded,
@@ -56,8 +57,8 @@ class NetworkResource:
     model = Network
 
     def lock(self, layout: Layout, want: Network) -> AbstractContextManager[object]:
-        """One lock for all networks, as their subnets must not overlap."""
-        return store.lock(layout.lock("networks"))
+        """One lock for all networks."""
+        return networks_lock(layout)
 
     def observe(self, layout: Layout, want: Network) -> Network | None:
         """Read the record, and over it what the kernel says of link, addresses, settings and firewall."""

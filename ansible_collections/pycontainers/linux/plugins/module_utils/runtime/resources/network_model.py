@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
@@ -222,6 +223,11 @@ def reached_on(layout: Layout, networks: Iterable[str], bits: int = BITS4) -> st
         if not known.internal and any(subnet.bits == bits for subnet in known.subnets):
             return each
     return None
+
+
+def networks_lock(layout: Layout, shared: bool = False) -> AbstractContextManager[None]:
+    """One lock for all networks, as their subnets must not overlap; a shared one keeps them as they are."""
+    return store.lock(layout.lock("networks"), shared)
 
 
 def names(layout: Layout) -> list[str]:
