@@ -108,6 +108,17 @@ def test_a_broken_connection_is_seen_and_mended(bench: Bench, command: str) -> N
     bench.reach("bbbb", address, 80, bench.listen(ID, 80))
 
 
+def test_an_interface_can_have_a_name_that_is_no_text(bench: Bench) -> None:
+    """A container that may name its interfaces keeps nobody from changing them by that."""
+    bench.container(ID, "front")
+    words = ["nsenter", f"--net={bench.layout.netns(ID)}", "ip", "link", "set"]
+    subprocess.run([*words, "eth0", "down", "name", b"\xff\xfe"], check=True)
+    assert not place(bench)["front"].present
+    bench.container(ID, "front")
+    netlink.set_rate(place(bench)["front"].interface, 8_000_000, bench.layout.netns(ID))
+    assert (place(bench)["front"].present, place(bench)["front"].egress) == (True, 8_000_000)
+
+
 def test_a_stopped_container_keeps_its_address(bench: Bench) -> None:
     """Detaching takes namespace and interfaces at once, and attaching again brings back the same address."""
     bench.container("aaaa", "front")

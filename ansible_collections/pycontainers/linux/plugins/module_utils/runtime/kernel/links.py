@@ -4,6 +4,7 @@
 """Links, addresses and routes of a network namespace, read from rtnetlink(7). Nothing here changes any."""
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from contextlib import nullcontext
@@ -91,7 +92,8 @@ def links(namespace: str | None = None) -> dict[str, Link]:
     for content in _dump(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), namespace):
         index, flags = struct.unpack_from("=iI", content, 4)
         read = attributes(content[16:])
-        name, info = _name(read[IFLA_IFNAME]), attributes(read.get(IFLA_LINKINFO, b""))
+        # As it is for calls that take a name; who is in the namespace chooses its bytes.
+        name, info = os.fsdecode(read[IFLA_IFNAME].rstrip(b"\0")), attributes(read.get(IFLA_LINKINFO, b""))
         kind = _name(info.get(IFLA_INFO_KIND, b""))
         tag = attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VLAN_ID, b"") if kind == "vlan" else b""
         found[name] = Link(
