@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,6 +227,21 @@ def test_a_killed_creation_is_finished_by_the_next_run(bench: Bench) -> None:
             step.do()
         bench.network("front", state="absent")
         assert "pyc-front" not in links.links()
+
+
+def test_a_record_that_can_not_be_read_holds_up_no_other(bench: Bench) -> None:
+    """What is not there of another network, as after a reboot, is made all the same; its own name is told of."""
+    bench.network("front", **FRONT)
+    bench.network("back", subnet="10.88.2.0/24")
+    record = Path(bench.layout.network("front"))
+    whole = record.read_text()
+    record.write_text("{")
+    netlink.delete_link("pyc-back")
+    bench.network("back")
+    assert "pyc-back" in links.links()
+    with pytest.raises(Failure, match=r"front.json: it is not JSON"):
+        bench.network("front")
+    record.write_text(whole)
 
 
 def test_an_unused_network_moves_to_another_subnet(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -249,12 +249,20 @@ def _refuse_connected(layout: Layout, network: Network, operation: str) -> None:
         raise Failure(f"{operation} the network {network.name}", reason, "remove them first")
 
 
+def _others(layout: Layout, want: Network) -> list[Network]:
+    """The other networks. One whose record can't be read is no reason to leave hosts without the rest."""
+    found: list[Network | None] = []
+    for other in names(layout):
+        with suppress(Failure):
+            found.append(stored(layout, other) if other != want.name else None)
+    return [each for each in found if each is not None]
+
+
 def _check_link(layout: Layout, want: Network, have: Network | None) -> None:
     option, link = "parent" if want.on_parent else "bridge_name", want.lower
-    for other in names(layout):
-        known = stored(layout, other) if other != want.name else None
-        if known is not None and known.lower == link:
-            raise InvalidValue(option, link, f"it is the interface of the network {other}", "name another")
+    for known in _others(layout, want):
+        if known.lower == link:
+            raise InvalidValue(option, link, f"it is the interface of the network {known.name}", "name another")
     ours = have is not None and have.own_link == link and have.link != "other"
     if want.own_link and not ours and link in links.links():
         reason = "the host has an interface of this name that is not ours"
@@ -295,10 +303,9 @@ def _free_subnet6(layout: Layout, want: Network) -> Subnet:
 
 def _taken(layout: Layout, want: Network, have: Network | None) -> Iterator[tuple[Subnet, str]]:
     """The subnets that other networks have, and the host's other interfaces, each with what it is."""
-    for other in names(layout):
-        known = stored(layout, other) if other != want.name else None
-        if known is not None and known.subnet is not None:
-            yield from ((subnet, f"{subnet} of the network {other}") for subnet in known.subnets)
+    for known in _others(layout, want):
+        if known.subnet is not None:
+            yield from ((subnet, f"{subnet} of the network {known.name}") for subnet in known.subnets)
     if want.on_parent:
         return  # The host's own addresses there are of the same network.
     by_index = {link.index: name for name, link in links.links().items()}
