@@ -13,13 +13,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import plan
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import plan, store
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import hosts_files
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
+    endpoint_steps,
+    hosts_files,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 
@@ -102,6 +107,39 @@ def test_a_replaced_container_is_known_by_its_new_address(front: Host) -> None:
     after = front.run(name="b", networks=FRONT, recreate=True)
     assert before.id != after.id
     assert known(front, "a") == {"b": [address(after)], str(after.id)[:12]: [address(after)]}
+
+
+def test_aliases_that_change_are_told_at_once(front: Host) -> None:
+    """To the others, of a container that goes on running."""
+    front.run(name="a", networks=FRONT)
+    own = address(front.run(name="b", networks=FRONT))
+    for aliases in (["www", "site"], ["www"], []):
+        front.converge("b", networks=[{"name": "front", "aliases": aliases}])
+        identity = str(front.observed("b").id)[:12]
+        assert known(front, "a") == {name: [own] for name in ("b", identity, *aliases)}
+        assert not stale(front, "a")
+
+
+def test_a_change_that_fails_leaves_the_names(front: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the addresses that come back, whatever fails after the new ones were there."""
+    front.run(name="a", networks=FRONT)
+    front.run(name="b", networks=FRONT, published_ports=["8080:80"])
+    before = known(front, "a")
+
+    for step in (endpoint_steps.SetPorts, store.Write):
+
+        def fails(self: object, real: Any = step.do) -> None:
+            if not getattr(self, "add", True):
+                real(self)
+                return
+            raise OSError(5, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(step, "do", fails)
+            with pytest.raises(Failure, match="Input/output error"):
+                front.converge("b", networks=[{"name": "front", "ipv4_address": "10.91.0.99"}])
+        assert known(front, "a") == before
+        assert not stale(front, "a")
 
 
 def test_a_start_that_fails_leaves_no_name(front: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,7 +137,9 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
             kept_up.append(StandIn(layout, have))
         # Last, since a filesystem that has grown does not shrink again.
         sized = size_steps(layout, want, have)
-        return Plan((*live, *_mended_network(layout, want, have), *kept_up, *last, *record, *sized))
+        network, told = _mended_network(layout, want, have)
+        # Names are told of what is recorded, and by a step that nothing takes back.
+        return Plan((*live, *network, *kept_up, *last, *record, *sized, *told))
     left = release_steps(layout, have.id or "", _left(want, have))
     if want.state == "started":
         start = (*prepare_steps(layout, want), *run_steps(layout, want))
@@ -155,14 +157,14 @@ def _left(want: Container, have: Container) -> dict[str, tuple[str, ...]]:
     return {name: addresses for name, addresses in have.held if name not in names_of(want.networks)}
 
 
-def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]:
+def _mended_network(layout: Layout, want: Target, have: Container) -> tuple[list[Step], tuple[Step, ...]]:
     """Bring a running container to the networks that are wanted, mend what the kernel has lost of them, lead ports.
 
-    Ports lead to addresses: where those change, they are led anew.
+    What others are to be told of it comes by itself. Ports lead to addresses: where those change, they are led anew.
     """
     program = user_network.of(want)
     if program:
-        return [*user_network_steps.mend_steps(layout, want, have, program)]
+        return [*user_network_steps.mend_steps(layout, want, have, program)], ()
     identity, held, well = have.id or "", dict(have.held), have.attached or ()
     networks, before = want.networks or (), have.networks or ()
     led, ports = have.published_ports or (), want.published_ports or ()
@@ -179,13 +181,13 @@ def _mended_network(layout: Layout, want: Target, have: Container) -> list[Step]
             steps += rate_steps(layout, identity, before, now, rates.FREE)
             now = rates.FREE
         steps += changed
-    if want.hosts != have.hosts or steps or _told(networks) != _told(before):
-        steps += tell_steps(layout, (*names_of(networks), *names_of(before), *held))
+    told = want.hosts != have.hosts or bool(steps) or _told(networks) != _told(before)
     if changed and now == rates_of(want) != rates.FREE:
         # An interface that has just been made has none yet.
         steps.append(SetRates(layout, identity, networks, now, now))
     steps += rate_steps(layout, identity, networks, now, rates_of(want))
-    return [*steps, *publish_steps(layout, identity, networks, ports, led)]
+    steps += publish_steps(layout, identity, networks, ports, led)
+    return steps, tell_steps(layout, (*names_of(networks), *names_of(before), *held)) if told else ()
 
 
 def _told(networks: Sequence[Attachment]) -> list[tuple[str, tuple[str, ...] | None]]:
