@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import store
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
@@ -187,6 +188,18 @@ def test_a_change_that_fails_leaves_the_networks_as_they_were(
             with pytest.raises(Failure, match=r"Input/output error$"):
                 networks.converge(networks=["back", "inner"])
         assert (held(networks), inside(networks), gateways(networks), firewall.read_ports(), networks.pid()) == before
+
+
+def test_routes_that_were_replaced_come_back(networks: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a step fails between those of a network that is to lead out, and of the next."""
+    networks.run(networks=["back"])
+    before = gateways(networks)
+    for step in (endpoint_steps.SetPorts, endpoint_steps.LeadOut, store.Write):
+        with monkeypatch.context() as patched:
+            patched.setattr(step, "do", _failing_once(step))
+            with pytest.raises(Failure, match=r"Input/output error$"):
+                networks.converge(networks=["front", "back"], published_ports=["8080:80"])
+        assert gateways(networks) == before
 
 
 def test_interfaces_that_come_back_have_their_names(networks: Host, monkeypatch: pytest.MonkeyPatch) -> None:

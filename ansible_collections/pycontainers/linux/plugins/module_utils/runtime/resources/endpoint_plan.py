@@ -70,12 +70,13 @@ def change_steps(
     for name in sorted((*leaving, *renewed), key=lambda each: -order.get(each, len(order))):
         steps.append(Disconnect(layout, now.get(name, Attachment(name)), identity, names_of(have)))
     steps += release_steps(layout, identity, {name: held[name] for name in leaving})
+    if names != names_of(have):
+        # Before others come, whose routes take the place of what is there: undone after them, it brings that back.
+        steps.append(LeadOut(layout, identity, names_of(have), names))
     for each in want:
         # One that is not in the record may be half made: a killed run has begun it.
         if each.name not in well or each.name not in now or each.name in renewed:
             steps += _join_steps(layout, identity, each, names, held)
-    if names != names_of(have):
-        steps.append(LeadOut(layout, identity, names_of(have), names))
     return tuple(steps)
 
 
