@@ -24,6 +24,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_commit import (
     ContainerCommit,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_exec import ContainerExec
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_stats import (
     ContainerStatsInfo,
@@ -43,6 +44,7 @@ MODELS = (
     Container,
     ContainerCommit,
     ContainerStatsInfo,
+    ContainerExec,
     Image,
     ImageExport,
     ImageInfo,
@@ -234,7 +236,7 @@ def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> Non
     assert diff(again, first) == ()
 
 
-ACTING = (ContainerCommit, ContainerStatsInfo, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune)
+ACTING = (ContainerCommit, ContainerExec, ContainerStatsInfo, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune)
 """The models that declare no thing but act on what is there."""
 
 

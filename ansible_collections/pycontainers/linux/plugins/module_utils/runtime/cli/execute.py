@@ -12,58 +12,55 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import security
-from ..kernel.cgroups import cgroups
-from ..oci import enter, lifecycle, program, spec, users
-from ..resources import container_state
+from ..oci import enter
+from ..resources import container_exec, container_state
 
 
 def add(verbs: Any) -> None:
     """Declare the verb."""
     run = verbs.add_parser("exec", help="run a program in a running container")
     run.add_argument("-i", "--interactive", action="store_true", help="let it read stdin")
-    run.add_argument("-t", "--tty", action="store_true", help="give it a terminal")
+    run.add_argument("-t", "--tty", action="count", default=0, help="give it a terminal; twice: even if we have none")
+    run.add_argument("-d", "--detach", action="store_true", help="leave it running, and say its pid and start time")
     run.add_argument("-e", "--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable")
+    run.add_argument("--request", metavar="FILE", help="take args and env from here, as JSON")
     run.add_argument("-u", "--user", default="", metavar="USER[:GROUP]", help="run as this user of the image")
     run.add_argument("-w", "--workdir", default="", metavar="DIR", help="run in this directory")
     run.add_argument("container", metavar="CONTAINER")
-    run.add_argument("command", metavar="COMMAND")
+    run.add_argument("command", nargs="?", default="", metavar="COMMAND")
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARG")
     run.set_defaults(verb=execute, failed=enter.FAILED)
 
 
 def execute(layout: Layout, chosen: argparse.Namespace) -> int:
-    """Run the program and return its exit status."""
+    """Run the program and return its exit status; with --detach say which process it is, and leave it."""
     security.shield_interpreter()
     container = container_state.find(layout, chosen.container)
-    identity = container.id or ""
-    init = lifecycle.running(layout, identity)
-    config = store.read_json(layout.container(identity, "config.json"))
-    if init is None or config is None:
-        raise Failure(f"exec in container {container.name}", "container not running", "start it first")
-    if chosen.tty and not os.isatty(0):
+    if chosen.tty == 1 and not os.isatty(0):
         raise Failure(f"exec in container {container.name}", "the input device is not a TTY", "leave -t out")
+    if chosen.detach and (chosen.tty or chosen.interactive):
+        raise Failure(f"exec in container {container.name}", "nobody is at a program that is detached", "leave -d out")
     if not chosen.interactive:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0) if not chosen.tty else None
-    process = config["process"]
-    user = users.user(layout.container(identity, "merged"), chosen.user) if chosen.user else None
-    terminal = [f"TERM={os.environ.get('TERM') or 'xterm'}"] if chosen.tty else []
-    changes = {
-        "args": [chosen.command, *chosen.arguments],
-        "env": _environment(process["env"], terminal + chosen.env, user),
-        "cwd": chosen.workdir or process["cwd"],
-        **(spec.identity(user, process["capabilities"]["bounding"]) if user else {}),
-    }
-    guest = program.guest_program(config, changes, layout.filters)
-    return enter.enter(init, guest, cgroups().directories(container_state.cgroup(container)), chosen.tty)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0) if chosen.tty != 1 else None
+    request = (store.read_json(chosen.request) if chosen.request else None) or {}
+    words = request.get("args") or [chosen.command, *chosen.arguments]
+    if not words[0]:
+        raise Failure(f"exec in container {container.name}", "no command is given", "give one after the container")
+    variables = _environment(chosen) | request.get("env", {})
+    guest = container_exec.guest(layout, container, words, variables, chosen.user, chosen.workdir)
+    if not chosen.detach:
+        return enter.enter(*guest, bool(chosen.tty))
+    status, started = enter.leave(*guest)
+    if started:
+        print(f"{started.pid}-{started.start}")
+    return status
 
 
-def _environment(container: list[str], given: list[str], user: users.User | None) -> list[str]:
-    """The container's variables, the given ones over them; a bare name takes the caller's value, as with Docker."""
-    variables = dict(each.partition("=")[::2] for each in container)
-    if user:
-        variables["HOME"] = user.home
-    for each in given:
+def _environment(chosen: argparse.Namespace) -> dict[str, str]:
+    """The given variables; a bare name takes the caller's value, as with Docker."""
+    variables = {"TERM": os.environ.get("TERM") or "xterm"} if chosen.tty else {}
+    for each in chosen.env:
         name, equals, value = each.partition("=")
         if equals or name in os.environ:
             variables[name] = value if equals else os.environ[name]
-    return [f"{name}={value}" for name, value in variables.items()]
+    return variables

@@ -13,6 +13,9 @@ receive the terminal        open and send it, if asked
 relay, wait                 wait, pass the status on    runs
 ==========================  ==========================  ==========================
 
+One that is left (:func:`leave`) has a pipe for its reports, which exec closes. The door then ends, and the guest is
+the host's first process's to reap.
+
 The door is there because a pid namespace is joined only by what is forked after setns(2). Door and guest lead
 sessions of their own, so nothing inside has the caller's terminal for its own; signals are handed on instead.
 """
@@ -26,11 +29,13 @@ import socket
 import sys
 import termios
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ..errors import Failure
 from ..kernel import syscalls
 from ..kernel.ioctls import TIOCGPTPEER, TIOCSPTLCK
 from ..kernel.process import Process
+from ..kernel.process import process as of_pid
 from ..typed import NoReturn
 from . import terminal
 from .init import BARRIER, PROGRAM, REPORT, Init, run
@@ -59,13 +64,7 @@ def enter(process: Process, program: Sequence[Operation], cgroup: Sequence[str],
     The calling process hands signals on to the program, and ends with it. Raises :class:`Failure` if the container
     is gone.
     """
-    try:
-        target = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        raise Failure(f"enter process {process.pid}", "container not running") from None
-    if not process.alive:
-        os.close(target)
-        raise Failure(f"enter process {process.pid}", "container not running")
+    target = _target(process)
     ours, theirs = socket.socketpair()
     door = os.fork()
     if not door:
@@ -81,10 +80,44 @@ def enter(process: Process, program: Sequence[Operation], cgroup: Sequence[str],
     return os.waitstatus_to_exitcode(os.waitpid(door, 0)[1])
 
 
+def leave(process: Process, program: Sequence[Operation], cgroup: Sequence[str]) -> tuple[int, Process | None]:
+    """Start a program in the container of ``process`` and leave it: status 0, and which process it is once executed.
+
+    It reads nothing, and what it writes goes nowhere. Raises :class:`Failure` if the container is gone.
+    """
+    target = _target(process)
+    ours, theirs = socket.socketpair()
+    door = os.fork()
+    if not door:
+        ours.close()
+        _open_door(target, cgroup, program, None, theirs)
+    theirs.close()
+    os.close(target)
+    with ours:
+        # While the door waits for us, its child's pid is not another's.
+        said = ours.recv(32)
+        started = of_pid(int(said)) if said else None
+    return os.waitstatus_to_exitcode(os.waitpid(door, 0)[1]), started
+
+
+def _target(process: Process) -> int:
+    """The descriptor of a container's first process. Raises :class:`Failure` if it is gone."""
+    with suppress(ProcessLookupError):
+        target = os.pidfd_open(process.pid)
+        if process.alive:
+            return target
+        os.close(target)
+    raise Failure(f"enter process {process.pid}", "container not running")
+
+
 def _open_door(
-    target: int, cgroup: Sequence[str], program: Sequence[Sequence[object]], channel: socket.socket | None
+    target: int,
+    cgroup: Sequence[str],
+    program: Sequence[Sequence[object]],
+    channel: socket.socket | None,
+    leaving: socket.socket | None = None,
 ) -> NoReturn:
-    """In the first child: join, open the terminal if there is to be one, fork the guest, pass its status on."""
+    """In the first child: join, see to the guest, pass its status on."""
     code = FAILED
     try:
         # Nobody inside may open the host's interpreter through this process (CVE-2019-5736).
@@ -93,20 +126,45 @@ def _open_door(
         sys.meta_path.clear()
         os.setsid()
         Init().cgroups(cgroup)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC) if leaving else -1
         syscalls.setns(target, NAMESPACES)
-        screen = _open_terminal(channel) if channel else -1
-        guest = os.fork()
-        if not guest:
-            _become(program, screen)
-        _hand_on(guest)
-        if screen >= 0:
-            os.close(screen)
-        status = os.waitstatus_to_exitcode(os.waitpid(guest, 0)[1])
-        code = status if status >= 0 else 128 - status
+        code = _left(program, null, leaving) if leaving else _attended(program, channel)
     except OSError as error:
         os.write(2, f"pycontainers: cannot enter the container: {error.strerror}\n".encode())
     finally:
         os._exit(code)
+
+
+def _attended(program: Sequence[Sequence[object]], channel: socket.socket | None) -> int:
+    """In the door: fork a guest and wait for it; its exit status."""
+    screen = _open_terminal(channel) if channel else -1
+    guest = os.fork()
+    if not guest:
+        _become(program, screen)
+    _hand_on(guest)
+    if screen >= 0:
+        os.close(screen)
+    status = os.waitstatus_to_exitcode(os.waitpid(guest, 0)[1])
+    return status if status >= 0 else 128 - status
+
+
+def _left(program: Sequence[Sequence[object]], null: int, channel: socket.socket) -> int:
+    """In the door: fork a guest that is left to itself once it is the program; the status of one that can't be."""
+    reader, writer = os.pipe()
+    guest = os.fork()
+    if not guest:
+        for place in (0, 1, 2):
+            os.dup2(null, place)
+        _become(program, -1, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        report = file.read()
+    if report:
+        os.write(2, report)
+        return os.waitstatus_to_exitcode(os.waitpid(guest, 0)[1])
+    channel.send(str(guest).encode())
+    channel.recv(1)
+    return 0
 
 
 def _hand_on(pid: int) -> None:
@@ -130,7 +188,7 @@ def _receive(channel: socket.socket) -> int:
     return descriptors[0] if descriptors else -1
 
 
-def _become(program: Sequence[Sequence[object]], screen: int) -> NoReturn:
+def _become(program: Sequence[Sequence[object]], screen: int, report: int = 2) -> NoReturn:
     """In the guest: take the terminal, put the reports where init has them, and run the operations."""
     os.setsid()
     if screen >= 0:
@@ -138,7 +196,7 @@ def _become(program: Sequence[Sequence[object]], screen: int) -> NoReturn:
         for place in (0, 1, 2):
             os.dup2(screen, place)
     # The report of a failure is for whoever asked: it goes where the program's errors would.
-    report = os.dup2(os.dup(2), BARRIER)
+    report = os.dup2(os.dup(report), BARRIER)
     os.dup2(report, REPORT)
     os.dup2(report, PROGRAM)
     run(program, Init())
