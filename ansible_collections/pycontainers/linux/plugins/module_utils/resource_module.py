@@ -105,7 +105,7 @@ def diff_text(changes: tuple[Change, ...], by: str) -> tuple[str, str]:
             if old is not None:
                 before.append(f"{name}: {_shown(old)}\n")
             if value is not None:
-                after.append(f"{name}: {_shown(value)}{remark}\n")
+                after.append(f"{name}: {_shown(value, remark)}\n")
     return "".join(before), "".join(after)
 
 
@@ -122,11 +122,17 @@ def _lines(path: str, before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]
             yield f"{path}.{name}", old.get(name), after.get(name)
 
 
-def _shown(value: Any) -> str:
-    """A value in one line: text as it is where YAML reads it as that text, all else as JSON."""
+def _shown(value: Any, remark: str = "") -> str:
+    """A value in one line: text as it is where YAML reads it as that text, all else as JSON.
+
+    Whole lines of text are shown a line each, as YAML has it, so that a diff tells which of them differ.
+    """
     if isinstance(value, str) and value and value.isprintable() and value == value.strip():
-        return value
-    return json.dumps(value, ensure_ascii=False)
+        return value + remark
+    lines = value.split("\n") if isinstance(value, str) and value.endswith("\n") else []
+    if lines and lines[0].strip() and all(line.replace("\t", "").isprintable() for line in lines):
+        return "\n  ".join([f"|{remark}", *lines[:-1]])
+    return json.dumps(value, ensure_ascii=False) + remark
 
 
 def named(resource: Resource[Any], params: Mapping[str, Any]) -> str:

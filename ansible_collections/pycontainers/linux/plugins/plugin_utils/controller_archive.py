@@ -77,13 +77,13 @@ class FromController(Normal):
             self._transfer_file(part.name, remote)
         self._fixup_perms2((shell.tmpdir, remote))
         result = self._execute_module(module_args={**arguments, "path": remote}, task_vars=task_vars)
-        renamed = _renamed(dict(result), remote, source.path)
-        return renamed if isinstance(renamed, dict) else {}
+        return dict(renamed(dict(result), remote, source.path))
 
 
-def _renamed(value: Any, old: str, new: str) -> Any:
+def renamed(value: Any, old: str, new: str) -> Any:
+    """A result with one path in the place of another, wherever it is in there."""
     if isinstance(value, str):
         return value.replace(old, new)
     if isinstance(value, dict):
-        return {key: _renamed(each, old, new) for key, each in value.items()}
-    return [_renamed(each, old, new) for each in value] if isinstance(value, list) else value
+        return {key: renamed(each, old, new) for key, each in value.items()}
+    return [renamed(each, old, new) for each in value] if isinstance(value, list) else value

@@ -16,11 +16,8 @@ import pytest
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.cli.main import main
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_copy import (
-    Copy,
-    Place,
-    root_of,
-)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_copy import Copy, Place
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_root import root_of
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 
 

@@ -25,6 +25,10 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     ContainerCommit,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_exec import ContainerExec
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_files import (
+    ContainerCopyInto,
+    ContainerCopyOut,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_stats import (
     ContainerStatsInfo,
@@ -44,6 +48,8 @@ MODELS = (
     Container,
     ContainerCommit,
     ContainerStatsInfo,
+    ContainerCopyInto,
+    ContainerCopyOut,
     ContainerExec,
     Image,
     ImageExport,
@@ -174,6 +180,7 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     ).map(lambda found: [f"/{name}{options}" for name, options in found.items()]),
     "user": some.from_regex(r"[a-z0-9]{1,9}(:[a-z0-9]{1,9})?", fullmatch=True) | some.just(""),
     "groups": some.lists(words),
+    "file_mode": some.integers(0, 0o7777) | some.from_regex(r"(0o?)?[0-7]{1,4}", fullmatch=True),
     "folder": paths | some.just(""),
     "dns_servers": some.lists(some.sampled_from(["192.0.2.1", "2001:DB8:0::1", " ::1 ", "10.0.0.7"]), max_size=3),
     "dns_search_domains": some.lists(some.sampled_from(["a.test", "b.test.", "c"])) | some.just(["."]),
@@ -236,7 +243,10 @@ def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> Non
     assert diff(again, first) == ()
 
 
-ACTING = (ContainerCommit, ContainerExec, ContainerStatsInfo, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune)
+ACTING = (
+    ContainerCommit, ContainerCopyInto, ContainerCopyOut, ContainerExec, ContainerStatsInfo, ImageExport,
+    ImageInfo, ImageLoad, NetworkInfo, Prune,
+)  # fmt: skip
 """The models that declare no thing but act on what is there."""
 
 

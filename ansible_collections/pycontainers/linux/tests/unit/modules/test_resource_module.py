@@ -235,6 +235,14 @@ def test_values_stay_on_their_line() -> None:
     assert after == 'text: " spaces "\nlist: ["a", "b"]\nempty: ""\n'
 
 
+def test_whole_lines_of_text_are_shown_a_line_each() -> None:
+    """So a diff tells which of them differ; what a terminal takes for an order stays JSON."""
+    changes = (Change("text", "one\n\ttwo\n", "one\n2\n", Effect.LIVE), Change("odd", None, "a\x1b\n", Effect.NONE))
+    before, after = diff_text(changes, "name")
+    assert before == "text: |\n  one\n  \ttwo\n"
+    assert after == 'text: |  # live\n  one\n  2\nodd: "a\\u001b\\n"\n'
+
+
 def test_first_entries_of_a_dictionary_are_shown() -> None:
     """Where there was no dictionary, each entry of the new one is shown, and an empty one as such."""
     assert diff_text((Change("env", None, {"A": "1"}, Effect.LIVE),), "name")[1] == "env.A: 1  # live\n"

@@ -11,7 +11,8 @@ from typing import Any
 
 from ..core.layout import Layout
 from ..errors import Failure
-from ..resources.container_copy import Copy, Place, root_of
+from ..resources.container_copy import Copy, Place
+from ..resources.container_root import root_of
 
 
 def add(verbs: Any) -> None:

@@ -26,9 +26,10 @@ from ..kernel.cgroups import cgroups
 from ..kernel.process import Process
 from ..oci import lifecycle, program, spec, users
 from . import container_state, service
-from .container_copy import Place, root_of
+from .container_copy import Place
 from .container_kinds import FOLDER, USER
 from .container_model import COMMAND, ENVIRONMENT, Container
+from .container_root import root_of
 
 
 class Guest(NamedTuple):

@@ -37,6 +37,18 @@ def mount(layout: Layout, image: StoredImage, path: str) -> None:
 
 
 def _mount(layout: Layout, layers: tuple[str, ...], target: int, path: str) -> None:
+    tree = detached(layout, layers, path)
+    try:
+        syscalls.move_mount(tree, target)
+    finally:
+        os.close(tree)
+
+
+def detached(layout: Layout, layers: tuple[str, ...], path: str) -> int:
+    """The descriptor of layers one over the other, the uppermost first, to be read; they are mounted nowhere.
+
+    The store's lock is held. ``path`` is what they are for, by which what the mount needs is named.
+    """
     # Its name is always the same, so that what a killed run has left there goes with the next one.
     aside = f"{layout.run}/mounting"
     # An overlay without an upper directory needs two lower ones.
@@ -50,9 +62,10 @@ def _mount(layout: Layout, layers: tuple[str, ...], target: int, path: str) -> N
         try:
             rights = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
             syscalls.mount_setattr(tree, rights)
-            syscalls.move_mount(tree, target)
-        finally:
+        except BaseException:
             os.close(tree)
+            raise
+        return tree
     finally:
         _clear(aside)
 

@@ -83,7 +83,7 @@ def _whole() -> None:
     )
     from ..cli import service as verbs  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
-    from . import cgroup_limit, container_stats, rootfs  # noqa: F401
+    from . import cgroup_limit, container_files, container_stats, rootfs  # noqa: F401
 
 
 def _in_folder(folder: str) -> dict[str, bytes]:
