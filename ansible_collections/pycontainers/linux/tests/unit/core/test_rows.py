@@ -29,10 +29,12 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     ContainerCopyInto,
     ContainerCopyOut,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_info import ContainerInfo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_stats import (
     ContainerStatsInfo,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.host_info import HostInfo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image import Image
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_export import ImageExport
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.image_info import ImageInfo
@@ -51,6 +53,8 @@ MODELS = (
     ContainerCopyInto,
     ContainerCopyOut,
     ContainerExec,
+    ContainerInfo,
+    HostInfo,
     Image,
     ImageExport,
     ImageInfo,
@@ -244,8 +248,8 @@ def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> Non
 
 
 ACTING = (
-    ContainerCommit, ContainerCopyInto, ContainerCopyOut, ContainerExec, ContainerStatsInfo, ImageExport,
-    ImageInfo, ImageLoad, NetworkInfo, Prune,
+    ContainerCommit, ContainerCopyInto, ContainerCopyOut, ContainerExec, ContainerInfo, ContainerStatsInfo,
+    HostInfo, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune,
 )  # fmt: skip
 """The models that declare no thing but act on what is there."""
 

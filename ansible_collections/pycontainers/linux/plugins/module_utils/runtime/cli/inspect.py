@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -16,10 +15,9 @@ from ..errors import Failure, NotFound
 from ..oci import lifecycle
 from ..resources import container_state
 from ..resources.container_facts import inspect
+from ..resources.container_logs import last_lines
 from ..resources.image_info import described
 from . import names, table
-
-PIECE = 8192
 
 INTERVAL = 0.2
 """Seconds between two looks at a log that is followed."""
@@ -86,23 +84,3 @@ def _started(layout: Layout, identity: str) -> bool:
 def _copy(file: BinaryIO) -> None:
     shutil.copyfileobj(file, sys.stdout.buffer)
     sys.stdout.buffer.flush()
-
-
-def last_lines(file: BinaryIO, count: int) -> int:
-    """Where the last ``count`` lines of a file begin, read from its end."""
-    end = position = file.seek(0, os.SEEK_END)
-    if not count:
-        return end
-    newlines = -1  # The one that ends the last line begins none.
-    while position > 0:
-        start = max(0, position - PIECE)
-        file.seek(start)
-        piece = file.read(position - start)
-        if position == end and not piece.endswith(b"\n"):
-            newlines += 1
-        for offset in range(len(piece) - 1, -1, -1):
-            newlines += piece[offset : offset + 1] == b"\n"
-            if newlines == count:
-                return start + offset + 1
-        position = start
-    return 0

@@ -36,6 +36,7 @@ SUBJECTS = {
     "image_group": ("image",),
     "networks": ("network", "port"),
     "registries": ("push", "search", "tags"),
+    "info": ("info",),
     "service": ("boot", "exited", "resume", "shutdown"),
 }
 """The verbs of each file. Only the file of the verb that is called is imported: all take a tenth of a second.

@@ -73,6 +73,7 @@ def _whole() -> None:
         doctor,
         execute,
         image_group,
+        info,
         inspect,
         main,
         networks,
@@ -83,7 +84,7 @@ def _whole() -> None:
     )
     from ..cli import service as verbs  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
-    from . import cgroup_limit, container_files, container_stats, rootfs  # noqa: F401
+    from . import cgroup_limit, container_files, container_info, container_stats, rootfs  # noqa: F401
 
 
 def _in_folder(folder: str) -> dict[str, bytes]:
