@@ -174,7 +174,8 @@ def test_inspect(host: Host) -> None:
     assert (shown["Id"], shown["Name"]) == (container.id, "/c")
     assert shown["HostConfig"]["Memory"] == 32 << 20
     assert shown["State"] | {"StartedAt": ""} == {
-        "Status": "running", "Running": True, "Restarting": False, "Pid": host.pid(), "ExitCode": 0, "Error": "",
+        "Status": "running", "Running": True, "Paused": False, "Restarting": False, "Pid": host.pid(), "ExitCode": 0,
+        "Error": "",
         "StartedAt": "", "FinishedAt": "0001-01-01T00:00:00Z",
         "OOMKilled": False, "OomKills": 0, "OomKilledAt": "0001-01-01T00:00:00Z",
     }  # fmt: skip

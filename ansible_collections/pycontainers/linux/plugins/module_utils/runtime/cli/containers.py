@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
-from ..errors import Failure
+from ..errors import Failure, NotFound
 from ..oci import lifecycle
 from ..resources import container_bare, container_memory, container_state, container_words, supervise
 from ..resources.container_facts import inspect
@@ -21,9 +21,9 @@ from . import attach, table
 from .complaint import to_each
 
 
-def add(verbs: Any) -> None:
-    """Declare the verbs."""
-    ps = verbs.add_parser("ps", help="list containers")
+def add(verbs: Any, listing: str = "ps") -> None:
+    """Declare the verbs; below ``container`` the first of them is called ``ls``."""
+    ps = verbs.add_parser(listing, help="list containers")
     ps.add_argument("-a", "--all", action="store_true", help="also those that do not run")
     ps.add_argument("-q", "--quiet", action="store_true", help="ids only")
     ps.add_argument("--no-trunc", action="store_true", help="whole ids")
@@ -55,9 +55,10 @@ def _each(
     def verb(layout: Layout, chosen: argparse.Namespace) -> int:
         def act_on(wanted: str) -> None:
             found = container_state.find(layout, wanted, read)
-            with container_state.lock(layout, found.name):
-                found = container_state.find(layout, found.id or "", read)
-                act(layout, container_state.observed(layout, found), chosen)
+            with container_state.held(layout, found.id or "", read) as held:
+                if held is None:
+                    raise NotFound(f"find container {wanted}", "it has been removed meanwhile")
+                act(layout, container_state.observed(layout, held), chosen)
 
         return to_each(chosen.containers, act_on)
 
@@ -159,7 +160,7 @@ def _status(layout: Layout, container: Container) -> str:
     status = container_state.status(layout, container.id or "")
     init = lifecycle.running(layout, container.id or "")
     if init:
-        return f"Up {table.since(init.started_at)}"
+        return f"Up {table.since(init.started_at)}{' (Paused)' if container_state.paused(container) else ''}"
     ended = f"({status.exit_code}) {table.since(status.finished_at)} ago"
     ended += " (out of memory)" if container_memory.ended_by_it(status) else ""
     if container.state == "started":

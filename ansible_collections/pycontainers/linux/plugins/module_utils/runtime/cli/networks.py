@@ -68,6 +68,11 @@ def add(verbs: Any) -> None:
     gone.set_defaults(verb=remove_networks)
     _add_connections(group)
     prune.add_network(group)
+    add_port(verbs)
+
+
+def add_port(verbs: Any) -> None:
+    """Declare ``port``, which is there below ``container`` too."""
     ports = verbs.add_parser("port", help="show which ports of the host lead to a container")
     ports.add_argument("container", metavar="CONTAINER")
     ports.add_argument("port", nargs="?", metavar="PORT[/PROTOCOL]", help="only what leads to this one")

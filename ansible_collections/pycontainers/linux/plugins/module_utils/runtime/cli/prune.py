@@ -22,6 +22,12 @@ def add(verbs: Any) -> None:
     _options(verb, "containers", "images", "networks")
 
 
+def add_container(verbs: Any) -> None:
+    """Declare ``container prune``."""
+    verb = verbs.add_parser("prune", help="remove stopped containers")
+    _options(verb, "containers")
+
+
 def add_image(verbs: Any) -> None:
     """Declare ``image prune``."""
     verb = verbs.add_parser("prune", help="remove image content that nothing uses")

@@ -46,6 +46,8 @@ def running(layout: Layout, container: Container) -> tuple[Process, dict[str, An
     config = store.read_json(layout.container(container.id or "", "config.json"))
     if init is None or config is None:
         raise Failure(f"exec in container {container.name}", "container not running", "start it first")
+    if container_state.paused(container):
+        raise Failure(f"exec in container {container.name}", "it is paused", "unpause it first")
     return init, config
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..core.model import parse, record, rows
 from ..errors import Failure, InvalidValue, NotFound
-from ..kernel import namespaces
+from ..kernel import freezer, namespaces
 from ..kernel.cgroups import cgroups, exists
 from ..kernel.mounts import mounted
 from ..oci import lifecycle
@@ -98,6 +98,23 @@ def find(layout: Layout, wanted: str, read: Callable[[Layout, str], Container | 
     if container is None:
         raise NotFound(f"find container {wanted}", "there is none of this name or id", "see pycontainers ps -a")
     return container
+
+
+@contextmanager
+def held(
+    layout: Layout, identity: str, read: Callable[[Layout, str], Container | None] | None = None
+) -> Iterator[Container | None]:
+    """A container under the lock of its name, which may be another one once the lock is there; None if it is gone."""
+    while True:
+        container = (read or load)(layout, identity)
+        if container is None:
+            yield None
+            return
+        with lock(layout, container.name):
+            again = (read or load)(layout, identity)
+            if again is None or again.name == container.name:
+                yield again
+                return
 
 
 def identities(layout: Layout) -> list[str]:
@@ -187,6 +204,11 @@ def record_step(layout: Layout, new: Container, old: Container | None) -> store.
 def cgroup(container: Container) -> str:
     """The container's cgroup."""
     return f"pycontainers/{container.id}"
+
+
+def paused(container: Container) -> bool:
+    """Whether the processes of a container that runs are held still."""
+    return freezer.frozen(cgroups(), cgroup(container))
 
 
 def limits(container: Container) -> dict[str, Any]:

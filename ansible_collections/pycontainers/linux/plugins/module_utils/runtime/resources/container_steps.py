@@ -160,7 +160,7 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     if freezer.frozen(groups, path):  # A process that is held still does not even take SIGKILL.
         freezer.thaw(groups, path)
     running = lifecycle.running(layout, identity) is not None
-    code = lifecycle.stop(layout, identity, _stop_signal(layout, container), seconds)
+    code = lifecycle.stop(layout, identity, stop_signal(layout, container), seconds)
     container_pids.end_rest(container)
     lifecycle.await_log(layout, identity)
     after = replace(before, wanted=wanted, exit_code=before.exit_code if code is None else code)
@@ -172,7 +172,7 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
     hosts_files.tell(layout, names_of(container.networks))
 
 
-def _stop_signal(layout: Layout, container: Container) -> int:
+def stop_signal(layout: Layout, container: Container) -> int:
     """The container's stop signal, else its image's (image-spec config.md, StopSignal), else SIGTERM."""
     if container.stop_signal:
         return signal_number(container.stop_signal)

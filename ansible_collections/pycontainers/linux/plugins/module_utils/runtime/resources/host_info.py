@@ -17,7 +17,7 @@ from ..core.question import Question
 from ..errors import Failure
 from ..image import content
 from ..image.room import size_of
-from ..kernel import features, freezer, libseccomp, quota
+from ..kernel import features, libseccomp, quota
 from ..kernel.cgroups import Cgroups, cgroups
 from ..oci import lifecycle
 from . import container_state, service, supervise
@@ -134,15 +134,14 @@ def _security() -> dict[str, Any]:
 def _containers(layout: Layout) -> dict[str, Any]:
     """How many containers are in which state, and a line for each that can't be read."""
     found, failures = supervise.named(layout)
-    groups = cgroups() if found else None
     counts = dict.fromkeys(("Running", "Paused", "Restarting", "Stopped"), 0)
     for each in found:
         if each.state != "started":
             word = "Stopped"
-        elif groups and freezer.frozen(groups, container_state.cgroup(each)):
-            word = "Paused"
+        elif not lifecycle.running(layout, each.id or ""):
+            word = "Restarting"
         else:
-            word = "Running" if lifecycle.running(layout, each.id or "") else "Restarting"
+            word = "Paused" if container_state.paused(each) else "Running"
         counts[word] += 1
     told = {f"Containers{word}": count for word, count in counts.items()}
     return {"Containers": len(found), **told, "Failures": failures}

@@ -67,12 +67,9 @@ def _kept(layout: Layout, identity: str) -> Iterator[None]:
 
 
 def _exited(layout: Layout, identity: str) -> None:
-    container = container_state.load(layout, identity)
-    if container is None:
-        return
-    with container_state.lock(layout, container.name):
+    with container_state.held(layout, identity) as container:
         mine = lifecycle.waiter(layout, identity)
-        if mine is None or mine.pid != os.getpid():
+        if container is None or mine is None or mine.pid != os.getpid():
             return  # Whoever stopped it has recorded the end, and may have started another run since.
         container_pids.end_rest(container)
         lifecycle.await_log(layout, identity)
@@ -137,13 +134,10 @@ def resume(layout: Layout, identity: str) -> None:
 
 
 def _resume(layout: Layout, identity: str) -> None:
-    container = container_state.load(layout, identity)
-    if container is None:
-        return
-    with container_state.lock(layout, container.name):
+    with container_state.held(layout, identity) as container:
         mine = lifecycle.waiter(layout, identity)
         status = container_state.status(layout, identity)
-        if mine is None or mine.pid != os.getpid() or status.wanted != "running":
+        if container is None or mine is None or mine.pid != os.getpid() or status.wanted != "running":
             return
         try:
             beside = container_pids.beside(layout, container)
