@@ -123,7 +123,7 @@ def _security() -> dict[str, Any]:
         version = libseccomp.version()
     except Failure:
         version = ""
-    confining = ["name=seccomp,profile=builtin"] if version else []
+    confining = [*(["name=seccomp,profile=builtin"] if version else []), "name=cgroupns"]
     return {
         "SecurityOptions": confining,
         "SecurityModules": features.security_modules(),
