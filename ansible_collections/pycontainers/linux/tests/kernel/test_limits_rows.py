@@ -222,3 +222,14 @@ def test_a_value_is_read_as_its_own_without_a_record(host: Host) -> None:
         limit(host, **{name: CASES[name][-1].said})
         limit(host, **{name: ROWS[name].kind.show(found)})
         assert held(host, name) == text
+
+
+def test_what_was_cleared_while_it_stood_still_is_none_at_the_next_start(host: Host) -> None:
+    """A limit that is cleared in the record, and that a new group has no file for, is no difference when it runs."""
+    host.run()
+    host.converge(state="stopped")
+    limit(host, cpuset_mems="0", pids_limit=9)
+    limit(host, state="absent")
+    host.converge(state="started")
+    assert not host.converge().changed
+    assert not limit(host).changed

@@ -189,7 +189,7 @@ def same(want: Container, kept: Container) -> bool:
     unlimited: dict[str, Any] = {
         row.name: None
         for row in LIMIT_ROWS
-        if getattr(want, row.name) == cleared(row) and getattr(kept, row.name) in (None, cleared(row))
+        if all(getattr(each, row.name) in (None, cleared(row)) for each in (want, kept))
     }
     new, old = replace(want, **unlimited), replace(kept, **unlimited)
     return encoded(new) == encoded(old)
