@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - pycontainers.linux.common
   - pycontainers.linux.container_process
   - pycontainers.linux.container_limits
+  - pycontainers.linux.container_volumes
 options:
   name:
     description:
@@ -38,7 +39,8 @@ options:
       - V(started) makes the container if there is none, brings it to what is declared, and starts it.
       - V(stopped) does the same and ends its processes. See O(stop_timeout).
       - V(present) makes and changes it, and neither starts nor stops it.
-      - V(absent) stops and removes it with all it has written, but neither its image nor its volumes.
+      - V(absent) stops and removes it with all it has written, but neither its image nor its named volumes. See
+        O(keep_volumes).
     type: str
     default: started
     choices: [absent, present, started, stopped]
@@ -155,14 +157,6 @@ options:
     description:
       - The same of what the container sends. A container with C(CAP_NET_ADMIN) can lift it.
     type: str
-  volumes:
-    description:
-      - Directories and files of the host in the container, each as C(source:target[:ro|rw]) with absolute paths.
-        Without a mode it is C(rw).
-      - The source must exist.
-      - For a new container the default is none.
-    type: list
-    elements: str
   restart_policy:
     description:
       - What to do when the container's process ends by itself.
@@ -241,6 +235,16 @@ EXAMPLES = r"""
     restart_retries: 5
     stop_timeout: 30
 
+- name: Run a database whose files are in a volume that outlives it
+  pycontainers.linux.container:
+    name: db
+    image: postgres:17
+    volumes:
+      - db-files:/var/lib/postgresql/data
+    mounts:
+      - {type: bind, source: /srv/db/conf, target: /etc/postgresql, read_only: true}
+      - {type: tmpfs, target: /run/postgresql, tmpfs_size: 16m}
+
 - name: Follow the tag, and replace the container when it stands for a new image
   pycontainers.linux.container:
     name: web
@@ -270,10 +274,11 @@ EXAMPLES = r"""
     name: exporter
     state: stopped
 
-- name: Remove a container
+- name: Remove a container with its volumes that have no name
   pycontainers.linux.container:
     name: exporter
     state: absent
+    keep_volumes: false
 """
 
 RETURN = r"""

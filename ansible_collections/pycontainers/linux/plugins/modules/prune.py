@@ -14,8 +14,8 @@ version_added: 0.2.0
 author:
   - The pycontainers authors (!UNKNOWN)
 description:
-  - Removes stopped containers, images that no container uses, layers that no image uses, and networks that no
-    container is on. Nothing is removed that is not asked for.
+  - Removes stopped containers, images that no container uses, layers that no image uses, and networks and volumes
+    that no container uses. Nothing is removed that is not asked for.
   - What is of no use is found in this order, so what only a container used that goes now goes with it.
   - A check tells exactly what the run after it removes, and the room that this frees.
 extends_documentation_fragment:
@@ -53,6 +53,16 @@ options:
     description: Which networks, by C(label) and C(label!). They keep no time of their making, so C(until) is an error.
     type: dict
     default: {}
+  volumes:
+    description: Whether to remove volumes without a name that no container uses, be it running or not.
+    type: bool
+    default: false
+  volumes_filters:
+    description:
+      - Which volumes, as in O(containers_filters).
+      - With V(all=true) volumes that have a name are removed too if no container uses them.
+    type: dict
+    default: {}
 seealso:
   - module: pycontainers.linux.container
   - module: pycontainers.linux.image
@@ -76,6 +86,12 @@ EXAMPLES = r"""
 - name: Remove content that nothing leads to
   pycontainers.linux.prune:
     images: true
+
+- name: Remove all volumes that no container uses, whatever is in them
+  pycontainers.linux.prune:
+    volumes: true
+    volumes_filters:
+      all: true
 
 - name: Remove networks without containers
   pycontainers.linux.prune:
@@ -117,6 +133,17 @@ networks:
   type: list
   elements: str
   sample: ["old"]
+volumes:
+  description: The names of the volumes that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: ["old-files"]
+volumes_space_reclaimed:
+  description: The bytes that these took on the disk.
+  returned: success
+  type: int
+  sample: 1048576
 actions:
   description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
   returned: success
@@ -130,7 +157,8 @@ changes:
   elements: dict
   contains:
     option:
-      description: What it is; C(unused_containers), C(unused_images), C(unused_layers) or C(unused_networks).
+      description:
+        - What it is; C(unused_containers), C(unused_images), C(unused_layers), C(unused_networks) or C(unused_volumes).
       returned: success
       type: str
       sample: unused_networks

@@ -357,7 +357,8 @@ def test_facts_are_those_of_docker_inspect(host: Host, tmp_path: Path) -> None:
     assert "A=b" in facts["Config"]["Env"]
     config = facts["HostConfig"]
     assert (config["Memory"], config["NanoCpus"], config["PidsLimit"]) == (32 << 20, 500_000_000, 9)
-    assert facts["Mounts"] == [{"Type": "bind", "Source": str(tmp_path), "Destination": "/volume", "RW": False}]
+    said = {"Type": "bind", "Source": str(tmp_path), "Destination": "/volume", "RW": False, "Propagation": "rprivate"}
+    assert facts["Mounts"] == [said]
     address = facts["NetworkSettings"]["Networks"]["front"]["IPAddress"]
     assert dict(host.observed().held) == {"front": (address,)}
     assert facts["NetworkSettings"]["Ports"] == {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}

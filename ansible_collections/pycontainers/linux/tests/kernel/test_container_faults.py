@@ -19,18 +19,23 @@ from typing import Any
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, Step, apply
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, Step, apply, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import cgroups
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounts
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted, mounts
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     container_state,
     firewall,
     leases,
+    volume_model,
+    volume_steps,
+    volume_users,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume import VOLUME
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_model import Volume
 from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, snapshot, wait
 
@@ -53,7 +58,10 @@ TASKS: dict[str, dict[str, Any]] = {
     "move": {"networks": [{"name": "back"}, {"name": "front", "ipv4_address": "10.91.0.51", "aliases": ["www"]}]},
     "leave": {"networks": [], "published_ports": []},
     "hand over": OLD | {"networks": [{"name": "front", "ipv4_address": "10.91.0.50"}], "env": {"NEW": "yes"}},
+    "volumes": OLD | {"volumes": ["memory:/m", "new:/n", "/etc", "/b"], "env": {"NEW": "yes"}},
+    "volumes go": {"state": "absent", "keep_volumes": False},
 }
+WITH_VOLUMES: dict[str, Any] = {"volumes": ["memory:/m", "/etc"], "keep_volumes": False}
 """What each scenario asks for. It begins with nothing, a stopped container, or one that runs as OLD."""
 
 
@@ -77,10 +85,22 @@ def begin(host: Host, name: str) -> None:
     if name == "create":
         host.converge(state="absent")
         return
+    _begin_volumes(host, name)
     networks = TASKS[name]["networks"] if name == "hand over" else OLD["networks"]
-    host.converge(image=host.busybox, env={}, restart_policy="no", cpus="max", **(OLD | {"networks": networks}))
+    old = OLD | {"networks": networks} | (WITH_VOLUMES if name.startswith("volumes") else {})
+    host.converge(image=host.busybox, env={}, restart_policy="no", cpus="max", **old)
     if name == "start":
         host.converge(state="stopped")
+
+
+def _begin_volumes(host: Host, name: str) -> None:
+    """Have no volumes but those with which a scenario begins, one of which is mounted for the container that runs."""
+    if name.startswith("volumes"):
+        host.converge(state="absent", keep_volumes=False)
+        for each in volume_model.names(host.layout):
+            volume_steps.remove(host.layout, each)
+        options = {"type": "tmpfs", "o": "size=1m"}
+        converge(VOLUME, host.layout, parse(Volume, {"name": "memory", "driver_options": options}), False)
 
 
 def broken_run(host: Host, name: str, number: int, killed: bool) -> bool:
@@ -102,7 +122,7 @@ def broken_run(host: Host, name: str, number: int, killed: bool) -> bool:
 def settled(host: Host) -> dict[str, Any]:
     """A snapshot without what tells one run from another: pids, times, namespaces, what the program wrote."""
     found = snapshot(host.layout)
-    names = ("status.json", "init", "waiter.json", "config.json", "log", "hosts", "hostname", "resolv.conf")
+    names = "status.json init waiter.json config.json log hosts hostname resolv.conf volume.json".split()
     files = {path: what for path, what in found["files"].items() if os.path.basename(path) not in names}
     for path in files:
         if "/netns/" in path:
@@ -147,6 +167,10 @@ def nothing_is_left(host: Host) -> None:
     assert leased <= {*on}
     addresses = {address for each in running for own in held[each].values() for address in own}
     assert {address for address, _ in firewall.read_ports().values()} <= addresses
+    using = volume_users.users(host.layout)
+    assert set(volume_model.names(host.layout)) - {"memory", "new"} <= set(using)
+    assert set(volume_model.holders(host.layout, "memory")) == set(running) & set(using.get("memory", {}))
+    assert bool(mounted(host.layout.volume("memory", "_data"))) is bool(volume_model.holders(host.layout, "memory"))
     wait(lambda: len(processes(host.layout)) == len(running))
 
 

@@ -10,8 +10,10 @@ import pytest
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse, record
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import Attachment
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import (
-    Container,
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_kinds import TMPFS
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_mounts import (
+    VOLUMES,
     Volume,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import Port
@@ -40,6 +42,9 @@ def said(**options: Any) -> Container:
         ("volumes", ["/b:/y:ro", "/a:/x:rw"], (Volume("/x", "/a"), Volume("/y", "/b", readonly=True))),
         ("volumes", ["/b:/x/y", "/a:/x"], (Volume("/x", "/a"), Volume("/x/y", "/b"))),
         ("volumes", ["/a:/x", "/a:/y"], (Volume("/x", "/a"), Volume("/y", "/a"))),
+        ("volumes", ["a:/x:z,nocopy", "/y"], (Volume("/x", "a", nocopy=True), Volume("/y"))),
+        ("volumes", ["/y:ro", "/a:/x:Z,rprivate,ro"], (Volume("/x", "/a", readonly=True), Volume("/y", readonly=True))),
+        ("volumes", ["/a:/x:rshared"], (Volume("/x", "/a", propagation="rshared"),)),
         ("networks", ["front", {"name": "back"}], (Attachment("front"), Attachment("back"))),
         ("networks", [{"name": "front", "aliases": None}], (Attachment("front"),)),
         (
@@ -63,6 +68,20 @@ def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> N
     assert getattr(container, option) == normal
     assert parse(Container, record(container)) == container
 
+@pytest.mark.parametrize(
+    ("mount", "volumes", "tmpfs"),
+    [
+        ({"type": "bind", "source": "/a/", "target": "/x", "read_only": True}, ["/a:/x:ro"], []),
+        ({"type": "bind", "source": "/a", "target": "/x", "propagation": "rslave"}, ["/a:/x:rslave"], []),
+        ({"source": "a", "target": "/x/", "no_copy": True, "labels": {"a": "b"}}, ["a:/x:nocopy"], []),
+        ({"target": "/x"}, ["/x"], []),
+        ({"type": "tmpfs", "target": "/x", "tmpfs_mode": "700", "tmpfs_size": "1k"}, [], ["/x:size=1024,mode=700"]),
+    ],
+)
+def test_mounts_are_another_spelling(mount: dict[str, Any], volumes: list[str], tmpfs: list[str]) -> None:
+    """What ``mounts`` says is the same value that ``volumes`` and ``tmpfs`` make of their words."""
+    assert said(mounts=[mount]).mounts == (*VOLUMES.parse(volumes), *TMPFS.parse(tmpfs))
+
 
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
@@ -83,11 +102,25 @@ def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> N
         ("env", {5: "1"}, "5 is not a variable name"),
         ("env", {"A": "1\0"}, "it contains a NUL byte"),
         ("volumes", "/a:/b", "it is not a list"),
-        ("volumes", ["/a"], "'/a' is not of the form source:target[:ro|rw]"),
+        ("volumes", ["a"], "it is not an absolute path"),
         ("volumes", ["/a:/b:ro:z"], "is not of the form"),
-        ("volumes", ["a:/b"], "it is not an absolute path"),
-        ("volumes", ["/a:b"], "it is not an absolute path"),
-        ("volumes", ["/a:/b:z"], "the mode 'z' is unknown; modes are ro and rw"),
+        ("volumes", ["./a:/b"], "'./a' is neither an absolute path nor the name of a volume"),
+        ("volumes", [":/b"], "'' is neither an absolute path nor the name of a volume"),
+        ("volumes", ["-a:/b"], "a name starts with a letter or digit"),
+        ("volumes", ["a:b"], "it is not an absolute path"),
+        ("volumes", ["/a:b"], "the mode 'b' is unknown"),
+        ("volumes", ["/a:/b:x"], "the mode 'x' is unknown; modes are ro, rw, nocopy, private"),
+        ("volumes", ["/a:/b:nocopy"], "nocopy is for volumes: nothing is copied to /a"),
+        ("volumes", ["a:/b:rslave"], "rslave is for paths of the host"),
+        ("mounts", [{"target": "/a"}, {"target": "/a/"}], "two mounts have the target /a"),
+        ("mounts", [{"source": "a"}], "a mount has no target"),
+        ("mounts", [{"target": "/a", "type": "npipe"}], "'npipe' is no type of a mount"),
+        ("mounts", [{"target": "/a", "type": "bind", "source": "a"}], "'a' is no source of the type bind"),
+        ("mounts", [{"target": "/a", "source": "/a"}], "'/a' is no source of the type volume"),
+        ("mounts", [{"target": "/a", "tmpfs_size": "1m"}], "tmpfs_size is for the type tmpfs, and not for volume"),
+        ("mounts", [{"target": "/a", "type": "tmpfs", "source": "a"}], "of the type tmpfs has no source"),
+        ("mounts", [{"target": "/a", "what": 1}], "'what' is not known of a mount"),
+        ("mounts", [{"target": "/a", "type": "bind", "source": "/a", "propagation": "x"}], "propagation 'x' is unk"),
         ("volumes", ["/a:/b:"], "the mode '' is unknown"),
         ("volumes", ["/a:/"], "a volume can't take the place of the container's root"),
         ("volumes", ["/a:/b/../.."], "'..' is not allowed"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 import pytest
@@ -18,8 +19,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 DOCKER = """
 --add-host --cap-add --cap-drop --cgroupns --cpus --device --dns --dns-option --dns-search
 --domainname --env --group-add --hostname --init --interactive --ipc
---label --memory --net --oom-score-adj --pids-limit --privileged --publish --pull --read-only --security-opt --shm-size
---stop-signal --stop-timeout --sysctl --tmpfs --tty --ulimit --user --userns --uts --volume --workdir
+--label --memory --mount --net --oom-score-adj --pids-limit --privileged --publish --pull --read-only --security-opt
+--shm-size --stop-signal --stop-timeout --sysctl --tmpfs --tty --ulimit --user --userns --uts --volume --workdir
 """.split()
 """Options of docker run that containers have rows for."""
 
@@ -52,6 +53,39 @@ def test_short_flags_can_be_one_word(word: str, asked: int) -> None:
     found = wanted(word, "busybox")
     assert [found.get("tty"), found.get("interactive")].count(True) == asked
     assert chosen(word, "busybox").detach == ("d" in word)
+
+
+@pytest.mark.parametrize(
+    ("words", "mount"),
+    [
+        ("type=bind,source=/a,target=/x,readonly", {"type": "bind", "source": "/a", "target": "/x", "read_only": True}),
+        ("type=bind,src=/a,dst=/x,ro=false,bind-propagation=rslave,consistency=cached",
+         {"type": "bind", "source": "/a", "target": "/x", "propagation": "rslave"}),
+        ("src=a,destination=/x,volume-nocopy,volume-label=a=b=c,volume-label=d",
+         {"source": "a", "target": "/x", "no_copy": True, "labels": {"a": "b=c", "d": ""}}),
+        ("type=tmpfs,dst=/x,tmpfs-size=1m,tmpfs-mode=700",
+         {"type": "tmpfs", "target": "/x", "tmpfs_size": "1m", "tmpfs_mode": "700"}),
+    ],
+)  # fmt: skip
+def test_a_mount_is_spelt_as_docker_spells_it(words: str, mount: dict[str, Any]) -> None:
+    """Names with values between commas are what the option mounts has."""
+    found = run_options.wanted(chosen("--name", "c", "--mount", words, "busybox")).mounts
+    assert found == parse(Container, {"name": "c", "mounts": [mount]}).mounts
+    assert found is not None
+
+
+@pytest.mark.parametrize("words", ["what=1,dst=/x", "dst", "dst=/x,readonly=maybe", "type=bind;dst=/x"])
+def test_a_mount_that_is_not_understood_is_refused(words: str) -> None:
+    """No word is passed over."""
+    with pytest.raises(InvalidValue, match=r" as mounts?: "):
+        run_options.wanted(chosen("--mount", words, "busybox"))
+
+
+def test_a_volume_can_be_named_from_where_the_caller_is() -> None:
+    """A source that begins with a dot is a path; any other without a slash is a volume's name."""
+    found = wanted("-v", "./a:/x", "-v", "..:/y:ro", "-v", "a:/z", "busybox")["volumes"]
+    above = os.path.dirname(os.getcwd())
+    assert found == [f"{os.getcwd()}/a:/x:rw", f"{above}:/y:ro", "a:/z:rw"]
 
 
 def test_what_follows_the_image_is_the_command() -> None:

@@ -44,6 +44,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.prune import Prune
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs import OverlayRootfs
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import Runtime
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_info import VolumeInfo
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_model import Volume
 
 MODELS = (
     CgroupLimit,
@@ -64,6 +66,8 @@ MODELS = (
     OverlayRootfs,
     Prune,
     Runtime,
+    Volume,
+    VolumeInfo,
 )
 ROWS = [pytest.param(row, id=f"{model.__name__}.{row.name}") for model in MODELS for row in rows(model)]
 
@@ -157,7 +161,23 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "environment": some.dictionaries(
         some.text(some.characters(codec="utf-8", exclude_characters="=\0"), min_size=1), texts
     ),
-    "volumes": some.lists(some.tuples(paths, words, some.sampled_from(["", ":ro", ":rw"]))).map(_by_target),
+    "volumes": some.lists(
+        some.tuples(paths, words, some.sampled_from(["", ":ro", ":rw", ":z,rslave", ":private,ro"]))
+    ).map(_by_target) | some.sampled_from([["a:/x:nocopy", "/x/y"], ["/x:ro", "b.c:/y:ro,nocopy"]]),
+    "mounts": some.lists(
+        some.sampled_from(
+            [
+                {"type": "bind", "source": "/a//b", "target": "/1", "read_only": True, "propagation": "rshared"},
+                {"source": "a", "target": "/2/", "no_copy": True, "labels": {"a": "b"}},
+                {"type": "volume", "target": "/3"},
+                {"type": "tmpfs", "target": "/4", "tmpfs_size": "1m", "tmpfs_mode": "0700", "read_only": True},
+            ]
+        ),
+        unique_by=lambda each: each["target"],
+    ),
+    "driver_options": some.sampled_from(
+        [{}, {"type": "tmpfs", "o": "size=1m"}, {"type": "none", "o": "bind,ro", "device": "/a/"}, {"device": None}]
+    ),
     "networks": some.lists(names, unique=True).flatmap(
         lambda found: some.sampled_from([found, [{"name": each, "aliases": ["a", "b"]} for each in found]])
     ),
@@ -249,7 +269,7 @@ def test_a_record_is_read_as_the_same(model: type, draw: some.DataObject) -> Non
 
 ACTING = (
     ContainerCommit, ContainerCopyInto, ContainerCopyOut, ContainerExec, ContainerInfo, ContainerStatsInfo,
-    HostInfo, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune,
+    HostInfo, ImageExport, ImageInfo, ImageLoad, NetworkInfo, Prune, VolumeInfo,
 )  # fmt: skip
 """The models that declare no thing but act on what is there."""
 

@@ -141,7 +141,8 @@ def test_what_init_can_do_is_used() -> None:
     legacy = compile_program(configuration(), V1({"memory": "/cgroup/memory"}), FILTERS.name)
     limits = ({"type": "RLIMIT_NOFILE", "soft": 1, "hard": 2},)
     wishes = spec.Wishes(readonly=True, oom_score_adj=5, domainname="d", sysctls={"net.a": "1"}, rlimits=limits)
-    asking = compile_program(configuration(wishes=wishes), V2("/cgroup"), FILTERS.name)
+    config = configuration(wishes=wishes, propagation={"/in/data": "rshared"})
+    asking = compile_program(config, V2("/cgroup"), FILTERS.name)
     used = {operation[0] for operation in (*compiled(noNewPrivileges=True), *legacy, *asking)}
     with_waiter = re.findall(r'\("(\w+)",\)', inspect.getsource(lifecycle.start))
     assert can == used | set(with_waiter)
@@ -198,6 +199,24 @@ def test_volumes_are_bound() -> None:
     assert binds["/etc/hosts"] == ("bind", "/etc/hosts", "/etc/hosts", readonly)
     devices = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}
     assert set(binds) == {"/in/data", "/etc/hosts", *devices}
+
+
+@pytest.mark.parametrize(
+    ("word", "flags", "before"),
+    [
+        ("rshared", syscalls.MS_SHARED | syscalls.MS_REC, [("source", "/data")]),
+        ("shared", syscalls.MS_SHARED, [("source", "/data")]),
+        ("rslave", syscalls.MS_SLAVE | syscalls.MS_REC, []),
+    ],
+)
+def test_a_volume_whose_mounts_spread(word: str, flags: int, before: list[Operation]) -> None:
+    """One that is shared is copied before the host's mounts become slaves; the pivot leaves all of them as they are."""
+    program = compile_program(configuration(propagation={"/in/data": word}), V2("/cgroup"), FILTERS.name)
+    assert ("bind", "/data", "/in/data", syscalls.MOUNT_ATTR_NODEV, flags) in program
+    first = places(program, "rootfs")[0]
+    assert [*program[first - len(before) : first]] == before
+    assert ("pivot", True) in program
+    assert ("pivot",) in compiled()
 
 
 def test_what_tells_of_the_host_is_hidden() -> None:

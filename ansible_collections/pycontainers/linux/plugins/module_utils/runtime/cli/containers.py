@@ -42,6 +42,7 @@ def add(verbs: Any, listing: str = "ps") -> None:
         verb.set_defaults(verb=_each(act))
     rm = verbs.add_parser("rm", help="remove containers")
     rm.add_argument("-f", "--force", action="store_true", help="also those that run")
+    rm.add_argument("-v", "--volumes", action="store_true", help="with its volumes that have no name")
     rm.add_argument("containers", nargs="+", metavar="CONTAINER")
     rm.set_defaults(verb=_each(remove, container_bare.load))
 
@@ -113,7 +114,7 @@ def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> 
     """Remove a container; one that runs only if forced, and then without patience."""
     if container.state == "started" and not chosen.force:
         raise Failure(f"remove container {container.name}", "it runs", "stop it first, or use rm -f")
-    supervise.remove(layout, replace(container, stop_timeout=0))
+    supervise.remove(layout, replace(container, stop_timeout=0, keep_volumes=not chosen.volumes))
 
 
 def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:

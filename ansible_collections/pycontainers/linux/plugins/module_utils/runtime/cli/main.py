@@ -39,6 +39,7 @@ SUBJECTS = {
     "registries": ("push", "search", "tags"),
     "info": ("info",),
     "hold": ("kill", "pause", "rename", "top", "unpause", "wait"),
+    "volumes": ("volume",),
     "service": ("boot", "exited", "resume", "shutdown"),
 }
 """The verbs of each file. Only the file of the verb that is called is imported: all take a tenth of a second.

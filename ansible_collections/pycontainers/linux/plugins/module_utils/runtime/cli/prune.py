@@ -19,6 +19,7 @@ from . import table
 def add(verbs: Any) -> None:
     """Declare ``prune``, which is what Docker calls ``system prune``."""
     verb = verbs.add_parser("prune", help="remove stopped containers, unused networks and image content")
+    verb.add_argument("--volumes", action="store_true", help="also volumes without a name that no container uses")
     _options(verb, "containers", "images", "networks")
 
 
@@ -40,11 +41,20 @@ def add_network(verbs: Any) -> None:
     _options(verb, "networks")
 
 
+def add_volume(verbs: Any) -> None:
+    """Declare ``volume prune``."""
+    verb = verbs.add_parser("prune", help="remove volumes without a name that no container uses")
+    _options(verb, "volumes")
+
+
 def _options(verb: Any, *kinds: str) -> None:
     verb.add_argument("-f", "--force", action="store_true", help="do not ask")
     if "images" in kinds:
         verb.add_argument("-a", "--all", action="store_true", help="also the names of images that no container uses")
         verb.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help="until, label, label!")
+    elif kinds == ("volumes",):
+        verb.add_argument("-a", "--all", action="store_true", help="also those that have a name")
+        verb.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help="all, label, label!")
     else:
         verb.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE", help="label, label!")
         verb.set_defaults(all=False)
@@ -64,9 +74,12 @@ def prune(layout: Layout, chosen: argparse.Namespace) -> int:
         filters.setdefault(name, []).append(value)
     # Networks keep no time of their making, so none goes where it is asked for.
     kinds = [kind for kind in chosen.kinds if kind != "networks" or "until" not in filters]
+    kinds += ["volumes"] if getattr(chosen, "volumes", False) else []
     values: dict[str, Any] = dict.fromkeys(kinds, True)
     values |= {f"{kind}_filters": filters for kind in kinds if kind != "images" or chosen.all}
-    if chosen.all:
+    if chosen.kinds == ("volumes",):
+        values["volumes_filters"] = filters | ({"all": ["true"]} if chosen.all else {})
+    elif chosen.all:
         values["images_filters"] = {**filters, "dangling": False}
     elif filters and chosen.kinds == ("images",):
         values["images_filters"] = filters
@@ -88,7 +101,7 @@ def _show(facts: Any, actions: tuple[str, ...]) -> None:
         print(line)
     for name in facts["images"]:
         print(f"  {name}")
-    freed = facts["containers_space_reclaimed"] + facts["images_space_reclaimed"]
+    freed = sum(facts[f"{kind}_space_reclaimed"] for kind in ("containers", "images", "volumes"))
     print(f"Total reclaimed space: {table.bytes_of(freed)}")
 
 

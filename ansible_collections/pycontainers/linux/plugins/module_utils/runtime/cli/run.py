@@ -90,4 +90,4 @@ def _remove(layout: Layout, container: Container) -> None:
         if now.state == "started":
             container_state.record_step(layout, replace(kept, auto_remove=True), kept).do()
         else:
-            supervise.remove(layout, now)
+            supervise.remove(layout, replace(now, keep_volumes=False))

@@ -15,6 +15,7 @@ from ..oci.user_network import PACKAGES
 from ..resources.container_kinds import OTHER, PATH
 from ..resources.container_model import Container
 from ..typed import Any
+from . import mount_words
 
 SPELLED = {
     "cpu_shares": ("-c", "--cpu-shares"),
@@ -32,6 +33,7 @@ SPELLED = {
     "ipc_mode": ("--ipc",),
     "labels": ("-l", "--label"),
     "memory": ("-m", "--memory"),
+    "mounts": ("--mount",),
     "networks": ("--network", "--net"),
     "pid_mode": ("--pid",),
     "published_ports": ("-p", "--publish"),
@@ -47,7 +49,8 @@ SPELLED = {
 }
 """How Docker spells rows; others are spelt as they are called."""
 
-SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate")
+SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate",
+                  "keep_volumes")  # fmt: skip
 """Rows that words, the verb itself, or an option with a grammar of its own stand for."""
 
 ON_FIRST = {
@@ -118,6 +121,10 @@ def wanted(chosen: argparse.Namespace) -> Container:
         modes = [each for each in given["networks"] if each in MODES or each.startswith(JOINED)]
         given["network_mode"] = modes[0] if modes else given["network_mode"]
         given["networks"] = [{"name": each} for each in given["networks"] if each not in modes]
+    if given["volumes"]:
+        given["volumes"] = [_from_here(each) for each in given["volumes"]]
+    if given["mounts"]:
+        given["mounts"] = [mount_words.mount(each) for each in given["mounts"]]
     _place(chosen, given)
     if chosen.restart:
         given |= policy(chosen.restart)
@@ -140,6 +147,12 @@ def policy(said: str) -> dict[str, Any]:
     """The rows that ``--restart`` speaks of."""
     name, _, retries = said.partition(":")
     return {"restart_policy": name, "restart_retries": retries or None}
+
+
+def _from_here(said: str) -> str:
+    """A volume whose source is a path that starts where the caller is."""
+    source, colon, rest = said.partition(":")
+    return f"{os.path.abspath(source)}:{rest}" if colon and source.startswith(".") else said
 
 
 def _place(chosen: argparse.Namespace, given: dict[str, Any]) -> None:

@@ -59,6 +59,20 @@ class Layout:
         """The addresses given out on a network."""
         return f"{self.networks}/leases/{name}.json"
 
+    # Volumes
+    @property
+    def volumes(self) -> str:
+        """A folder per volume."""
+        return f"{self.root}/volumes"
+
+    def volume(self, name: str, *parts: str) -> str:
+        """The folder of a volume, or something in it: ``volume.json``, and ``_data``, which containers see."""
+        return os.path.join(self.volumes, name, *parts)
+
+    def holds(self, *parts: str) -> str:
+        """A folder per volume with a file for each container for which it is mounted, named by id, or one of these."""
+        return os.path.join(self.run, "volumes", *parts)
+
     # Containers: all that belongs to one is named by its id.
     @property
     def names(self) -> str:

@@ -38,6 +38,19 @@ def mounted(target: str, process: str = "self") -> Mount | None:
     return found
 
 
+def propagation(path: str) -> tuple[str, tuple[str, ...]]:
+    """The mount that a path is on, and its kinds of propagation: of ``shared`` and ``master`` (for a slave)."""
+    path, place = os.path.realpath(path), ""
+    kinds: tuple[str, ...] = ()
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            fields = line.split(" - ")[0].split()
+            target = _plain(fields[4])
+            if len(target) >= len(place) and f"{path}/".startswith(f"{target.rstrip('/')}/"):
+                place, kinds = target, tuple(each.partition(":")[0] for each in fields[6:])
+    return place, kinds
+
+
 def _mount(line: str) -> Mount:
     before, _, after = line.rstrip("\n").partition(" - ")
     target, options = before.split(" ")[4:6]

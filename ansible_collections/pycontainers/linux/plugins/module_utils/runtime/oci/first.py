@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Read the program and carry it out."""
-    security.shield_interpreter()
     with os.fdopen(os.dup(PROGRAM), "rb") as file:
         program = marshal.load(file)
+    os.lseek(PROGRAM, 0, os.SEEK_SET)
+    # What is shared with the host's mounts is copied where they are the host's own still.
+    security.shield_interpreter(come_back=any(each[0] == "source" for each in program))
     # Until exec this is the host's interpreter: nobody inside may open it through /proc (CVE-2019-5736).
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     setup = _with_terminal() if any(each[0] == "terminal" for each in program) else Init()

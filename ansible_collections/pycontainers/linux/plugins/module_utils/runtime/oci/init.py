@@ -39,6 +39,9 @@ READY = b"\0"
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 RESOLVE_PLAIN = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS
 NULL = os.makedev(1, 3)
+ALONE = syscalls.MS_PRIVATE | syscalls.MS_REC
+"""Mounts that spread neither way, nor do those below them."""
+
 MOST_LINKS = 40
 """How many symbolic links the kernel follows in one path (linux/namei.h, MAXSYMLINKS)."""
 
@@ -51,6 +54,7 @@ class Init:
 
     def __init__(self) -> None:
         self.root = -1
+        self.shared: dict[str, list[int]] = {}
 
     def cgroups(self, directories: Sequence[str]) -> None:
         """Join the container's cgroup in each hierarchy: ``0`` stands for the writer.
@@ -73,6 +77,10 @@ class Init:
         """Leave the host's namespaces for new ones."""
         syscalls.unshare(flags)
 
+    def source(self, path: str) -> None:
+        """Copy what is to be bound while its mount is still one of the host's group, so mounts spread both ways."""
+        self.shared.setdefault(path, []).append(syscalls.open_tree(path))
+
     def rootfs(self, path: str) -> None:
         """Take ``path`` as the root to be: a mount of its own, on which device nodes mean nothing.
 
@@ -80,7 +88,7 @@ class Init:
         """
         syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
         tree = syscalls.open_tree(path)
-        syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_NODEV, recursive=False)
+        syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_NODEV, recursive=False, propagation=syscalls.MS_PRIVATE)
         target = os.open(path, os.O_PATH | os.O_CLOEXEC)
         syscalls.move_mount(tree, target)
         os.close(target)
@@ -105,11 +113,14 @@ class Init:
         syscalls.mount("none", f"/proc/self/fd/{descriptor}", flags=syscalls.MS_REMOUNT | syscalls.MS_BIND | flags)
         os.close(descriptor)
 
-    def bind(self, source: str, target: str, attributes: int) -> None:
+    def bind(self, source: str, target: str, attributes: int, propagation: int = ALONE) -> None:
         """Put a file or folder of the host, with what is mounted below it, at a place inside the root."""
-        tree = syscalls.open_tree(source)
-        if attributes:
-            syscalls.mount_setattr(tree, attributes)
+        tree = self.shared[source].pop(0) if propagation & syscalls.MS_SHARED else syscalls.open_tree(source)
+        if not propagation & syscalls.MS_REC:
+            syscalls.mount_setattr(tree, 0, recursive=False, propagation=propagation)
+            propagation = 0
+        if attributes or propagation:
+            syscalls.mount_setattr(tree, attributes, propagation=propagation & ~syscalls.MS_REC)
         self._move(tree, target)
 
     def _move(self, tree: int, target: str, plain: bool = False) -> None:
@@ -151,7 +162,7 @@ class Init:
             now = os.fstat(tree)
             if not stat.S_ISCHR(now.st_mode) or now.st_rdev != NULL:
                 raise OSError(errno.ENODEV, "the host's /dev/null is not the null device", "/dev/null")
-            syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+            syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY, propagation=syscalls.MS_PRIVATE)
             syscalls.move_mount(tree, descriptor)
             os.close(tree)
         os.close(descriptor)
@@ -170,16 +181,17 @@ class Init:
         """Make the root filesystem's own mount read-only."""
         syscalls.mount_setattr(self.root, syscalls.MOUNT_ATTR_RDONLY, recursive=False)
 
-    def pivot(self) -> None:
+    def pivot(self, spreads: bool = False) -> None:
         """Make the root filesystem the root. With both names the same folder, the old root ends up on top of it.
 
-        Then no mount is a slave any more: what the host mounts below a volume later is not the container's business.
+        Then no mount is a slave any more: what the host mounts below a volume later is not the container's business,
+        unless it ``spreads``, as is asked for of some; the others were made private each by itself.
         """
         os.fchdir(self.root)
         syscalls.pivot_root(".", ".")
         syscalls.umount(".", syscalls.MNT_DETACH)
         os.chdir("/")
-        syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+        syscalls.mount("none", "/", flags=syscalls.MS_PRIVATE | (0 if spreads else syscalls.MS_REC))
 
     def hostname(self, name: str) -> None:
         """Set the host name of the new UTS namespace."""

@@ -9,7 +9,7 @@ import os
 from ..errors import InvalidValue
 from ..kernel import syscalls
 from ..kernel.cgroups import V1_CONTROLLERS, V1_SPARE, Cgroups
-from ..kernel.mount_options import FLAGS
+from ..kernel.mount_options import FLAGS, PROPAGATION
 from ..kernel.mounts import mounts
 from ..kernel.process_attributes import RLIMITS
 from ..kernel.security import mask
@@ -51,12 +51,14 @@ def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tupl
     last but for exec, since all before needs them.
     """
     linux, process = config["linux"], config["process"]
+    spreads = any(_propagation(each) for each in config["mounts"])
     return (
         ("cgroups", groups.directories(linux["cgroupsPath"])),
         *_namespaces(linux["namespaces"]),
         # While /proc is the host's: below the container's it may be read-only.
         *(("setting", name.translate(_SEPARATORS), value) for name, value in linux.get("sysctl", {}).items()),
         *(() if process.get("terminal") else (("streams", process["user"]["uid"]),)),
+        *(("source", each["source"]) for each in config["mounts"] if _propagation(each) & syscalls.MS_SHARED),
         ("rootfs", config["root"]["path"]),
         *(operation for each in config["mounts"] for operation in _mount(each, groups, config)),
         *_devices(config["mounts"]),
@@ -66,7 +68,7 @@ def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tupl
         *(("mask", path) for path in linux["maskedPaths"]),
         *((("readonly_root",),) if config["root"].get("readonly") else ()),
         *((("out_of_memory", process["oomScoreAdj"]),) if "oomScoreAdj" in process else ()),
-        ("pivot",),
+        ("pivot", spreads) if spreads else ("pivot",),
         *((name, config[name]) for name in ("hostname", "domainname") if name in config),
         *_process(process, filters(config, cache)),
     )
@@ -97,10 +99,18 @@ def _namespaces(namespaces: list[dict[str, str]]) -> list[Operation]:
     return [*joined, ("unshare", sum(NAMESPACE_FLAGS[kind] for kind in fresh))]
 
 
+def _propagation(entry: dict[str, Any]) -> int:
+    """What a bind asks for of mounts that are made below it later, on either side; 0 for none."""
+    if entry["type"] != "bind":
+        return 0
+    return sum(PROPAGATION.get(word, 0) for word in entry["options"])
+
+
 def _mount(entry: dict[str, Any], groups: Cgroups, config: dict[str, Any]) -> list[Operation]:
     target, options = entry["destination"], entry["options"]
     if entry["type"] == "bind":
-        return [("bind", entry["source"], target, sum(ATTRIBUTES.get(word, 0) for word in options))]
+        attributes, propagation = sum(ATTRIBUTES.get(word, 0) for word in options), _propagation(entry)
+        return [("bind", entry["source"], target, attributes, *((propagation,) if propagation else ()))]
     flags = 0
     for flag, on in (FLAGS[word] for word in options if word in FLAGS):
         flags = flags | flag if on else flags & ~flag

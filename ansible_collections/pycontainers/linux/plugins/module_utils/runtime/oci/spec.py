@@ -85,10 +85,11 @@ def configuration(
     network: str | None,
     cgroup: str,
     wishes: Wishes | None = None,
+    propagation: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """A config.json. ``binds`` are source, destination and whether read-only; ``network`` is a namespace's path.
 
-    With none it is the caller's.
+    With none it is the caller's. ``propagation`` is, by destination, what mounts below a bind have to do with the host.
     """
     wishes = wishes or Wishes()
     process = {
@@ -109,7 +110,7 @@ def configuration(
         "ociVersion": "1.2.0",
         "process": process,
         "root": {"path": rootfs, "readonly": wishes.readonly},
-        "mounts": _mounts(binds, wishes),
+        "mounts": _mounts(binds, wishes, propagation or {}),
         "linux": {
             "namespaces": [{"type": kind} for kind in kinds] + joined,
             "cgroupsPath": cgroup,
@@ -142,12 +143,18 @@ def identity(user: User, capabilities: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _mounts(binds: list[tuple[str, str, bool]], wishes: Wishes) -> list[dict[str, Any]]:
+def _mounts(
+    binds: list[tuple[str, str, bool]], wishes: Wishes, propagation: dict[str, str]
+) -> list[dict[str, Any]]:
     """The kernel's filesystems, then what is put in: of two places one below the other, that above comes first."""
     own = [_kernel_mount(*each, wishes) for each in MOUNTS]
     # Else a device node that the container makes in a volume would be the host's device.
     modes = ("rbind", "nodev")
-    placed = [_bind(source, target, (*modes, "ro" if readonly else "rw")) for source, target, readonly in binds]
+    words = {target: (word,) for target, word in propagation.items()}
+    placed = [
+        _bind(source, target, (*modes, "ro" if readonly else "rw", *words.get(target, ())))
+        for source, target, readonly in binds
+    ]
     placed += [_mount(target, "tmpfs", "tmpfs", options) for target, options in wishes.tmpfs]
     placed.sort(key=lambda each: str(each["destination"]).count("/"))
     nodes = [_bind(source, target, NODE_OPTIONS) for source, target in wishes.nodes]

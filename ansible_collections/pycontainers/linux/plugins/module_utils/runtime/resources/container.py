@@ -24,6 +24,7 @@ from . import (
     container_bare,
     container_facts,
     container_state,
+    container_volumes,
     container_watch,
     hosts_files,
     limit_rules,
@@ -31,10 +32,13 @@ from . import (
     user_network,
 )
 from .attachments import filled, names_of
-from .container_kinds import PRIVATE
+from .container_kinds import PRIVATE, Tmpfs
 from .container_model import Container
+from .container_mounts import MOUNTS, Volume, one_each
 from .container_target import Target, recreates
 from .image import IMAGE, Image
+from .volume_model import Volume as NamedVolume
+from .volume_model import load as load_volume
 
 
 class ContainerResource:
@@ -58,11 +62,14 @@ class ContainerResource:
 
     def resolve(self, layout: Layout, want: Container, have: Container | None) -> Container:
         """Fill in what was left out from the record, the image's id, a new id; refuse what can't work."""
+        want = _spelt(want)
         leftovers = container_state.leftovers(layout, want.name, have.id if have else None)
+        abandoned = () if want.keep_volumes or have is None else tuple(_anonymous(layout, have).values())
         if want.state == "absent":
             prune = have is not None and _unreferenced(layout, have)
             identity = have.id if have else None
-            return _target(want, id=identity, leftovers=leftovers, prune=prune, settled=have is None)
+            gone: dict[str, Any] = {"leftovers": leftovers, "abandoned": abandoned}
+            return _target(want, id=identity, prune=prune, settled=have is None, **gone)
         kept = container_state.load(layout, have.id) if have and have.id else None
         limit_rules.check_said(want)
         full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
@@ -77,12 +84,16 @@ class ContainerResource:
         renewed = have is None or recreates(full, have)
         if renewed:
             created = container_state.timestamp(time.time())
-            identity = _new_identity(layout, full, have)
-            full = replace(full, id=identity, created=created, held=())
+            identity = _new_identity(layout, replace(full, anonymous=None), have)
+            taken = tuple(sorted(_anonymous(layout, have).items())) if have else ()
+            full = replace(full, id=identity, created=created, held=(), anonymous=taken or None)
             full = replace(full, attached=None, hosts=None, wanted=None, waiter=None, remains=None)
         install = install_steps(layout) if full.state == "started" else ()
         prune = renewed and have is not None and _unreferenced(layout, have)
-        return _target(full, kept=kept, fetch=fetch, leftovers=leftovers, install=install, prune=prune)
+        found: dict[str, Any] = {"kept": kept, "fetch": fetch, "leftovers": leftovers, "install": install}
+        if renewed:
+            found |= {"volumes_made": _missing(layout, full), "abandoned": abandoned}
+        return _target(full, prune=prune, **found)
 
     def plan(self, layout: Layout, want: Container, have: Container | None) -> Plan:
         """The steps, if there is anything to do. Most runs have nothing, and are spared the import of the steps."""
@@ -101,6 +112,31 @@ class ContainerResource:
 
 def _target(container: Container, **found: Any) -> Target:
     return Target(**{each.name: getattr(container, each.name) for each in fields(Container)} | found)
+
+
+def _spelt(want: Container) -> Container:
+    """The container with what is asked for in ``mounts`` in the rows that it is another spelling of."""
+    if want.mounts is None:
+        return want
+    filesystems = [each for each in want.mounts if isinstance(each, Tmpfs)]
+    volumes = [each for each in want.mounts if isinstance(each, Volume)]
+    try:
+        put_in = one_each((*(want.volumes or ()), *volumes))
+        tmpfs = one_each((*(want.tmpfs or ()), *filesystems))
+    except ValueError as error:
+        raise InvalidValue("mounts", MOUNTS.show(want.mounts), str(error), "leave out one of the two") from error
+    return replace(want, volumes=put_in, tmpfs=tmpfs, mounts=None)
+
+
+def _anonymous(layout: Layout, have: Container) -> dict[str, str]:
+    return container_volumes.anonymous(have, container_volumes.image_config(layout, have))
+
+
+def _missing(layout: Layout, full: Container) -> tuple[NamedVolume, ...]:
+    """The volumes that a container names and that are not there."""
+    labels = {each.name: each.labels for each in full.volumes or ()}
+    names = [each for each in container_volumes.named(full) if load_volume(layout, each) is None]
+    return tuple(NamedVolume(name=each, labels=labels[each]) for each in names)
 
 
 def _filled(want: Container, kept: Container | None, have: Container | None) -> Container:

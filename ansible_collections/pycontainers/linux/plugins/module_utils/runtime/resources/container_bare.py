@@ -12,9 +12,10 @@ import os
 
 from ..core.layout import Layout
 from ..errors import Failure
-from . import container_state, endpoint, leases, user_network
+from . import container_state, endpoint, leases, user_network, volume_model
 from .attachments import Attachment
 from .container_model import Container
+from .container_mounts import Volume
 
 
 def observe(layout: Layout, name: str) -> Container | None:
@@ -46,6 +47,7 @@ def _bare(layout: Layout, identity: str) -> Container:
         published_ports=endpoint.observe_ports(layout, identity),
         restart_policy="always",
         pid_mode="host",
+        volumes=tuple(Volume(f"/{each}", each) for each in volume_model.held(layout, identity)),
     )
 
 

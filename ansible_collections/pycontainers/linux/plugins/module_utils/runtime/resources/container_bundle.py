@@ -15,9 +15,19 @@ from ..image import content
 from ..kernel import syscalls
 from ..kernel.cgroups import cgroups
 from ..oci import program, spec, users
-from . import container_init, container_network, container_state, container_wishes, container_words, user_network
+from . import (
+    container_init,
+    container_network,
+    container_state,
+    container_volume_steps,
+    container_volumes,
+    container_wishes,
+    container_words,
+    user_network,
+)
 from .attachments import names_of
 from .container_model import Container
+from .container_mounts import Volume
 from .name_kinds import HOST_GATEWAY
 from .network_model import declared_network
 
@@ -39,6 +49,8 @@ def prepare(layout: Layout, container: Container) -> None:
     files = container_network.files(layout, container, _extra(layout, container))
     rootfs = layout.container(identity, "merged")
     words = container_words.arguments(container, image.config)
+    container_volume_steps.fill(layout, container, image.config, rootfs)
+    volumes = container_volumes.in_use(container, image.config)
     config = spec.configuration(
         arguments=[*(container_init.prefix() if container.init else ()), *words],
         environment=container_words.environment(container, image.config),
@@ -46,12 +58,13 @@ def prepare(layout: Layout, container: Container) -> None:
         cwd=container.working_dir or str(image.config.get("WorkingDir") or "/"),
         hostname=hostname,
         rootfs=rootfs,
-        binds=files + _volumes(container) + _init(container),
+        binds=files + _binds(layout, container, volumes) + _init(container),
+        propagation={each.target: each.propagation for each in volumes if each.propagation},
         network=container_network.path(layout, container),
         cgroup=container_state.cgroup(container),
         wishes=container_wishes.wishes(container),
     )
-    if not container.volumes and not container.tmpfs:
+    if not volumes and not container.tmpfs:
         _check_program(container, config, words[0])
     # Whether there can be a filter is to be known while another container of this name still runs.
     program.filters(config, layout.filters)
@@ -117,9 +130,9 @@ def _init(container: Container) -> list[tuple[str, str, bool]]:
     return [(container_init.find(), container_init.PLACE, True)] if container.init else []
 
 
-def _volumes(container: Container) -> list[tuple[str, str, bool]]:
-    for each in container.volumes or ():
-        if not os.path.exists(each.source):
+def _binds(layout: Layout, container: Container, volumes: tuple[Volume, ...]) -> list[tuple[str, str, bool]]:
+    for each in volumes:
+        if each.is_bind and not os.path.exists(each.source):
             reason = f"there is no {each.source} on the host"
             raise Failure(f"mount a volume at {each.target} in container {container.name}", reason, "make it first")
-    return [(each.source, each.target, each.readonly) for each in container.volumes or ()]
+    return [(container_volumes.source(layout, each), each.target, each.readonly) for each in volumes]

@@ -11,6 +11,7 @@ from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..errors import InvalidValue
 from ..image import content
+from ..kernel import mounts
 from ..kernel.cgroups import cgroups
 from . import (
     container_network,
@@ -25,6 +26,7 @@ from . import (
 from .addresses import BITS4, BITS6, bits_of
 from .attachments import names_of
 from .container_model import Container
+from .container_mounts import Volume
 from .container_target import recreates
 from .limit_rules import check_host
 from .name_kinds import HOST_GATEWAY
@@ -36,8 +38,10 @@ from .rates import show_rate
 def check(layout: Layout, full: Container, have: Container | None, leftovers: tuple[str, ...]) -> None:
     """Refuse, before anything is touched, what would fail halfway."""
     for each in full.volumes or ():
-        if not os.path.exists(each.source):
+        if each.is_bind and not os.path.exists(each.source):
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
+        if each.propagation:
+            _check_spreads(each)
     container_wishes.checked(full)
     check_host(cgroups(), container_state.cgroup(have or full), full)
     program = user_network.of(full)
@@ -64,6 +68,15 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         freed = [port for each in leftovers for port in endpoint.observe_ports(layout, each)]
         freed += [port for each in leftovers for port in user_network.held_ports(layout, each)]
         container_network.check_ports(layout, full, have.id if have else None, freed)
+
+
+def _check_spreads(volume: Volume) -> None:
+    """Refuse to share what the host's mount does not share: nothing would ever spread."""
+    place, kinds = mounts.propagation(volume.source)
+    wanted = ("shared",) if "shared" in volume.propagation else ("shared", "master")
+    if not set(wanted) & set(kinds):
+        reason = f"its mount on {place} is not shared, so {volume.propagation} has no effect"
+        raise InvalidValue("volumes", volume.source, reason, f"mount --make-shared {place}, or leave it out")
 
 
 def _check_gateway(layout: Layout, full: Container) -> None:

@@ -15,6 +15,7 @@ from . import (
     container_memory,
     container_network,
     container_state,
+    container_volumes,
     container_words,
     endpoint,
     rootfs_size,
@@ -24,6 +25,8 @@ from .addresses import BITS4, BITS6, bits_of, of_family
 from .attachments import Attachment
 from .container_kinds import PRIVATE, SHM_SIZE
 from .container_model import Container
+from .container_mounts import Volume
+from .volume_model import LOCAL
 
 
 def inspect(layout: Layout, container: Container) -> dict[str, Any]:
@@ -56,14 +59,19 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
         },
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": "overlay", "Data": _layer(layout, container)},
-        "Mounts": [
-            {"Type": "bind", "Source": each.source, "Destination": each.target, "RW": not each.readonly}
-            for each in container.volumes or ()
-        ],
+        "Mounts": [_mount(layout, each) for each in container_volumes.in_use(container, config)],
         "NetworkSettings": {"Networks": _networks(layout, container), "Ports": _ports(container)},
         "LogPath": lifecycle.log(layout, identity),
         "RestartCount": container_state.status(layout, identity).restarts,
     }
+
+
+def _mount(layout: Layout, volume: Volume) -> dict[str, Any]:
+    source = container_volumes.source(layout, volume)
+    found = {"Source": source, "Destination": volume.target, "RW": not volume.readonly}
+    if volume.is_bind:
+        return {"Type": "bind", **found, "Propagation": volume.propagation or "rprivate"}
+    return {"Type": "volume", "Name": volume.name, **found, "Driver": LOCAL, "Propagation": ""}
 
 
 def _state(layout: Layout, container: Container) -> dict[str, Any]:

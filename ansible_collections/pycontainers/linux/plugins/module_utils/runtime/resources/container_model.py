@@ -9,30 +9,21 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.kinds import BOOL, NAME, TEXT, TEXTS, UNLIMITED, listed, mapping, path, text, whole
+from ..core.kinds import BOOL, NAME, TEXT, TEXTS, UNLIMITED, listed, mapping, text, whole
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
 from . import container_kinds as kinds
 from . import name_kinds
 from .attachments import NETWORKS, Attachment
+from .container_mounts import MOUNTS, VOLUMES, Mount, Volume
 from .limits import Limits
 from .ports import PORTS, Port
 from .rates import RATE
 from .storage_opts import STORAGE_OPTS
 
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
-VOLUME_MODES = ("ro", "rw")
 MODES = ("host", "private")
 _VARIABLE = re.compile(r"[^=\0]+")
-
-
-@dataclass(frozen=True, order=True)
-class Volume:
-    """A directory or file of the host at a place in the container."""
-
-    target: str
-    source: str
-    readonly: bool = False
 
 
 def arguments(value: Any) -> tuple[str, ...]:
@@ -57,35 +48,6 @@ def environment(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(value.items()))
 
 
-def volume(value: Any) -> Volume:
-    """``source:target[:mode]`` with absolute paths; mode is ro or rw."""
-    parts = text(value).split(":")
-    if not 2 <= len(parts) <= 3:
-        raise ValueError(f"{value!r} is not of the form source:target[:ro|rw]")
-    mode = parts[2] if len(parts) == 3 else "rw"
-    if mode not in VOLUME_MODES:
-        raise ValueError(f"the mode {mode!r} is unknown; modes are ro and rw")
-    target = path(parts[1])
-    if target == "/":
-        raise ValueError("a volume can't take the place of the container's root")
-    return Volume(target, path(parts[0]), mode == "ro")
-
-
-def volumes(value: Any) -> tuple[Volume, ...]:
-    """Volumes sorted by target, so that one below another is mounted after it."""
-    found = sorted(listed(volume)(value))
-    targets = [each.target for each in found]
-    twice = [each for each in targets if targets.count(each) > 1]
-    if twice:
-        raise ValueError(f"two volumes have the target {twice[0]}")
-    return tuple(found)
-
-
-def show_volumes(value: tuple[Volume, ...]) -> list[str]:
-    """Volumes as ``source:target:mode``."""
-    return [f"{each.source}:{each.target}:{'ro' if each.readonly else 'rw'}" for each in value]
-
-
 def seconds(value: Any) -> int:
     """A number of seconds, zero or more."""
     number = whole(value)
@@ -97,7 +59,6 @@ def seconds(value: Any) -> int:
 COMMAND = Kind("command", {"type": "raw"}, arguments, list)
 ENTRYPOINT = Kind("entrypoint", {"type": "list", "elements": "str"}, arguments, list)
 ENVIRONMENT = Kind("environment", {"type": "dict"}, environment, dict)
-VOLUMES = Kind("volumes", {"type": "list", "elements": "str"}, volumes, show_volumes)
 SECONDS = Kind("seconds", {"type": "int"}, seconds)
 
 
@@ -110,6 +71,8 @@ class Container(Limits):
     and the next boot; ``waiter`` is whether somebody waits for its end, there or lost; ``remains`` is what a stopped
     one still holds of the kernel's, since whoever stopped it was killed; ``layer_image`` is whether what it writes is
     in an image; ``held`` are its addresses, by network.
+    ``mounts`` are volumes and filesystems in memory in another spelling: once read they are in those rows.
+    ``anonymous`` are the names of volumes that were given none, by place; of a new container those that it takes over.
     ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``auto_remove`` says that
     it is removed when its program has ended.
     """
@@ -127,6 +90,8 @@ class Container(Limits):
     ingress_rate: int | None = option(RATE, Effect.LIVE, nothing=UNLIMITED)
     egress_rate: int | None = option(RATE, Effect.LIVE, nothing=UNLIMITED)
     volumes: tuple[Volume, ...] | None = option(VOLUMES, Effect.RECREATE)
+    mounts: tuple[Mount, ...] | None = option(MOUNTS, request=True)
+    keep_volumes: bool = option(BOOL, default=True, request=True)
     restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
     restart_retries: int | None = option(SECONDS, Effect.LIVE)
     stop_timeout: int | None = option(SECONDS, Effect.LIVE)
@@ -168,6 +133,7 @@ class Container(Limits):
     auto_remove: bool | None = option(BOOL, internal=True)
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
+    anonymous: tuple[tuple[str, str], ...] | None = option(kinds.LABELS, internal=True)
     attached: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     hosts: str | None = option(TEXT, Effect.LIVE, internal=True)
     wanted: str | None = option(TEXT, Effect.LIVE, internal=True)

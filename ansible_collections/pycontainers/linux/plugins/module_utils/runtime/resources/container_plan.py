@@ -12,6 +12,7 @@ from ..core.plan import Plan, Step
 from ..image.pull import Prune
 from . import container_state, rates, user_network, user_network_steps
 from .attachments import Attachment, names_of
+from .container_leftover import RemoveLeftover
 from .container_model import Container
 from .container_network import rates_of
 from .container_rootfs import size_steps
@@ -20,7 +21,6 @@ from .container_steps import (
     GiveName,
     KeepWanted,
     MakeContainer,
-    RemoveLeftover,
     WriteBundle,
     beside_steps,
     clean_steps,
@@ -33,6 +33,7 @@ from .container_steps import (
     run_steps,
 )
 from .container_target import Target, recreates
+from .container_volume_steps import RemoveAnonymous
 from .container_watch import StandIn
 from .container_wishes import device_access
 from .endpoint_plan import change_steps, publish_steps, release_steps, tell_steps, unpublish_steps
@@ -41,11 +42,12 @@ from .image import IMAGE
 from .limit_steps import SetDeviceRules, limit_steps, pause_steps
 from .process_steps import process_steps
 from .rate_steps import SetRates, rate_steps
+from .volume_steps import MakeVolume
 
 
 def plan(layout: Layout, want: Target, have: Container | None) -> Plan:
     """Create, replace, change live, start, stop or remove: whatever the differences cost at most."""
-    before = tuple(RemoveLeftover(layout, identity, want.name) for identity in want.leftovers)
+    before = tuple(RemoveLeftover(layout, identity, want.name, want.keep_volumes) for identity in want.leftovers)
     if have is not None:
         # How to stop is declared by whoever asks for it.
         asked = {name: value for name in ("stop_timeout", "stop_signal") if (value := getattr(want, name)) is not None}
@@ -77,6 +79,7 @@ def _creation(layout: Layout, want: Target) -> Plan:
         *fetch.steps,
         *want.install,
         MakeContainer(layout, want),
+        *_made(layout, want),
         *start,
         GiveName(layout, want.name, want.id, None),
     )
@@ -98,12 +101,14 @@ def _replacement(layout: Layout, want: Target, have: Container) -> Plan:
         *fetch.steps,
         *want.install,
         MakeContainer(layout, want),
+        *_made(layout, want),
         *prepared,
         *halted,
         *(run_steps(layout, want) if starts else ()),
         GiveName(layout, want.name, want.id, have.id),
     )
-    gone = (*(dismantle_steps(layout, have) if stops else ()), *purge_steps(layout, have))
+    dismantled = dismantle_steps(layout, have) if stops else ()
+    gone = (*dismantled, *_abandoned(layout, want, have), *purge_steps(layout, have))
     return Plan(steps, (*gone, *(fetch.purge or _pruned(layout, want))))
 
 
@@ -197,7 +202,17 @@ def _told(networks: Sequence[Attachment]) -> list[tuple[str, tuple[str, ...] | N
 
 def _removal(layout: Layout, want: Target, have: Container) -> Plan:
     steps = (*end_steps(layout, have), GiveName(layout, have.name, None, have.id))
-    return Plan(steps, (*purge_steps(layout, have), *_pruned(layout, want)))
+    return Plan(steps, (*_abandoned(layout, want, have), *purge_steps(layout, have), *_pruned(layout, want)))
+
+
+def _made(layout: Layout, want: Target) -> list[Step]:
+    """Make the volumes that are named and not there. The container's record is, so that they are in use at once."""
+    return [MakeVolume(layout, each, gone=frozenset({want.id or ""})) for each in want.volumes_made]
+
+
+def _abandoned(layout: Layout, want: Target, have: Container) -> list[Step]:
+    """Remove anonymous volumes before the record goes that tells of them."""
+    return [RemoveAnonymous(layout, have, want.abandoned)] if want.abandoned else []
 
 
 def _pruned(layout: Layout, want: Target) -> tuple[Prune, ...]:

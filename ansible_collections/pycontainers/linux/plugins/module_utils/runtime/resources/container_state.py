@@ -28,6 +28,7 @@ from . import (
     rootfs_size,
     storage_opts,
     user_network,
+    volume_model,
 )
 from .attachments import names_of
 from .container_model import Container
@@ -276,6 +277,7 @@ def _remains(layout: Layout, container: Container) -> tuple[str, ...]:
         or rootfs_size.is_mounted(layout.container(identity, "upper")),
         "network namespace": namespaces.pinned(layout.netns(identity)),
         "network program": user_network.running(layout, identity) is not None,
+        "volumes": bool(volume_model.held(layout, identity)),
         "published ports": bool(container.published_ports and endpoint.observe_ports(layout, identity)),
     }
     return tuple(what for what, there in found.items() if there)

@@ -20,12 +20,13 @@ from ..kernel.cgroups import cgroups
 from ..kernel.process import signal_number
 from ..oci import lifecycle
 from . import (
-    container_bare,
     container_bundle,
     container_memory,
     container_network,
     container_pids,
     container_state,
+    container_volume_steps,
+    container_volumes,
     container_words,
     endpoint_plan,
     hosts_files,
@@ -35,6 +36,7 @@ from .attachments import names_of
 from .container_model import Container
 from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
+from .container_volume_steps import MountVolumes, UnmountVolumes
 from .container_wishes import device_access
 from .container_words import short
 from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps, pause_steps
@@ -236,13 +238,22 @@ class MakeContainer:
         Under the store's lock, so that no removal of the image comes between the look at it and the record.
         """
         with content.lock(self.layout):
-            if content.find_id(self.layout, self.container.image_id or "") is None:
+            image = content.find_id(self.layout, self.container.image_id or "")
+            if image is None:
                 reason = f"its image {self.container.image_id} has been removed meanwhile"
                 raise Failure(self.describe(), reason, "run the task again")
-            container_state.record_step(self.layout, self.container, None).do()
+            # Only now is it known what the image declares to be a volume: it may have been pulled by this plan.
+            volumes = tuple(sorted(container_volumes.anonymous(self.container, image.config).items()))
+            container_state.record_step(self.layout, replace(self.container, anonymous=volumes or None), None).do()
+        try:
+            container_volume_steps.make_anonymous(self.layout, self.container)
+        except BaseException:
+            self.undo()
+            raise
 
     def undo(self) -> None:
-        """Remove the folder with all that the steps since have put there."""
+        """Remove the folder with all that the steps since have put there, and the volumes that were its own."""
+        container_volume_steps.forget_anonymous(self.layout, self.container)
         RemoveFolder(self.layout, self.container).do()
 
 
@@ -303,6 +314,7 @@ def beside_steps(layout: Layout, container: Container) -> list[Step]:
         MakeCgroup(path, device_access(container)),
         *limit_steps(path, container, None),
         MountRootfs(layout, container),
+        *([MountVolumes(layout, container)] if container_volumes.named(container) else ()),
     ]
 
 
@@ -332,6 +344,7 @@ def dismantle_steps(layout: Layout, container: Container) -> list[Step]:
     path = cgroup(container)
     return [
         *container_network.detach_steps(layout, container),
+        *([UnmountVolumes(MountVolumes(layout, container))] if container_volumes.named(container) else ()),
         UnmountRootfs(MountRootfs(layout, container)),
         RemoveCgroup(path, limit_steps(path, container, None), device_access(container)),
     ]
@@ -352,38 +365,3 @@ def purge_steps(layout: Layout, container: Container) -> list[Step]:
     """What a removed container leaves to be forgotten."""
     released = endpoint_plan.release_steps(layout, container.id or "", dict(container.held))
     return [*released, RemoveFolder(layout, container)]
-
-
-@dataclass(frozen=True)
-class RemoveLeftover:
-    """The step that removes a container that a killed run has begun, or not finished removing. It can't be undone."""
-
-    layout: Layout
-    identity: str
-    name: str
-
-    def describe(self) -> str:
-        """Which container."""
-        return f"remove unfinished container {self.identity[:12]}"
-
-    def do(self) -> None:
-        """End what runs of it and take away what is there of it; not if it has become one of another name."""
-        with content.lock(self.layout):
-            # Under this lock folders get their records, so one without is nobody's that is still to come.
-            container = _recorded(self.layout, self.identity)
-            if container is None:
-                RemoveFolder(self.layout, Container(name=self.name, id=self.identity)).do()
-        if container is None or container.name != self.name:
-            return
-        container = container_state.observed(self.layout, container)
-        for step in end_steps(self.layout, container) + purge_steps(self.layout, container):
-            step.do()
-
-    def undo(self) -> None:
-        """It was nobody's: nothing to bring back."""
-
-
-def _recorded(layout: Layout, identity: str) -> Container | None:
-    """The container of a record, also of another version's; None where there is none."""
-    known = store.read_json(container_state.record_path(layout, identity))
-    return replace(container_bare.load(layout, identity), name=str(known.get("name"))) if known else None

@@ -10,6 +10,7 @@ from ..core.model import Effect, diff
 from ..core.plan import Step
 from .container_model import Container
 from .image import Image
+from .volume_model import Volume as NamedVolume
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -17,14 +18,18 @@ class Target(Container):
     """A container as it is to be, with what was read to get there.
 
     ``kept`` is the record of the one there is, ``fetch`` the image as wanted and as stored, ``leftovers`` the
-    ids of others of this name that a killed run has left, ``install`` what the host's runtime lacks. ``prune`` says
-    that nothing but the container there is uses its image, ``settled`` that there is nothing to do.
+    ids of others of this name that a killed run has left, ``install`` what the host's runtime lacks, ``volumes_made``
+    the volumes that are named and not there, ``abandoned`` the anonymous ones of the container there is that are not to
+    be kept. ``prune`` says that nothing but the container there is uses its image, ``settled`` that there is nothing to
+    do.
     """
 
     kept: Container | None = None
     fetch: tuple[Image, Image | None] | None = None
     leftovers: tuple[str, ...] = ()
     install: tuple[Step, ...] = ()
+    volumes_made: tuple[NamedVolume, ...] = ()
+    abandoned: tuple[str, ...] = ()
     prune: bool = False
     settled: bool = False
 

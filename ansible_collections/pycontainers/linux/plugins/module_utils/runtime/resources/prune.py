@@ -21,14 +21,15 @@ from ..core.plan import Plan, Step, apply
 from ..errors import Failure, InvalidValue
 from ..image import content, garbage
 from ..image.room import size_of
-from . import container_state, container_words
+from . import container_state, container_words, prune_volumes
 from .attachments import names_of
 from .container import CONTAINER
 from .container_model import Container
 from .container_target import Target
 from .network import NETWORK
 from .network_model import Network, declared_network, names
-from .prune_filters import FILTERS, IMAGE_FILTERS, Filters, chooser, dangling, moment
+from .prune_filters import FILTERS, IMAGE_FILTERS, VOLUME_FILTERS, Filters, chooser, dangling, moment
+from .prune_volumes import RemoveUnused
 
 NOTHING = garbage.Unused()
 
@@ -42,9 +43,12 @@ class Found:
     references: tuple[str, ...] = ()
     unused: garbage.Unused = NOTHING
     networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    volumes_size: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.containers or self.references or self.networks or self.unused != NOTHING)
+        named = self.containers or self.references or self.networks or self.volumes
+        return bool(named or self.unused != NOTHING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +61,13 @@ class Prune:
     images_filters: Filters = option(IMAGE_FILTERS, default={}, request=True)
     networks: bool = option(BOOL, default=False, request=True)
     networks_filters: Filters = option(FILTERS, default={}, request=True)
+    volumes: bool = option(BOOL, default=False, request=True)
+    volumes_filters: Filters = option(VOLUME_FILTERS, default={}, request=True)
     unused_containers: tuple[str, ...] | None = option(TEXTS, Effect.RECREATE, internal=True)
     unused_images: tuple[str, ...] | None = option(TEXTS, Effect.RECREATE, internal=True)
     unused_layers: tuple[str, ...] | None = option(TEXTS, Effect.RECREATE, internal=True)
     unused_networks: tuple[str, ...] | None = option(TEXTS, Effect.RECREATE, internal=True)
+    unused_volumes: tuple[str, ...] | None = option(TEXTS, Effect.RECREATE, internal=True)
     state: str = "present"
     found: Found | None = None
 
@@ -71,6 +78,7 @@ def find(layout: Layout, want: Prune) -> Found:
     containers = _containers(layout, want, now) if want.containers else ()
     gone = frozenset(each.id or "" for each in containers)
     references = _references(layout, want, gone, now) if want.images else ()
+    volumes = prune_volumes.unused(layout, want.volumes_filters, gone, now) if want.volumes else ()
     unused = garbage.unused(layout, frozenset(references), gone, measure=True) if want.images else NOTHING
     return Found(
         containers,
@@ -78,6 +86,8 @@ def find(layout: Layout, want: Prune) -> Found:
         references,
         unused,
         _networks(layout, want, gone) if want.networks else (),
+        volumes,
+        size_of(layout.volume(each) for each in volumes),
     )
 
 
@@ -220,6 +230,7 @@ class PruneResource:
             unused_images=found.references,
             unused_layers=tuple(f"sha256:{each}" for each in found.unused.layers),
             unused_networks=found.networks,
+            unused_volumes=found.volumes,
         )
 
     def resolve(self, layout: Layout, want: Prune, have: Prune | None) -> Prune:
@@ -235,14 +246,15 @@ class PruneResource:
         return replace(want, found=have.found if have else None, **nothing)
 
     def plan(self, layout: Layout, want: Prune, have: Prune | None) -> Plan:
-        """Containers, then images, then networks."""
+        """Containers, then images, then networks, then volumes."""
         if not want.found:
             return Plan()
         found = want.found
         steps: list[Step] = [RemoveContainer(layout, each) for each in found.containers]
         if found.references or found.unused != NOTHING:
             steps.append(RemoveImages(layout, found.references, found.unused))
-        return Plan(purge=(*steps, *(RemoveNetwork(layout, each) for each in found.networks)))
+        steps += [RemoveNetwork(layout, each) for each in found.networks]
+        return Plan(purge=(*steps, *(RemoveUnused(layout, each) for each in found.volumes)))
 
     def facts(self, layout: Layout, have: Prune | None) -> Mapping[str, Any]:
         """What was, or would be, removed, and the room that it took."""
@@ -254,9 +266,11 @@ class PruneResource:
             "layers": [f"sha256:{each}" for each in found.unused.layers],
             "images_space_reclaimed": found.unused.size,
             "networks": list(found.networks),
+            "volumes": list(found.volumes),
+            "volumes_space_reclaimed": found.volumes_size,
         }
 
 
-_UNUSED = ("unused_containers", "unused_images", "unused_layers", "unused_networks")
+_UNUSED = ("unused_containers", "unused_images", "unused_layers", "unused_networks", "unused_volumes")
 
 PRUNE = PruneResource()

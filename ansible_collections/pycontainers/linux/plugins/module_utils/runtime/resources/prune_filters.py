@@ -18,6 +18,7 @@ _UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|ms|s|m|h))+", re.ASCII)
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|ms|s|m|h)", re.ASCII)
 _EPOCH = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+SWITCHES = ("all", "dangling")
 _TRUTHS = {"true": "true", "1": "true", "false": "false", "0": "false"}
 
 
@@ -68,9 +69,9 @@ def _checked(name: str, value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if name == "until":
         until(text, 0)
-    elif name == "dangling":
+    elif name in SWITCHES:
         if text.lower() not in _TRUTHS:
-            raise ValueError(f"dangling is true or false, not {text!r}")
+            raise ValueError(f"{name} is true or false, not {text!r}")
         return _TRUTHS[text.lower()]
     elif not text.partition("=")[0]:
         raise ValueError(f"the {name} {text!r} has no name")
@@ -78,12 +79,18 @@ def _checked(name: str, value: Any) -> str:
 
 
 FILTERS = _kind("until", "label", "label!")
+VOLUME_FILTERS = _kind("all", "until", "label", "label!")
 IMAGE_FILTERS = _kind("dangling", "until", "label", "label!")
 
 
 def dangling(filters: Filters) -> bool:
     """Whether only what no name leads to is meant, as it is unless said otherwise."""
     return dict(filters).get("dangling", ("true",))[-1] == "true"
+
+
+def named_too(filters: Filters) -> bool:
+    """Whether volumes that somebody has given a name are meant too, as they are not unless it is said."""
+    return dict(filters).get("all", ("false",))[-1] == "true"
 
 
 def chooser(filters: Filters, now: float) -> Callable[[float | None, Mapping[str, str]], bool]:

@@ -65,7 +65,7 @@ def _whole() -> None:
 
     The command line leads to everything but the first process, which only the launcher imports.
     """
-    from ..cli import container_group, doctor, image_group, info, main, oci_door  # noqa: F401
+    from ..cli import container_group, doctor, image_group, info, main, oci_door, volumes  # noqa: F401
     from ..cli import service as verbs  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
     from . import cgroup_limit, container_files, container_info, container_stats, rootfs  # noqa: F401

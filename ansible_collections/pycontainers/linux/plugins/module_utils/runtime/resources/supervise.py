@@ -108,7 +108,9 @@ def remove(layout: Layout, gone: Container) -> None:
     """Take away all there is of an observed container. Its lock is held."""
     from .container import CONTAINER
 
-    apply(CONTAINER.plan(layout, CONTAINER.resolve(layout, replace(gone, state="absent"), gone), gone))
+    # As with Docker, what removes itself takes its anonymous volumes with it.
+    want = replace(gone, state="absent", keep_volumes=gone.keep_volumes and not gone.auto_remove)
+    apply(CONTAINER.plan(layout, CONTAINER.resolve(layout, want, gone), gone))
 
 
 def _dismantle(layout: Layout, container: Container) -> None:
