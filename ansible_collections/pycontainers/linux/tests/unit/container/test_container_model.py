@@ -68,6 +68,7 @@ def test_options_have_one_normal_form(option: str, value: Any, normal: Any) -> N
     assert getattr(container, option) == normal
     assert parse(Container, record(container)) == container
 
+
 @pytest.mark.parametrize(
     ("mount", "volumes", "tmpfs"),
     [

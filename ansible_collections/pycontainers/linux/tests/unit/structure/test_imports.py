@@ -97,6 +97,7 @@ LIMIT = "from runtime.resources.cgroup_limit import CGROUP_LIMIT"
 IMAGE = "from runtime.resources.image import IMAGE"
 NETWORK = "from runtime.resources.network import NETWORK"
 ROOTFS = "from runtime.resources.rootfs import ROOTFS"
+VOLUME = "from runtime.resources.volume import VOLUME"
 RUNTIME = "from runtime.resources.service import RUNTIME"
 
 
@@ -119,6 +120,9 @@ def host(tmp_path: Path) -> tuple[str, str]:
     name = {"org.opencontainers.image.ref.name": "docker.io/library/nginx:latest"}
     put(root, "images/index.json", {"manifests": [{"digest": manifest, "annotations": name}]})
     record = {"name": "web", "image": "nginx", "image_id": image, "id": identity, "memory": 4096, "format": 1}
+    record |= {"volumes": ["files:/files", "/cache"], "anonymous": {"/cache": "0b" * 32}}
+    put(root, "volumes/files/volume.json", {"name": "files", "labels": {"a": "b"}, "format": 1})
+    (root / "volumes/files/_data").mkdir()
     put(root, f"containers/{identity}/container.json", record)
     (root / "names").mkdir()
     (root / "names/web").symlink_to(f"../containers/{identity}")
@@ -136,6 +140,8 @@ def host(tmp_path: Path) -> tuple[str, str]:
         pytest.param(IMAGE, {"name": "busybox", "state": "absent"}, id="image absent"),
         pytest.param(NETWORK, {"name": "front", "state": "absent"}, id="bridge_network absent"),
         pytest.param(ROOTFS, {"path": "/nowhere", "state": "absent"}, id="overlay_rootfs absent"),
+        pytest.param(VOLUME, {"name": "files", "labels": {"a": "b"}}, id="volume"),
+        pytest.param(VOLUME, {"name": "other", "state": "absent"}, id="volume absent"),
         pytest.param(RUNTIME, {"link": "/nowhere/pycontainers", "state": "absent"}, id="runtime absent"),
     ],
 )

@@ -142,7 +142,6 @@ _OF_TYPE |= dict.fromkeys(("tmpfs_size", "tmpfs_mode"), "tmpfs")
 """What is for one type only."""
 
 
-
 def mounts(value: Any) -> tuple[Mount, ...]:
     """The same as dictionaries, filesystems in memory among them, sorted by target."""
     return one_each(listed(_mount)(value), "mounts")
