@@ -21,6 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     container_volumes,
     volume_model,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_copy import ASIDE, Copy
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_model import COPYING, READY
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, snapshot, wait
 
@@ -211,6 +212,9 @@ def test_what_removes_itself_takes_its_volumes_without_a_name(host: Host) -> Non
     """With --rm they go at the end, and with rm -v; without it they stay."""
     assert host.ok("run", "--rm", "-v", "/a", "-v", "named:/b", host.busybox, "true") == ""
     assert volume_model.names(host.layout) == ["named"]
+    host.ok("run", "-d", "--rm", "-v", "/a", host.busybox, "true")
+    wait(lambda: container_state.identities(host.layout) == [])
+    assert volume_model.names(host.layout) == ["named"]
     host.ok("run", "-d", "--name", "c", "-v", "/a", host.busybox, "true")
     host.ended(host.observed())
     host.ok("rm", "-v", "c")
@@ -232,6 +236,7 @@ def test_what_is_mounted_in_a_volume_is_there_while_containers_run(host: Host) -
     assert found is not None
     assert {"size=1024k", "noexec"} <= set(found.options)
     host.converge("a", state="stopped")
+    assert mounted(place) is not None
     assert Path(f"/proc/{host.pid('b')}/root/m/file").exists()
     os.kill(host.pid("b"), signal.SIGKILL)
     host.ended(host.observed("b"))
@@ -267,7 +272,7 @@ def test_mounts_spread_as_they_are_asked_to(host: Host, tmp_path: Path, word: st
             (volume / name).mkdir()
         options: dict[str, Any] = {"cap_add": ["SYS_ADMIN"], "security_opts": ["seccomp=unconfined"]}
         script = "mount -t tmpfs none /volume/inner && touch /volume/inner/mine /done; sleep 1000"
-        host.shell(script, volumes=[f"{volume}:/volume{word and ':' + word}"], **options)
+        host.shell(script, volumes=[f"{volume}:/volume{word and ':' + word}", f"{volume}:/plain"], **options)
         root = Path(f"/proc/{host.pid()}/root")
         wait((root / "done").exists)
         syscalls.mount("none", str(volume / "later"), "tmpfs")
@@ -309,6 +314,35 @@ def test_links_in_image_and_volume_lead_nowhere(host: Host, tmp_path: Path) -> N
     assert os.listdir(outside) == ["secret"]
     assert (os.listdir(content(host, "c")), os.listdir(content(host, "d"))) == (["deep"], [])
     assert Path(f"/proc/{host.pid('second')}/root{outside}/deep").is_dir()
+
+
+def test_links_that_are_put_in_the_way_of_a_copy_are_not_followed(tmp_path: Path) -> None:
+    """Where the volume has a link under a name of the image, a file takes its place, and a folder is refused."""
+    image, volume, outside = (tmp_path / each for each in ("image", "volume", "outside"))
+    for each in (image, volume, outside):
+        each.mkdir()
+    (image / "a").write_text("of the image")
+    (outside / "a").write_text("of the host")
+    for name in ("a", ASIDE):
+        (volume / name).symlink_to(outside / "a")
+    _copied(image, volume)
+    assert ((volume / "a").read_text(), (outside / "a").read_text()) == ("of the image", "of the host")
+    assert os.listdir(volume) == ["a"]
+    (image / "b").mkdir()
+    (image / "b/c").touch()
+    (volume / "b").symlink_to(outside)
+    with pytest.raises(NotADirectoryError):
+        _copied(image, volume)
+    assert os.listdir(outside) == ["a"]
+
+
+def _copied(source: Path, target: Path) -> None:
+    descriptors = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in (source, target)]
+    try:
+        Copy(*descriptors).run()
+    finally:
+        for each in descriptors:
+            os.close(each)
 
 
 def test_a_volumes_own_folder_is_no_link(host: Host, tmp_path: Path) -> None:
