@@ -43,6 +43,7 @@ def test_a_volume_is_declared_once(host: Host) -> None:
     done = volume(host, labels={"a": "b"})
     assert (done.actions, done.changes) == (predicted.actions, predicted.changes)
     assert done.actions == ("make volume files",)
+    assert {each.path for each in done.changes} == {"name", "state", "driver", "driver_options", "labels"}
     document: Any = done.facts["volume"]
     assert (document["Labels"], document["Driver"], document["Options"]) == ({"a": "b"}, "local", {})
     Path(document["Mountpoint"], "kept").touch()

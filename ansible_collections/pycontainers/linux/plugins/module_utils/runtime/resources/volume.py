@@ -45,7 +45,7 @@ class VolumeResource:
         if have is None:
             created = container_state.timestamp(time.time())
             full = replace(want, created=created, driver_options=want.driver_options or (), labels=want.labels or ())
-            return replace(full, driver=LOCAL, folder=THERE)
+            return replace(full, driver=LOCAL)
         kept = {name: getattr(have, name) for name in ("driver", "driver_options", "labels", "created", "anonymous")}
         kept = {name: value for name, value in kept.items() if getattr(want, name) is None}
         full = replace(want, **kept, content=have.content, folder=THERE)
