@@ -208,9 +208,9 @@ CASES = {
             "unpublish 8080:80",
             *LEAVE_FRONT,
             "lead out by the first of back",
-            "write names of containers on back, front",
             "publish 8080:80",
             record(),
+            "write names of containers on back, front",
         ],
     ),
     "one network more": Case(
@@ -218,13 +218,13 @@ CASES = {
         started(),
         [
             "unpublish 8080:80",
+            "lead out by the first of front, back, third",
             "lease an address on network third",
             "connect to network third",
             "configure interface on network third",
-            "lead out by the first of front, back, third",
-            "write names of containers on front, back, third",
             "publish 8080:80",
             record(),
+            "write names of containers on front, back, third",
         ],
     ),
     "an address that it has": Case(
@@ -233,7 +233,7 @@ CASES = {
     "a name on one network": Case(
         want(networks=(Attachment("front", aliases=("www",)), Attachment("back"))),
         started(),
-        ["write names of containers on front, back", record()],
+        [record(), "write names of containers on front, back"],
     ),
     "another address": Case(
         want(networks=(Attachment("front", "10.0.0.9"), Attachment("back"))),
@@ -243,9 +243,9 @@ CASES = {
             "disconnect from network front",
             "lease 10.0.0.9 on network front",
             *made(OLD)[5:7],
-            "write names of containers on front, back",
             "publish 8080:80",
             record(),
+            "write names of containers on front, back",
         ],
     ),
     "another MAC address": Case(
@@ -255,9 +255,9 @@ CASES = {
             "unpublish 8080:80",
             "disconnect from network back",
             *ADD_BACK,
-            "write names of containers on front, back",
             "publish 8080:80",
             record(),
+            "write names of containers on front, back",
         ],
     ),
     "a network that a killed run has left": Case(
@@ -267,8 +267,8 @@ CASES = {
             "unpublish 8080:80",
             "disconnect from network third",
             "release 10.2.0.2 on network third",
-            "write names of containers on front, back, third",
             "publish 8080:80",
+            "write names of containers on front, back, third",
         ],
     ),
     "one network less of a stopped one": Case(

@@ -21,8 +21,9 @@ from ..errors import Failure, explain
 from ..image.check import check
 from . import container_bare, container_state, leases, restart_policy, supervise
 from .container import CONTAINER
+from .container_leftover import RemoveLeftover
 from .container_model import Container
-from .container_steps import RemoveLeftover, end_steps, purge_steps
+from .container_steps import end_steps, purge_steps
 from .network import NETWORK
 from .network_model import Network
 from .network_model import names as network_names
