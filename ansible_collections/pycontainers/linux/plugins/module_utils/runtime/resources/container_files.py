@@ -15,7 +15,7 @@ from ..core.kinds import BOOL, NAME, PATH, TEXT, WHOLE, text
 from ..core.layout import Layout
 from ..core.model import Effect, Kind, option
 from ..core.plan import Plan
-from ..errors import Failure, InvalidValue
+from ..errors import Failure, InvalidValue, failing
 from ..image import content
 from ..oci import lifecycle, users
 from .container_copy import Copy, Place, opened, pieces
@@ -163,7 +163,8 @@ class FilesResource(Generic[W]):
 def compared(copy: Copy) -> There:
     """What a copy would change. Reads only."""
     files = copy.compare()
-    with copy.item() as item, copy.end() as (folder, name, path), opened(folder, name) as there:
+    operation = failing(f"compare {copy.source} with {copy.target}", "try again")
+    with operation, copy.item() as item, copy.end() as (folder, name, path), opened(folder, name) as there:
         before, after = None if there is None else _text(there), _text(item)
         shown = after is not None and (there is None or before is not None)
         return There(path, files, (before, after) if shown else (None, None))
