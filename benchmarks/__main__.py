@@ -24,6 +24,8 @@ from benchmarks import network, pull, runtime
 from benchmarks.world import World, world
 
 ROUNDS = 15
+CROWD = 100
+"""Containers of one task."""
 
 
 def interleaved(candidates: Mapping[str, Callable[[], object]]) -> dict[str, float]:
@@ -80,6 +82,21 @@ def noop(made: World) -> None:
             "bridge_network": program(made, "pycontainers.linux.bridge_network", {"name": "web", **here}),
             "cgroup_limit": program(made, "pycontainers.linux.cgroup_limit", {"name": "bench", "cpus": "0.5", **here}),
             "container": program(made, "pycontainers.linux.container", {**options, **here}),
+        }
+    )
+    show("A module's process that finds nothing to do", "ms", figures)
+
+
+def limits(made: World) -> None:
+    """A task that finds the limits of a hundred containers as they are wanted, beside ansible.builtin.ping."""
+    options = {"image": f"{made.registry}/busybox:latest", "command": "sleep 1000", "labels": {"bench": "limits"}}
+    for number in range(CROWD):
+        made.declare(CONTAINER, **options, name=f"crowd{number}", memory="32m", cpus="0.5")
+    asked = {"labels": {"bench": "limits"}, "memory": "32m", "cpus": "0.5", "run": made.layout.run}
+    figures = interleaved(
+        {
+            "ansible.builtin.ping": program(made, "ansible.builtin.ping", {}),
+            f"cgroup_limit, {CROWD} containers": program(made, "pycontainers.linux.cgroup_limit", asked),
         }
     )
     show("A module's process that finds nothing to do", "ms", figures)
@@ -142,6 +159,7 @@ def _oci(made: World) -> None:
 BENCHMARKS = {
     "runtime": oci,
     "noop": noop,
+    "limits": limits,
     "start": start,
     "idle": idle,
     "pull": pull.measure,

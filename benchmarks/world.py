@@ -72,7 +72,8 @@ def world() -> Iterator[World]:
                 yield made
         finally:
             for name in os.listdir(f"{DEFAULT_ROOT}/names") if os.path.isdir(f"{DEFAULT_ROOT}/names") else ():
-                converge(CONTAINER, here, parse(CONTAINER.model, {"name": name, "state": "absent"}), check=False)
+                gone = {"name": name, "state": "absent", "stop_timeout": 0}
+                converge(CONTAINER, here, parse(CONTAINER.model, gone), check=False)
             converge(NETWORK, here, parse(NETWORK.model, {"name": "web", "state": "absent"}), check=False)
             syscalls.umount(DEFAULT_ROOT)
 

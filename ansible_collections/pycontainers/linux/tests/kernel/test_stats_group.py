@@ -20,7 +20,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     Reading,
     document,
 )
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limits import LIMIT_ROWS, knob
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limit_steps import limit_steps
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limits import Limits
 from ansible_collections.pycontainers.linux.tests.kernel import other_kernel
 
 MEBIBYTE = 1 << 20
@@ -33,9 +34,8 @@ def group() -> Iterator[str]:
     """Give a group with a limit of memory."""
     groups, path = cgroups.cgroups(), "pycontainers/stats-group"
     groups.create(path)
-    row = next(row for row in LIMIT_ROWS if row.name == "memory")
-    for name, text in zip(knob(row, groups).files, knob(row, groups).encode(LIMIT), strict=True):
-        cgroups.write_file(groups.file(path, name), text)
+    for step in limit_steps(path, Limits(memory=LIMIT), None):
+        step.do()
     yield path
     cgroups.remove(groups, path)
 

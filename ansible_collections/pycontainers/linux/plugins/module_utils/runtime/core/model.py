@@ -105,10 +105,15 @@ def option(
     return field(default=normal, metadata={"row": row})
 
 
+_ROWS: dict[type, tuple[Row, ...]] = {}
+
+
 def rows(model: type) -> tuple[Row, ...]:
     """The rows of a model, in the order of its fields. A field that is no row is none of a playbook's business."""
-    named = ((each.name, each.metadata.get("row")) for each in fields(model))
-    return tuple(replace(row, name=name) for name, row in named if row is not None)
+    if model not in _ROWS:
+        named = ((each.name, each.metadata.get("row")) for each in fields(model))
+        _ROWS[model] = tuple(replace(row, name=name) for name, row in named if row is not None)
+    return _ROWS[model]
 
 
 def parse(model: type[Model], values: Mapping[str, Any]) -> Model:

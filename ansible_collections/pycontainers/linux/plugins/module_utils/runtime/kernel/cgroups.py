@@ -12,13 +12,13 @@ import errno
 import os
 
 from ..errors import Failure, NotFound
-from ..lean.contextlib import suppress
+from ..lean.contextlib import contextmanager, suppress
 from ..typed import NamedTuple, Protocol
 from .mounts import mounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids", "blkio", "freezer", "devices")
 """The version 1 hierarchies that a container gets a group in, where they are mounted."""
@@ -239,15 +239,34 @@ def idle_controllers(directory: str, among: Sequence[str] = ()) -> list[str]:
     return [name for name in here if name not in enabled and (not among or name in among)]
 
 
+_LOOKS: list[Cgroups] = []
+"""What :func:`looked_once` has found, and its users need not look for."""
+
+
+@contextmanager
+def looked_once() -> Iterator[None]:
+    """Take the host's control groups for what they are now within the block, which asks for those of many containers.
+
+    Where many run, the kernel takes a millisecond to list the mounts.
+    """
+    _LOOKS.append(cgroups())
+    try:
+        yield
+    finally:
+        _LOOKS.pop()
+
+
 def cgroups(controllers: Sequence[str] = V1_CONTROLLERS, spare: Sequence[str] = V1_SPARE) -> Cgroups:
     """The host's control groups: version 2 where the unified hierarchy holds the controllers, else version 1.
 
     ``controllers`` are the version 1 hierarchies that groups are made in, where they are mounted, ``spare`` those in
     which they can be made besides.
     """
+    if _LOOKS and (controllers, spare) == (V1_CONTROLLERS, V1_SPARE):
+        return _LOOKS[-1]
     hierarchies: dict[str, str] = {}
     others: dict[str, str] = {}
-    for each in mounts():
+    for each in mounts(kinds="cgroup"):
         if each.fstype == "cgroup2":
             with suppress(OSError), open(f"{each.target}/cgroup.controllers", encoding="utf-8") as file:
                 if "memory" in file.read().split():
@@ -273,11 +292,21 @@ def write_file(path: str, text: str) -> None:
             os.close(descriptor)
 
 
+_ROOM = 1 << 16
+
+
 def read_file(path: str) -> str:
     """A cgroup file's content, without the last newline."""
-    # Unbuffered and decoded here: a text file asks the kernel four more questions about each of these many.
-    with open(path, "rb", buffering=0) as file:
-        return (file.readall() or b"").decode().rstrip("\n")
+    # A file object asks the kernel four more questions about each of these many.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = part = os.read(descriptor, _ROOM)
+        while part:
+            part = os.read(descriptor, _ROOM)
+            content += part
+    finally:
+        os.close(descriptor)
+    return content.decode().rstrip("\n")
 
 
 def killed_for_memory(groups: Cgroups, path: str) -> int:

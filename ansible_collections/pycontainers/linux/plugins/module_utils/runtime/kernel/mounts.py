@@ -20,10 +20,14 @@ class Mount(NamedTuple):
     options: tuple[str, ...]
 
 
-def mounts(process: str = "self") -> tuple[Mount, ...]:
-    """The mounts that a process sees, in order: a later one on the same target hides the earlier."""
+def mounts(process: str = "self", kinds: str = "") -> tuple[Mount, ...]:
+    """The mounts that a process sees, in order: a later one on the same target hides the earlier.
+
+    ``kinds`` is how the names of their filesystems begin. Where many containers run, most of the lines are theirs.
+    """
     with open(f"/proc/{process}/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return tuple(_mount(line) for line in file)
+        # Blanks within a field are written otherwise.
+        return tuple(_mount(line) for line in file if f" - {kinds}" in line)
 
 
 def mounted(target: str, process: str = "self") -> Mount | None:

@@ -16,7 +16,7 @@ from ..core.kinds import BOOL, NAME, PATH, TEXT
 from ..core.layout import Layout
 from ..core.model import Change, Effect, diff, option, rows
 from ..core.plan import Plan, Step
-from ..kernel.cgroups import cgroups
+from ..kernel.cgroups import cgroups, looked_once
 from . import container_state, limit_rules, limit_targets
 from .container_kinds import LABELS
 from .container_model import SECONDS, Container
@@ -85,7 +85,8 @@ class CgroupLimitResource:
 
     def facts(self, layout: Layout, have: CgroupLimit | None) -> Mapping[str, Any]:
         """The limits of each, what it is, and what it uses."""
-        told = [_facts(each) for each in have.found] if have else []
+        with looked_once():
+            told = [_facts(each) for each in have.found] if have else []
         one = told[0] if have and have.labels is None and told else {}
         return {"cgroup_limit": one, "cgroup_limits": told}
 
@@ -123,7 +124,7 @@ def _steps(layout: Layout, each: Limited, patience: float) -> list[Step]:
     if kept is not None:
         wanted = {row.name: value for row in LIMIT_ROWS if (value := getattr(want, row.name)) is not None}
         new = replace(kept, **wanted)
-        if not container_state.same(new, kept):
+        if new != kept and not container_state.same(new, kept):
             steps.append(container_state.record_step(layout, new, kept))
     return steps
 

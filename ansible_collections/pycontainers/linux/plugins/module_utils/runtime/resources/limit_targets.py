@@ -77,6 +77,9 @@ def _labelled(layout: Layout, labels: Labels) -> list[Container]:
             container = container_state.load(layout, identity)
             if container is None or container_state.identity_of(layout, container.name) != identity:
                 continue
+            if set(labels) <= set(container.labels or ()):
+                found.append(container)
+                continue
             image = content.find_id(layout, container.image_id) if container.image_id else None
             if set(labels) <= set(container_words.labels(container, image.config if image else {}).items()):
                 found.append(container)
@@ -90,13 +93,15 @@ def observe(
     if path is not None:
         _check_choice(name, labels, path)
         return (_cgroup(path, said),)
-    return tuple(_container(layout, each) for each in names(layout, name, labels, path))
+    _check_choice(name, labels, path)
+    chosen = [_find(layout, name)] if name is not None else _labelled(layout, labels or ())
+    with cgroups.looked_once():
+        return tuple(_container(layout, each) for each in chosen)
 
 
-def _container(layout: Layout, name: str) -> Limited:
-    kept = _find(layout, name)
+def _container(layout: Layout, kept: Container) -> Limited:
     have = container_state.observed(layout, kept)
-    return Limited(name, container_state.cgroup(have), have.state == "started", limits_of(have), have, kept)
+    return Limited(have.name, container_state.cgroup(have), have.state == "started", limits_of(have), have, kept)
 
 
 def _cgroup(path: str, said: Limits) -> Limited:
