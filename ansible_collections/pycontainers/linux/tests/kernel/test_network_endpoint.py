@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -261,6 +262,22 @@ def test_ports_change_live(bench: Bench) -> None:
     assert undo(list(steps)) == ""
     assert published(bench, *said) == before
     assert endpoint_plan.publish_steps(bench.layout, ID, FRONT, before, before) == ()
+
+
+def test_ports_of_each_protocol_are_in_the_kernel(bench: Bench) -> None:
+    """Also of sctp, which is translated where the kernel has it, and which not every kernel has sockets of."""
+    bench.container(ID, "front", ports=("9000:90", "9000:91/udp", "9000-9001:92-93/sctp"))
+    listed = subprocess.run(
+        ["nft", "list", "map", "inet", "pycontainers", "ports_any"], capture_output=True, text=True, check=True
+    ).stdout
+    address = bench.addresses(ID)[0]
+    found = dict(re.findall(r"(\w+ \. \d+) : (\S+ \. \d+)", listed))
+    assert found == {
+        "tcp . 9000": f"{address} . 90",
+        "udp . 9000": f"{address} . 91",
+        "sctp . 9000": f"{address} . 92",
+        "sctp . 9001": f"{address} . 93",
+    }
 
 
 def test_ports_lead_to_the_first_network_that_is_not_internal(bench: Bench) -> None:
