@@ -88,6 +88,43 @@ def memory_events(groups: Cgroups, path: str) -> dict[str, int]:
     return {"max": files.number("memory/memory.failcnt"), "oom_kill": killed}
 
 
+def brief(groups: Cgroups, path: str) -> dict[str, Any]:
+    """What is used, without all that goes into it: a look at many groups reads a quarter of the files.
+
+    Bytes, processes and nanoseconds; ``pressure`` is what processes have waited for, where the kernel tells.
+    """
+    files = _Files(groups, path)
+    found = _brief_1(files) if groups.version == 1 else _brief_2(files)
+    return {**found, "memory_events": memory_events(groups, path)}
+
+
+def _brief_1(files: _Files) -> dict[str, Any]:
+    used, both = (files.number(f"memory/memory.{each}usage_in_bytes") for each in ("", "memsw."))
+    return {
+        "memory": used,
+        "memory_peak": files.number("memory/memory.max_usage_in_bytes"),
+        # A kernel that does not count swap has no file for both.
+        "swap": max(0, both - used) if both else 0,
+        "pids": files.number("pids/pids.current"),
+        "cpu": files.number("cpuacct/cpuacct.usage"),
+        "cpu_throttled": files.table("cpu/cpu.stat").get("throttled_time", 0),
+        "pressure": {},
+    }
+
+
+def _brief_2(files: _Files) -> dict[str, Any]:
+    cpu, waited = files.table("cpu.stat"), {each: files.pressure(each) for each in ("cpu", "memory", "io")}
+    return {
+        "memory": files.number("memory.current"),
+        "memory_peak": files.number("memory.peak"),
+        "swap": files.number("memory.swap.current"),
+        "pids": files.number("pids.current"),
+        "cpu": cpu.get("usage_usec", 0) * 1000,
+        "cpu_throttled": cpu.get("throttled_usec", 0) * 1000,
+        "pressure": {name: each["psi"] for name, each in waited.items() if each},
+    }
+
+
 def _version_2(files: _Files) -> dict[str, Any]:
     cpu, memory = files.table("cpu.stat"), files.table("memory.stat")
     events = files.table("memory.events")

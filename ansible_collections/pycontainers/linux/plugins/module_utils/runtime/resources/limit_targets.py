@@ -141,21 +141,9 @@ def _lives_by(path: str) -> str:
 
 def usage(each: Limited) -> dict[str, Any]:
     """What a cgroup uses and has used: bytes, processes, nanoseconds, how often memory ran out. Empty if it is gone."""
-    from ..oci.statistics import memory_events, statistics, swap
+    from ..oci.statistics import brief
 
     groups = cgroups.cgroups()
     if not each.runs or not any(map(os.path.isdir, groups.directories(each.path))):
         return {}
-    found = statistics(groups, each.path)
-    memory, cpu = found["memory"], found["cpu"]
-    pressure = {kind: found[kind]["psi"] for kind in ("cpu", "memory", "blkio") if "psi" in found[kind]}
-    return {
-        "memory": memory["usage"]["usage"],
-        "memory_peak": memory["usage"]["max"],
-        "swap": swap(groups, each.path, memory)[0],
-        "memory_events": memory_events(groups, each.path),
-        "pids": found["pids"]["current"],
-        "cpu": cpu["usage"]["total"],
-        "cpu_throttled": cpu["throttling"]["throttledTime"],
-        "pressure": {"io" if kind == "blkio" else kind: each for kind, each in pressure.items()},
-    }
+    return brief(groups, each.path)
