@@ -232,11 +232,10 @@ def observed(layout: Layout, container: Container) -> Container:
     identity = container.id or ""
     image = storage_opts.has_image(layout, identity)
     container = replace(container, held=tuple(leases.held(layout, identity).items()), layer_image=image)
-    if not lifecycle.running(layout, identity) and not _restarting(layout, container):
-        return replace(container, state="stopped", remains=_remains(layout, container))
-    groups = cgroups()
-    path = cgroup(container)
-    readings: dict[str, Any] = observe_limits(groups, path, container) if exists(groups, path) else {}
+    container = limited(layout, container)
+    if container.state == "stopped":
+        return replace(container, remains=_remains(layout, container))
+    readings: dict[str, Any] = {}
     if container.networks:
         there = endpoint.observe_endpoint(layout, identity, container.networks)
         names = names_of(container.networks)
@@ -253,7 +252,16 @@ def observed(layout: Layout, container: Container) -> Container:
         upper = storage_opts.layer(layout, identity)[0]
         readings["storage_opts"] = storage_opts.of_room(rootfs_size.observe(upper))
     waiter = container_watch.observe(layout, identity)
-    return replace(container, state="started", wanted=status(layout, identity).wanted, waiter=waiter, **readings)
+    return replace(container, wanted=status(layout, identity).wanted, waiter=waiter, **readings)
+
+
+def limited(layout: Layout, container: Container) -> Container:
+    """A container with its state, and while it runs its limits as the kernel has them; nothing else is looked at."""
+    if not lifecycle.running(layout, container.id or "") and not _restarting(layout, container):
+        return replace(container, state="stopped")
+    groups, path = cgroups(), cgroup(container)
+    readings: dict[str, Any] = observe_limits(groups, path, container) if exists(groups, path) else {}
+    return replace(container, state="started", **readings)
 
 
 def _restarting(layout: Layout, container: Container) -> bool:

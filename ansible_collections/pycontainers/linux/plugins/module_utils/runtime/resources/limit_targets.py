@@ -100,7 +100,7 @@ def observe(
 
 
 def _container(layout: Layout, kept: Container) -> Limited:
-    have = container_state.observed(layout, kept)
+    have = container_state.limited(layout, kept)
     return Limited(have.name, container_state.cgroup(have), have.state == "started", limits_of(have), have, kept)
 
 
