@@ -46,11 +46,13 @@ def play(fleet: Fleet, *options: str, **variables: Any) -> Run:
 
 
 def state(fleet: Fleet, host: str) -> dict[str, tuple[int, str, int]]:
-    """The containers' memory limits and processors as the kernel holds them, and their pids."""
+    """Memory limits and processors of the containers here as the kernel holds them, and their pids."""
     shown = json.loads(fleet.shell(host, "pycontainers ps -q --no-trunc | xargs pycontainers inspect"))
     found = {}
     for each in shown:
         group, name = f"pycontainers/{each['Id']}", each["Name"].lstrip("/")
+        if not name.startswith(("fleet", "apart", "hog")):
+            continue
         files = f"memory/{group}/memory.limit_in_bytes", f"cpu/{group}/cpu.cfs_quota_us"
         memory, quota = fleet.shell(host, f"cd /sys/fs/cgroup; cat {' '.join(files)}").split()
         found[name] = int(memory), quota, each["State"]["Pid"]
