@@ -79,6 +79,8 @@ def _state(layout: Layout, container: Container) -> dict[str, Any]:
     status = container_state.status(layout, identity)
     init = lifecycle.running(layout, identity)
     restarting = init is None and container.state == "started"
+    # What was written down is the same at each look; by the process it is as good as two clocks agree.
+    started = status.started_at or (init.started_at if init else 0)
     words = "running" if init else "restarting" if restarting else "exited" if status.started_at else "created"
     paused = bool(init and container.paused)
     return {
@@ -89,7 +91,7 @@ def _state(layout: Layout, container: Container) -> dict[str, Any]:
         "Pid": init.pid if init else 0,
         "ExitCode": 0 if init else status.exit_code,
         "Error": status.error,
-        "StartedAt": container_state.timestamp(init.started_at if init else status.started_at),
+        "StartedAt": container_state.timestamp(started),
         "FinishedAt": container_state.timestamp(status.finished_at),
         **container_memory.facts(container, status, running=init is not None),
     }
