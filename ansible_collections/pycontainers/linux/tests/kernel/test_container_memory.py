@@ -65,7 +65,9 @@ def test_a_program_that_somebody_kills(host: Host) -> None:
 
 def test_a_process_that_is_killed_in_a_container_that_goes_on(host: Host) -> None:
     """It counts while the container runs and after it, though the program ended otherwise."""
-    container = host.shell(f"({HUNGRY}); echo $?; sleep 1000", memory=LIMIT)
+    # One process alone holds it all, so that the kernel has no choice which to kill.
+    script = "dd if=/dev/zero of=/dev/null bs=60M count=1 2>/dev/null; echo $?; sleep 1000"
+    container = host.shell(script, memory=LIMIT)
     wait(lambda: host.log(container).endswith("137\n"))
     found = state(host)
     assert (found["Running"], found["OOMKilled"], found["OomKills"], found["OomKilledAt"]) == (True, True, 1, NEVER)
