@@ -121,11 +121,10 @@ def examine(layout: Layout) -> list[Finding]:
 
 def _networks(layout: Layout) -> Iterator[Finding]:
     for name in network_names(layout):
-        want = Network(name=name)
-        yield from _drift(layout, f"network {name}", NETWORK, want, want)
+        yield from _drift(layout, f"network {name}", NETWORK, Network(name=name))
 
 
-def _drift(layout: Layout, subject: str, resource: Any, want: Any, mended: Any) -> Iterator[Finding]:
+def _drift(layout: Layout, subject: str, resource: Any, want: Any) -> Iterator[Finding]:
     """What a run would change of a thing that is declared."""
     try:
         outcome = converge(resource, layout, want, check=True)
@@ -134,7 +133,7 @@ def _drift(layout: Layout, subject: str, resource: Any, want: Any, mended: Any) 
         return
     if outcome.changed:
         names = ", ".join(each.path for each in outcome.changes) or "; ".join(outcome.actions)
-        yield Finding(subject, f"not as declared: {names}", Declared(layout, resource, mended))
+        yield Finding(subject, f"not as declared: {names}", Declared(layout, resource, want))
 
 
 def _containers(layout: Layout) -> Iterator[Finding]:
@@ -154,8 +153,7 @@ def _containers(layout: Layout) -> Iterator[Finding]:
         if now.state != "started" and restart_policy.boots(now, status):
             yield Finding(subject, "it should run and does not", StartAgain(layout, identity, name))
             continue
-        want = Container(name=name, state="present")
-        yield from _drift(layout, subject, CONTAINER, want, want)
+        yield from _drift(layout, subject, CONTAINER, Container(name=name, state="present"))
 
 
 def _absent(name: str) -> Container:

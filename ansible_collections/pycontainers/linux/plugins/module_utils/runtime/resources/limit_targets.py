@@ -90,10 +90,9 @@ def observe(
     layout: Layout, name: str | None, labels: Labels | None, path: str | None, said: Limits
 ) -> tuple[Limited, ...]:
     """What is chosen, with the limits that it has. Raises :class:`NotFound` for a name or a path that is not there."""
-    if path is not None:
-        _check_choice(name, labels, path)
-        return (_cgroup(path, said),)
     _check_choice(name, labels, path)
+    if path is not None:
+        return (_cgroup(path, said),)
     chosen = [_find(layout, name)] if name is not None else _labelled(layout, labels or ())
     with cgroups.looked_once():
         return tuple(_container(layout, each) for each in chosen)
