@@ -26,6 +26,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import cgroups
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
+    container_observed,
     container_state,
     firewall,
 )
@@ -78,7 +79,7 @@ class Host:
 
     def observed(self, name: str = "c") -> Container:
         """The container, which must be there."""
-        found = container_state.observe(self.layout, name)
+        found = container_observed.observe(self.layout, name)
         assert found is not None
         return found
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.resource_module import diff_text
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.report import diff_text
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_files import (

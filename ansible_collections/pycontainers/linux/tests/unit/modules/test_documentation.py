@@ -15,13 +15,9 @@ import pytest
 import yaml
 
 from ansible_collections.pycontainers.linux.plugins.doc_fragments.common import ModuleDocFragment
-from ansible_collections.pycontainers.linux.plugins.module_utils.resource_module import (
-    Place,
-    key,
-    options,
-    tells_only,
-)
+from ansible_collections.pycontainers.linux.plugins.module_utils.resource_module import Place, options
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse, rows
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.report import key, tells_only
 
 COLLECTION = Path(__file__).parents[3]
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.resource_module import diff_text, named, run
+from ansible_collections.pycontainers.linux.plugins.module_utils.resource_module import run
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import NAME, TEXT, WHOLE
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Change, Effect, option
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, Step, differences
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.report import diff_text, named
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.cgroup_limit import CGROUP_LIMIT
 

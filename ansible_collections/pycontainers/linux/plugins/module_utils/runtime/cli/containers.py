@@ -7,13 +7,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
 from ..errors import Failure, NotFound
+from ..lean.dataclasses import replace
 from ..oci import lifecycle
-from ..resources import container_bare, container_memory, container_state, container_words, supervise
+from ..resources import (
+    container_bare,
+    container_memory,
+    container_observed,
+    container_state,
+    container_words,
+    supervise,
+)
 from ..resources.container_facts import inspect
 from ..resources.container_model import Container
 from ..resources.service import install_steps
@@ -59,7 +66,7 @@ def _each(
             with container_state.held(layout, found.id or "", read) as held:
                 if held is None:
                     raise NotFound(f"find container {wanted}", "it has been removed meanwhile")
-                act(layout, container_state.observed(layout, held), chosen)
+                act(layout, container_observed.observed(layout, held), chosen)
 
         return to_each(chosen.containers, act_on)
 
@@ -75,7 +82,7 @@ def start_some(layout: Layout, chosen: argparse.Namespace) -> int:
     found = container_state.find(layout, chosen.containers[0])
     attach.check_terminal(found, chosen.interactive)
     with container_state.lock(layout, found.name):
-        container = container_state.observed(layout, container_state.find(layout, found.id or ""))
+        container = container_observed.observed(layout, container_state.find(layout, found.id or ""))
         position = attach.log_end(layout, container)
         start(layout, replace(container, console_size=attach.window(container)), chosen)
         run = attach.begun(layout, container, position)
@@ -94,7 +101,7 @@ def stop(layout: Layout, container: Container, chosen: argparse.Namespace) -> No
     """Stop a container, and remove it if that is to be at its end; one that does not run is left alone."""
     _end(layout, container, chosen)
     if container.auto_remove:
-        supervise.remove(layout, container_state.observed(layout, container))
+        supervise.remove(layout, container_observed.observed(layout, container))
 
 
 def _end(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:
@@ -107,7 +114,7 @@ def restart(layout: Layout, container: Container, chosen: argparse.Namespace) ->
     """Stop a container if it runs, and start it."""
     _end(layout, container, chosen)
     # As it is recorded: what the kernel held of ports and limits may have been changed by hand.
-    start(layout, container_state.observed(layout, container_state.find(layout, container.id or "")), chosen)
+    start(layout, container_observed.observed(layout, container_state.find(layout, container.id or "")), chosen)
 
 
 def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from ..core.layout import Layout
 from ..errors import Failure, NotFound
 from ..oci import lifecycle
-from ..resources import container_state
+from ..resources import container_observed, container_state
 from ..resources.container_facts import inspect
 from ..resources.container_logs import last_lines
 from ..resources.image_info import described
@@ -51,7 +51,7 @@ def _document(layout: Layout, name: str) -> dict[str, Any]:
         except Failure:
             pass
         raise
-    return inspect(layout, container_state.observed(layout, container))
+    return inspect(layout, container_observed.observed(layout, container))
 
 
 def show_log(layout: Layout, chosen: argparse.Namespace) -> int:
@@ -78,7 +78,7 @@ def show_log(layout: Layout, chosen: argparse.Namespace) -> int:
 
 def _started(layout: Layout, identity: str) -> bool:
     container = container_state.load(layout, identity)
-    return container is not None and container_state.observed(layout, container).state == "started"
+    return container is not None and container_observed.observed(layout, container).state == "started"
 
 
 def _copy(file: BinaryIO) -> None:

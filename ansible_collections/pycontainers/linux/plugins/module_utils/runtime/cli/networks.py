@@ -12,7 +12,7 @@ from ..core.layout import Layout
 from ..core.model import parse, rows
 from ..core.plan import converge
 from ..errors import Failure, InvalidValue, NotFound
-from ..resources import container_state, container_words
+from ..resources import container_observed, container_state, container_words
 from ..resources.attachments import names_of
 from ..resources.attachments import show_networks as shown_networks
 from ..resources.container import CONTAINER
@@ -211,7 +211,7 @@ def _rejoin(layout: Layout, container: Container, networks: list[dict[str, Any]]
 
 def show_ports(layout: Layout, chosen: argparse.Namespace) -> int:
     """List what the kernel leads to a container, a line per port. Raises :class:`NotFound` for one that is not."""
-    found = container_state.observed(layout, container_state.find(layout, chosen.container))
+    found = container_observed.observed(layout, container_state.find(layout, chosen.container))
     wanted = _target(chosen.port) if chosen.port else None
     running = container_words.ports(found) if found.state == "started" else []
     ports = sorted(running, key=lambda each: (each.container_port, each.protocol, each.host_port))

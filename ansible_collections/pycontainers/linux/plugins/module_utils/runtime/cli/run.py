@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import argparse
 from contextlib import suppress
-from dataclasses import replace
 
 from ..core.layout import Layout
 from ..core.plan import apply
 from ..errors import Failure, InvalidValue, NotFound
+from ..lean.dataclasses import replace
 from ..oci import enter
-from ..resources import container_state, supervise
+from ..resources import container_observed, container_state, supervise
 from ..resources.container import CONTAINER
 from ..resources.container_model import Container
 from ..typed import Any
@@ -86,7 +86,7 @@ def _remove(layout: Layout, container: Container) -> None:
     """Remove a container that has ended; one that goes on is removed when it ends."""
     with suppress(NotFound), CONTAINER.lock(layout, container):
         kept = container_state.find(layout, container.id or "")
-        now = container_state.observed(layout, kept)
+        now = container_observed.observed(layout, kept)
         if now.state == "started":
             container_state.record_step(layout, replace(kept, auto_remove=True), kept).do()
         else:

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
 from ..core.model import parse, rows
 from ..core.plan import Plan, apply, converge
 from ..errors import Failure, InvalidValue
+from ..lean.dataclasses import replace
 from ..resources import container_state
 from ..resources.cgroup_limit import CGROUP_LIMIT, CgroupLimit
 from ..resources.container_model import Container

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from ..lean.dataclasses import dataclass
 
 DEFAULT_ROOT = "/var/lib/pycontainers"
 DEFAULT_RUN = "/run/pycontainers"

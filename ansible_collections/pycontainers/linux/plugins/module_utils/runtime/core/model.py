@@ -13,11 +13,11 @@ and the diff all follow from the rows, so adding an option is adding one row.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from typing import Any, TypeVar
 
 from ..errors import InvalidValue
+from ..lean.dataclasses import dataclass, field, fields, replace
 
 Model = TypeVar("Model")
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import Failure, explain, failing
+from ..lean.dataclasses import dataclass
 from .layout import Layout
 from .model import Change, Effect, diff
 

@@ -107,8 +107,11 @@ def read_json(path: str) -> dict[str, Any] | None:
     """A JSON object from a file, or None where there is no file. A damaged one is a :class:`Failure`."""
     with failing(f"read {path}"):
         content = read(path)
-    if content is None:
-        return None
+    return None if content is None else decoded(path, content)
+
+
+def decoded(path: str, content: bytes) -> dict[str, Any]:
+    """The JSON object that a file has for content. A damaged one is a :class:`Failure`."""
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -17,11 +17,11 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
 
 from ..core.layout import Layout
 from ..errors import Failure
+from ..lean.dataclasses import dataclass, field
 from . import content
 from . import manifest as documents
 from .content import MANIFESTS

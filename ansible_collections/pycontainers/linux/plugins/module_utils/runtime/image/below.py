@@ -14,8 +14,8 @@ import json
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..lean.dataclasses import dataclass
 from . import inode, overlay
 from .names import Parts
 

@@ -8,12 +8,12 @@ import hashlib
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from ..lean.dataclasses import dataclass
 from . import content
 from . import manifest as documents
 from .content import StoredImage

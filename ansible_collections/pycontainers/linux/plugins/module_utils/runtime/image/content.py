@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, failing
+from ..lean.dataclasses import dataclass, replace
 from . import overlay
 from .reference import Reference, is_digest, parse_reference
 

@@ -9,12 +9,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, failing
+from ..lean.dataclasses import dataclass, replace
 from .content import (
     ASIDE,
     blob,

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from ..lean.dataclasses import dataclass
 from .content import CONFIGS, INDEXES, MANIFESTS
 from .reference import is_digest
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from ..lean.dataclasses import dataclass
 from . import content, garbage
 from .content import ASIDE, StoredImage
 from .reference import Reference

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from ..lean.dataclasses import dataclass
 from . import content
 from . import manifest as documents
 from .manifest import Descriptor

@@ -9,10 +9,11 @@ it then stands for, is Docker's: ``nginx`` is ``docker.io/library/nginx:latest``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..core.model import Kind
+from ..lean.dataclasses import dataclass
 
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
@@ -65,6 +66,12 @@ def parse_reference(value: Any) -> Reference:
         return value
     if not isinstance(value, str):
         raise ValueError("it is not text")
+    return _parsed(value)
+
+
+@lru_cache
+def _parsed(value: str) -> Reference:
+    """The same for text. Many containers are of few images."""
     if not value:
         raise ValueError("it is empty")
     if value != value.strip() or any(char.isspace() or not char.isprintable() for char in value):

@@ -16,7 +16,6 @@ import os
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -24,6 +23,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ..core.layout import Layout
 from ..errors import Failure, NotFound
+from ..lean.dataclasses import dataclass
 from . import token
 from .content import INDEXES, MANIFESTS
 from .download import Download

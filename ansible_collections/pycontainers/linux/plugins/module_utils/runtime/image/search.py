@@ -12,12 +12,12 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from ..core.layout import Layout
 from ..errors import Failure, NotFound
+from ..lean.dataclasses import dataclass
 from .reference import DOCKER_HUB, Reference, parse_reference
 from .registry import LARGEST_MANIFEST, Registry
 

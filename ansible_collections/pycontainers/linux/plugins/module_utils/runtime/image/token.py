@@ -9,12 +9,12 @@ import binascii
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from ..core import store
 from ..errors import Failure
+from ..lean.dataclasses import dataclass
 from .reference import DOCKER_HUB, Reference
 
 IDENTITY = "<token>"

@@ -12,12 +12,12 @@ import contextlib
 import http.client
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from email.message import Message
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from ..core.layout import Layout
 from ..errors import Failure
+from ..lean.dataclasses import dataclass, replace
 from . import token
 from .content import INDEXES, MANIFESTS
 from .reference import Reference, is_digest

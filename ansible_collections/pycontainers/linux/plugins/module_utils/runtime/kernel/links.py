@@ -8,9 +8,9 @@ import os
 import socket
 import struct
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..lean.dataclasses import dataclass
 from . import namespaces
 from .nlsocket import NETLINK_ROUTE, attributes, dump
 

@@ -14,9 +14,9 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 
 from ..errors import Failure
+from ..lean.dataclasses import dataclass
 from ..typed import Any
 from . import links, namespaces
 

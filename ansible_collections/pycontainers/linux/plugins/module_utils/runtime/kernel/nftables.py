@@ -11,8 +11,8 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from ..lean.dataclasses import dataclass
 from .nlsocket import (
     NETLINK_NETFILTER,
     NLM_F_APPEND,

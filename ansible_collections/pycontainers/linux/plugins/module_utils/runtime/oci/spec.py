@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from ..kernel.security import DEFAULT_CAPABILITIES
+from ..lean.dataclasses import dataclass, field
 from ..typed import Any
 from .users import User
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
 from ..core.kinds import NAME, listed, text
 from ..core.model import Kind
+from ..lean.dataclasses import dataclass, fields
 from .addresses import ADDRESS, ADDRESS6
 from .name_kinds import HOST_GATEWAY, known_name
 

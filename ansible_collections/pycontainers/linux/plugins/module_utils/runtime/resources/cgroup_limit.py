@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kinds import BOOL, NAME, PATH, TEXT
@@ -17,6 +16,7 @@ from ..core.layout import Layout
 from ..core.model import Change, Effect, diff, option, rows
 from ..core.plan import Plan, Step
 from ..kernel.cgroups import cgroups, looked_once
+from ..lean.dataclasses import dataclass, replace
 from . import container_state, limit_rules, limit_targets
 from .container_kinds import LABELS
 from .container_model import SECONDS, Container
@@ -67,7 +67,8 @@ class CgroupLimitResource:
         """The limits of each; ``absent`` is no limit in every row. Refuses what this host does not have."""
         limit_rules.check_said(want)
         found = have.found if have else ()
-        resolved = tuple(replace(each, want=_wanted(want, each)) for each in found)
+        said = limits_of(want)
+        resolved = tuple(replace(each, want=_wanted(want.state, said, each)) for each in found)
         for each in resolved:
             if each.want is not None and diff(each.want, each.have):
                 limit_targets.check(each, bool(want.force))
@@ -91,23 +92,18 @@ class CgroupLimitResource:
         return {"cgroup_limit": one, "cgroup_limits": told}
 
 
-def _wanted(want: CgroupLimit, each: Limited) -> Limits:
+def _wanted(state: str, said: Limits, each: Limited) -> Limits:
     """The limits that are to change or to be kept of one, in the form that is compared."""
-    said = limits_of(want)
-    if want.state == "absent":
+    if state == "absent":
         there = {row.name: cleared(row) for row in LIMIT_ROWS if getattr(each.have, row.name) is not None}
         said = Limits(**there)
     below = limits_of(each.kept) if each.kept else each.have
     named = {row.name for row in rows(Limits) if getattr(said, row.name) is not None}
     full = replace(below, **{name: getattr(said, name) for name in named})
     settled = limit_rules.settled(full, said, each.kept, each.have)
-    return Limits(
-        **{
-            row.name: value
-            for row in LIMIT_ROWS
-            if (value := getattr(settled, row.name)) != getattr(below, row.name) or row.name in named
-        }
-    )
+    wanted = {row.name: getattr(settled, row.name) for row in LIMIT_ROWS}
+    differ = {name: value for name, value in wanted.items() if value != getattr(below, name) or name in named}
+    return replace(Limits(), **differ)
 
 
 def _steps(layout: Layout, each: Limited, patience: float) -> list[Step]:

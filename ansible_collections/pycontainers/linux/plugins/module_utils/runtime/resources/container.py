@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import fields, replace
 from typing import Any
 
 from ..core.layout import Layout
@@ -20,9 +19,11 @@ from ..core.model import diff, rows
 from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
+from ..lean.dataclasses import fields, replace
 from . import (
     container_bare,
     container_facts,
+    container_observed,
     container_state,
     container_volumes,
     container_watch,
@@ -54,7 +55,7 @@ class ContainerResource:
         """The record, with the kernel's readings over it. To be removed, a container needs no record."""
         if want.state == "absent":
             return container_bare.observe(layout, want.name)
-        found = container_state.observe(layout, want.name)
+        found = container_observed.observe(layout, want.name)
         if found is not None and found.networks and found.state == "started":
             # Here alone, as it takes a look at all who are on its networks.
             found = replace(found, hosts=hosts_files.observe(layout, found.id or ""))

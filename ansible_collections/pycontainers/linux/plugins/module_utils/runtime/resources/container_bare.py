@@ -12,7 +12,7 @@ import os
 
 from ..core.layout import Layout
 from ..errors import Failure
-from . import container_state, endpoint, leases, user_network, volume_model
+from . import container_observed, container_state, endpoint, leases, user_network, volume_model
 from .attachments import Attachment
 from .container_model import Container
 from .container_mounts import Volume
@@ -22,7 +22,7 @@ def observe(layout: Layout, name: str) -> Container | None:
     """The container of a name as it is to be removed: observed, with as much as there is to read of it."""
     identity = container_state.identity_of(layout, name)
     container = load(layout, identity) if identity else None
-    return container_state.observed(layout, container) if container else None
+    return container_observed.observed(layout, container) if container else None
 
 
 def load(layout: Layout, identity: str) -> Container:

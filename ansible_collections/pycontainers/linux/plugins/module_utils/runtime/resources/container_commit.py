@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kinds import BOOL, NAME, TEXT
@@ -23,6 +22,7 @@ from ..image.pack import Packing
 from ..image.reference import REFERENCE, Reference
 from ..kernel import freezer
 from ..kernel.cgroups import Cgroups, cgroups, exists
+from ..lean.dataclasses import dataclass, replace
 from . import container_state, container_words
 from .container_model import Container
 from .container_rootfs import written

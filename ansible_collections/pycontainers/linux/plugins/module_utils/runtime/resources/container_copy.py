@@ -14,10 +14,10 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 
 from ..errors import Failure, failing
 from ..kernel import syscalls
+from ..lean.dataclasses import dataclass, field
 
 MOST_LINKS = 40
 """How many symbolic links the kernel follows in one path (linux/namei.h, MAXSYMLINKS)."""

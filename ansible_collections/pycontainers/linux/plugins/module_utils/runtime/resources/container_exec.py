@@ -13,7 +13,6 @@ import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..core import store
@@ -24,6 +23,7 @@ from ..core.plan import Plan
 from ..errors import Failure, InvalidValue
 from ..kernel.cgroups import cgroups
 from ..kernel.process import Process
+from ..lean.dataclasses import dataclass, field, replace
 from ..oci import lifecycle, program, spec, users
 from . import container_state, service
 from .container_copy import Place

@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from ..core.kinds import BOOL, NAME, PATH, TEXT, WHOLE, text
@@ -17,6 +16,7 @@ from ..core.model import Effect, Kind, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue, failing
 from ..image import content
+from ..lean.dataclasses import dataclass, field, replace
 from ..oci import lifecycle, users
 from .container_copy import Copy, Place, opened, pieces
 from .container_kinds import LABELS

@@ -7,13 +7,13 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from ..core.layout import Layout
 from ..errors import Failure, failing
 from ..kernel import freezer
 from ..kernel.cgroups import cgroups
 from ..kernel.process import Process, signal_number
+from ..lean.dataclasses import replace
 from ..oci import lifecycle
 from . import container_state, container_steps
 from .container_model import Container

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.kinds import TEXTS
 from ..core.layout import Layout
 from ..core.model import option
 from ..core.question import Question
+from ..lean.dataclasses import dataclass
 from . import supervise
 from .container_facts import inspect
 from .container_logs import tail

@@ -7,7 +7,6 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..kernel.mount_options import FLAGS
 from ..kernel.process import signal_number
 from ..kernel.process_attributes import RLIMITS
 from ..kernel.security import CAPABILITIES
+from ..lean.dataclasses import dataclass
 from ..oci import user_network
 
 ALL = "ALL"

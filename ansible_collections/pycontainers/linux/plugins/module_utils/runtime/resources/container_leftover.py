@@ -4,12 +4,11 @@
 """The step that removes what a killed run has left of a container."""
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from ..core import store
 from ..core.layout import Layout
 from ..image import content
-from . import container_bare, container_state, container_volumes
+from ..lean.dataclasses import dataclass, replace
+from . import container_bare, container_observed, container_state, container_volumes
 from .container_model import Container
 from .container_steps import RemoveFolder, end_steps, purge_steps
 from .container_volume_steps import RemoveAnonymous
@@ -40,7 +39,7 @@ class RemoveLeftover:
                 RemoveFolder(self.layout, Container(name=self.name, id=self.identity)).do()
         if container is None or container.name != self.name:
             return
-        container = container_state.observed(self.layout, container)
+        container = container_observed.observed(self.layout, container)
         volumes = container_volumes.anonymous(container, container_volumes.image_config(self.layout, container))
         gone = [] if self.keep_volumes else [RemoveAnonymous(self.layout, container, tuple(volumes.values()))]
         for step in [*end_steps(self.layout, container), *gone, *purge_steps(self.layout, container)]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import signal
 import time
-from dataclasses import replace
 from typing import Any
 
 from ..core.kinds import UNLIMITED
 from ..kernel import cgroups
+from ..lean.dataclasses import replace
 from . import container_state
 from .container_model import Container
 from .container_state import Status

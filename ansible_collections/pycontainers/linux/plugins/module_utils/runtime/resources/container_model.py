@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.kinds import BOOL, NAME, TEXT, TEXTS, UNLIMITED, listed, mapping, text, whole
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
+from ..lean.dataclasses import dataclass
 from . import container_kinds as kinds
 from . import name_kinds
 from .attachments import NETWORKS, Attachment

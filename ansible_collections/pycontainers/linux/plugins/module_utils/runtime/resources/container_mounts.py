@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeVar
 
 from ..core.kinds import BOOL, NAME, listed, mapping, path, size, text
 from ..core.model import Kind
+from ..lean.dataclasses import dataclass, field
 from .container_kinds import LABELS, TMPFS, Tmpfs
 
 READ_ONLY, READ_WRITE, NO_COPY = "ro", "rw", "nocopy"

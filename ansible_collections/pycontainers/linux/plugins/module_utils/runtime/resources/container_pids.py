@@ -9,13 +9,13 @@ together, and the cgroup tells.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, NotFound
 from ..kernel import cgroups
 from ..kernel.killing import end_all
 from ..kernel.process import Process, process
+from ..lean.dataclasses import dataclass
 from ..oci import lifecycle
 from . import container_state
 from .container_kinds import OTHER, PRIVATE

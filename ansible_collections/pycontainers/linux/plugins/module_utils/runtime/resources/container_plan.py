@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
 from ..image.pull import Prune
+from ..lean.dataclasses import replace
 from . import container_state, rates, user_network, user_network_steps
 from .attachments import Attachment, names_of
 from .container_leftover import RemoveLeftover

@@ -10,12 +10,12 @@ is finished by the same words.
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
 
 from ..core.kinds import name as container_name
 from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply
 from ..errors import Failure, InvalidValue
+from ..lean.dataclasses import dataclass, replace
 from . import container_state, hosts_files
 from .attachments import names_of
 from .container_kinds import OTHER

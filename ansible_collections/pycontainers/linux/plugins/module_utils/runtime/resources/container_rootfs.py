@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply
 from ..errors import Failure
 from ..image import content
 from ..kernel.overlay import Overlay
+from ..lean.dataclasses import dataclass
 from . import rootfs_size, storage_opts
 from .container_model import Container
 from .container_words import short

@@ -1,36 +1,25 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of a container: its record, its status, and what the kernel says of it now."""
+"""What is known of a container: its record, its status, and while it runs its limits in the kernel."""
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from ..core import store
 from ..core.layout import Layout
 from ..core.model import parse, record, rows
-from ..errors import Failure, InvalidValue, NotFound
-from ..kernel import freezer, namespaces
+from ..errors import Failure, InvalidValue, NotFound, failing
+from ..kernel import freezer
 from ..kernel.cgroups import cgroups, exists
-from ..kernel.mounts import mounted
+from ..lean.dataclasses import asdict, dataclass, fields, replace
 from ..oci import lifecycle
-from . import (
-    container_watch,
-    endpoint,
-    leases,
-    rates,
-    restart_policy,
-    rootfs_size,
-    storage_opts,
-    user_network,
-    volume_model,
-)
-from .attachments import names_of
+from . import restart_policy
 from .container_model import Container
 from .limits import LIMIT_ROWS, cleared, observe_limits
 
@@ -137,9 +126,15 @@ def load(layout: Layout, identity: str) -> Container | None:
     What is not in the record has its value of :data:`DEFAULTS`, so that a playbook that says it makes no difference.
     """
     path = record_path(layout, identity)
-    kept = store.read_json(path)
-    if kept is None:
-        return None
+    with failing(f"read {path}"):
+        content = store.read(path)
+    return None if content is None else _decoded(path, content)
+
+
+@lru_cache(maxsize=1024)
+def _decoded(path: str, content: bytes) -> Container:
+    """What is in a record. A task reads those of many containers before it has their locks, and again under them."""
+    kept = store.decoded(path, content)
     if kept.pop("format", None) != RECORD_FORMAT:
         reason = "another version of pycontainers wrote it"
         raise Failure(f"read {path}", reason, "use that version, or remove the container (state: absent)")
@@ -217,44 +212,6 @@ def limits(container: Container) -> dict[str, Any]:
     return {row.name: cleared(row) if (v := getattr(container, row.name)) is None else v for row in LIMIT_ROWS}
 
 
-def observe(layout: Layout, name: str) -> Container | None:
-    """The container of a name: its record, with the kernel's readings over it while it runs."""
-    identity = identity_of(layout, name)
-    container = load(layout, identity) if identity else None
-    return observed(layout, container) if container else None
-
-
-def observed(layout: Layout, container: Container) -> Container:
-    """A container with its state, and while it runs limits, networks and ports as the kernel has them.
-
-    Between two runs it counts as started.
-    """
-    identity = container.id or ""
-    image = storage_opts.has_image(layout, identity)
-    container = replace(container, held=tuple(leases.held(layout, identity).items()), layer_image=image)
-    container = limited(layout, container)
-    if container.state == "stopped":
-        return replace(container, remains=_remains(layout, container))
-    readings: dict[str, Any] = {}
-    if container.networks:
-        there = endpoint.observe_endpoint(layout, identity, container.networks)
-        names = names_of(container.networks)
-        well = (name for name in names if name in there and there[name].present)
-        readings["attached"] = (*well, *(name for name in there if name not in names))
-        readings["ingress_rate"] = rates.told(container.ingress_rate, (each.ingress for each in there.values()))
-        readings["egress_rate"] = rates.told(container.egress_rate, (each.egress for each in there.values()))
-    program = user_network.of(container)
-    if program:
-        readings |= user_network.observe(layout, container, program)
-    elif container.published_ports:
-        readings["published_ports"] = endpoint.observe_ports(layout, identity, container)
-    if container.storage_opts:
-        upper = storage_opts.layer(layout, identity)[0]
-        readings["storage_opts"] = storage_opts.of_room(rootfs_size.observe(upper))
-    waiter = container_watch.observe(layout, identity)
-    return replace(container, wanted=status(layout, identity).wanted, waiter=waiter, **readings)
-
-
 def limited(layout: Layout, container: Container) -> Container:
     """A container with its state, and while it runs its limits as the kernel has them; nothing else is looked at."""
     if not lifecycle.running(layout, container.id or "") and not _restarting(layout, container):
@@ -274,21 +231,6 @@ def _restarting(layout: Layout, container: Container) -> bool:
         return True
     known = status(layout, identity)
     return restart_policy.restarts(container, known.wanted, known.restarts, code)
-
-
-def _remains(layout: Layout, container: Container) -> tuple[str, ...]:
-    """What there is of the kernel's for a container that does not run: nothing, unless its end was cut short."""
-    identity, groups = container.id or "", cgroups()
-    found = {
-        "cgroup": any(map(os.path.isdir, groups.directories(cgroup(container)))),
-        "root filesystem": mounted(layout.container(identity, "merged")) is not None
-        or rootfs_size.is_mounted(layout.container(identity, "upper")),
-        "network namespace": namespaces.pinned(layout.netns(identity)),
-        "network program": user_network.running(layout, identity) is not None,
-        "volumes": bool(volume_model.held(layout, identity)),
-        "published ports": bool(container.published_ports and endpoint.observe_ports(layout, identity)),
-    }
-    return tuple(what for what, there in found.items() if there)
 
 
 def status(layout: Layout, identity: str) -> Status:

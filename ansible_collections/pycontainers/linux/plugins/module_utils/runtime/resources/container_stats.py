@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.kinds import TEXTS
@@ -16,6 +15,7 @@ from ..core.layout import Layout
 from ..core.model import Kind, option
 from ..core.question import Question
 from ..errors import NotFound
+from ..lean.dataclasses import dataclass
 from . import container_state
 from .container_usage import Watch
 

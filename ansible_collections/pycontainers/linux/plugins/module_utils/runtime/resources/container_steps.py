@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 from ..core import store
 from ..core.layout import Layout
@@ -18,6 +17,7 @@ from ..image import content
 from ..kernel import freezer
 from ..kernel.cgroups import cgroups
 from ..kernel.process import signal_number
+from ..lean.dataclasses import dataclass, replace
 from ..oci import lifecycle
 from . import (
     container_bundle,

@@ -4,10 +4,9 @@
 """A container on its way from what is asked for to what is planned."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..core.model import Effect, diff
 from ..core.plan import Step
+from ..lean.dataclasses import dataclass
 from .container_model import Container
 from .image import Image
 from .volume_model import Volume as NamedVolume

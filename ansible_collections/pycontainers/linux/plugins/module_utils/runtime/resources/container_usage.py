@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import cgroups, links
 from ..kernel.cgroups import Cgroups
+from ..lean.dataclasses import dataclass
 from ..oci import lifecycle
 from ..oci.statistics import NO_LIMIT, statistics, swap
 from . import container_network, container_state

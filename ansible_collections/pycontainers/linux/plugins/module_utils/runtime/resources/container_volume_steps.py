@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.layout import Layout
 from ..errors import Failure, failing
 from ..kernel import syscalls
+from ..lean.dataclasses import dataclass, replace
 from . import container_volumes, volume_model, volume_steps
 from .container_model import Container
 from .container_mounts import Volume

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
 from ..image import content
+from ..lean.dataclasses import replace
 from .container_model import Container
 from .container_mounts import Volume, one_each
 from .volume_model import DATA

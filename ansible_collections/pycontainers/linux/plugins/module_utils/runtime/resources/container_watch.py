@@ -4,9 +4,8 @@
 """Whether somebody waits for the end of a container that runs, and having somebody wait again."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..core.layout import Layout
+from ..lean.dataclasses import dataclass
 from ..oci import lifecycle
 from .container_model import Container
 from .container_words import short

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidValue
+from ..lean.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from ..kernel.devices import DeviceRule

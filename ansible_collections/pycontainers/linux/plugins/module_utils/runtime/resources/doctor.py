@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ..core import store
@@ -19,7 +18,8 @@ from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply, converge
 from ..errors import Failure, explain
 from ..image.check import check
-from . import container_bare, container_state, leases, restart_policy, supervise
+from ..lean.dataclasses import dataclass
+from . import container_bare, container_observed, container_state, leases, restart_policy, supervise
 from .container import CONTAINER
 from .container_leftover import RemoveLeftover
 from .container_model import Container
@@ -104,7 +104,7 @@ class RemoveTraces:
         with container_state.lock(self.layout, self.identity):
             if os.path.isdir(self.layout.container(self.identity)):
                 return
-            bare = container_state.observed(self.layout, container_bare.load(self.layout, self.identity))
+            bare = container_observed.observed(self.layout, container_bare.load(self.layout, self.identity))
             apply(Plan((*end_steps(self.layout, bare), *purge_steps(self.layout, bare))))
 
     def undo(self) -> None:
@@ -149,7 +149,7 @@ def _containers(layout: Layout) -> Iterator[Finding]:
         if container is None:
             yield Finding(subject, "it has a name, and nothing else", Declared(layout, CONTAINER, _absent(name)))
             continue
-        now = container_state.observed(layout, container)
+        now = container_observed.observed(layout, container)
         if now.state != "started" and restart_policy.boots(now, status):
             yield Finding(subject, "it should run and does not", StartAgain(layout, identity, name))
             continue

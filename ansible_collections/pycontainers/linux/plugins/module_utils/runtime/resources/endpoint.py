@@ -10,13 +10,13 @@ can find what an earlier, killed run has left, and does nothing where all is rig
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..errors import InvalidValue, failing
 from ..kernel import links, namespaces
 from ..kernel.netlink import Setup
+from ..lean.dataclasses import dataclass
 from . import firewall, leases
 from .addresses import BITS4, BITS6, bits_of, of_family
 from .attachments import Attachment, names_of

@@ -7,12 +7,12 @@ Each finds the container's address when it acts: which address a lease gave show
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 
 from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import links, namespaces, netlink
+from ..lean.dataclasses import dataclass
 from . import firewall, hosts_files, leases
 from .attachments import Attachment
 from .endpoint import lead_out, own_interface, setup, targets

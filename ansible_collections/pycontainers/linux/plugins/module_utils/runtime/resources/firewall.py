@@ -24,10 +24,10 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from ..kernel import conntrack
 from ..kernel import nftables as nft
+from ..lean.dataclasses import dataclass, field
 from .addresses import BITS4, BITS6, bits_of, packed, written
 from .ports import ANY, ANY6, EVERY, Port
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.kinds import BOOL
@@ -19,6 +18,7 @@ from ..image import content
 from ..image.room import size_of
 from ..kernel import features, libseccomp, quota
 from ..kernel.cgroups import Cgroups, cgroups
+from ..lean.dataclasses import dataclass
 from ..oci import lifecycle
 from . import container_state, service, supervise
 from .network_model import names

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.kinds import BOOL, PATH, TEXT
@@ -17,6 +16,7 @@ from ..errors import Failure, InvalidValue, NotFound
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import REFERENCE, Reference, parse_reference
+from ..lean.dataclasses import dataclass, replace
 from .image_facts import inspect
 from .image_kinds import INSTRUCTIONS, NAMES
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kinds import BOOL, PATH, TEXT, TEXTS
@@ -18,6 +17,7 @@ from ..errors import Failure, InvalidValue, NotFound
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import Reference
+from ..lean.dataclasses import dataclass, replace
 from .image_kinds import REFERENCES
 
 FORMATS = ("docker-archive", "oci-archive", "oci-dir")

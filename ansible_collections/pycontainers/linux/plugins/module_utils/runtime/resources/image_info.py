@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..core import store
@@ -17,6 +16,7 @@ from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import parse_reference
 from ..image.room import size_of
+from ..lean.dataclasses import dataclass
 from . import container_state
 from .image_facts import inspect
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kinds import BOOL, PATH, TEXTS
@@ -17,6 +16,7 @@ from ..errors import Failure
 from ..image import content, garbage
 from ..image.content import StoredImage
 from ..image.reference import REFERENCE, Reference, parse_reference
+from ..lean.dataclasses import dataclass, replace
 from .image_facts import inspect
 
 Named = tuple[tuple[str, str], ...]

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.kinds import TEXT
@@ -15,6 +14,7 @@ from ..core.model import Kind, option
 from ..core.plan import Plan, Step
 from ..errors import Failure, NotFound
 from ..image.reference import REFERENCE, Reference, is_digest
+from ..lean.dataclasses import dataclass, replace
 
 if TYPE_CHECKING:
     from ..image.pull import Progress

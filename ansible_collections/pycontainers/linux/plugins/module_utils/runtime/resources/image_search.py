@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.kinds import TEXT, whole
@@ -14,6 +13,7 @@ from ..core.model import Kind, option
 from ..core.question import Question
 from ..errors import Failure
 from ..image.reference import DOCKER_HUB, REFERENCE, Reference, parse_reference
+from ..lean.dataclasses import asdict, dataclass, replace
 
 if TYPE_CHECKING:
     from ..image.search import Findings

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..core.layout import Layout
@@ -17,6 +16,7 @@ from ..image.content import StoredImage
 from ..image.instructions import applied
 from ..image.pack import Packing
 from ..image.reference import Reference
+from ..lean.dataclasses import dataclass, replace
 from .image_load import load_step, packed_images
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from ..lean.dataclasses import dataclass
 from . import leases
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..core.kinds import UNLIMITED
@@ -15,6 +14,7 @@ from ..kernel import block_devices
 from ..kernel.cgroup_values import PERIOD, SHORTEST_QUOTA
 from ..kernel.cgroups import V1, Cgroups, Group
 from ..kernel.knobs_coupled import BILLION, quota_of
+from ..lean.dataclasses import replace
 from .limit_kinds import CPU_MOST
 from .limits import LIMIT_ROWS, SETTINGS, Limits, Place, cleared, place, without_nothing
 

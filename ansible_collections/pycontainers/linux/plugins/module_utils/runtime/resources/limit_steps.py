@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.model import Row
@@ -15,6 +14,7 @@ from ..kernel import cgroups, freezer
 from ..kernel.cgroup_writes import Refused, Text, put_back
 from ..kernel.cgroups import Cgroups, Group
 from ..kernel.knobs import Values
+from ..lean.dataclasses import dataclass, field
 from .device_access import DEFAULT_DEVICES, DeviceAccess
 from .limit_room import make_room, used, write_patiently
 from .limits import SETTINGS, Limits, cleared, place

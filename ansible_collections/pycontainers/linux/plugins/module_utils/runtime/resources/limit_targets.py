@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, NotFound
 from ..kernel import cgroups
+from ..lean.dataclasses import dataclass
 from . import container_state
 from .container_model import Container
 from .limits import Limits, limits_of, observe_limits
@@ -68,22 +68,24 @@ def _find(layout: Layout, name: str) -> Container:
 
 def _labelled(layout: Layout, labels: Labels) -> list[Container]:
     """The containers that have all of these labels, of their own or of their image. One that can't be read has none."""
-    from ..image import content
-    from . import container_words
-
     found = []
     for identity in container_state.identities(layout):
         with suppress(Failure):
             container = container_state.load(layout, identity)
             if container is None or container_state.identity_of(layout, container.name) != identity:
                 continue
-            if set(labels) <= set(container.labels or ()):
-                found.append(container)
-                continue
-            image = content.find_id(layout, container.image_id) if container.image_id else None
-            if set(labels) <= set(container_words.labels(container, image.config if image else {}).items()):
+            if set(labels) <= set(container.labels or ()) or set(labels) <= _all_labels(layout, container):
                 found.append(container)
     return sorted(found, key=lambda each: each.name)
+
+
+def _all_labels(layout: Layout, container: Container) -> set[tuple[str, str]]:
+    """A container's labels and those of its image."""
+    from ..image import content
+    from . import container_words
+
+    image = content.find_id(layout, container.image_id) if container.image_id else None
+    return set(container_words.labels(container, image.config if image else {}).items())
 
 
 def observe(

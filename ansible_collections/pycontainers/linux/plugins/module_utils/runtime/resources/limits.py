@@ -9,7 +9,6 @@ the file that keeps a limit, and the knob that reads and writes it; limits that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -27,6 +26,7 @@ from ..kernel.knobs_coupled import (
     number,
     read_number,
 )
+from ..lean.dataclasses import dataclass, fields, replace
 from . import limit_kinds as kinds
 
 
@@ -207,6 +207,8 @@ class Limits:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in said if value is not None)})"
 
 
+_NOTHING = Limits()
+
 LIMIT_ROWS = tuple(row for row in rows(Limits) if not row.request)
 
 SETTINGS: tuple[tuple[Row, ...], ...] = tuple(
@@ -264,4 +266,4 @@ def without_nothing(limits: Mapping[str, Any], kept: Limits | None, have: Limits
 
 def limits_of(found: Limits) -> Limits:
     """The limits alone, of whatever has them."""
-    return Limits(**{row.name: getattr(found, row.name) for row in rows(Limits)})
+    return replace(_NOTHING, **{row.name: getattr(found, row.name) for row in rows(Limits)})

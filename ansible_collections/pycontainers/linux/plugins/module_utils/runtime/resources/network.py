@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from typing import Any
 
 from ..core import store
@@ -20,6 +19,7 @@ from ..core.model import diff
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue, failing
 from ..kernel import links
+from ..lean.dataclasses import replace
 from . import firewall, leases, network_facts, network_parent, network_settings
 from .addresses import BITS4, BITS6, Subnet, bits_of, subnet_of
 from .network_model import (

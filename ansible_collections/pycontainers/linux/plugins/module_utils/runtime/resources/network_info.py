@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 from ..core import store
@@ -14,6 +13,7 @@ from ..core.kinds import TEXTS
 from ..core.layout import Layout
 from ..core.model import option
 from ..core.question import Question
+from ..lean.dataclasses import dataclass
 from .network import NETWORK
 from .network_model import Network, names
 

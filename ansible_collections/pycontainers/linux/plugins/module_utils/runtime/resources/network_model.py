@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Any
 from zlib import crc32
 
@@ -17,6 +16,7 @@ from ..core.kinds import BOOL, NAME, TEXT, TEXTS, text, whole
 from ..core.layout import Layout
 from ..core.model import Effect, Kind, option, parse, record, rows
 from ..errors import Failure, NotFound
+from ..lean.dataclasses import dataclass, replace
 from .addresses import ADDRESS, ADDRESS6, BITS4, RANGE, RANGE6, SUBNET, SUBNET6, Subnet, bits_of, number
 from .container_kinds import LABELS
 from .network_routes import ROUTES, Route

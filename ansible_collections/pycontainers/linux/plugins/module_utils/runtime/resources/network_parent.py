@@ -8,11 +8,11 @@ the parent as it is. With a VLAN the parent is an interface of the network's own
 """
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidValue
 from ..kernel import links
+from ..lean.dataclasses import replace
 from .network_model import BRIDGE, LONGEST, MODES, OF_DRIVER, ROUTED_MODES, Network
 
 HOST = "host"

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from ..core.kinds import text, whole
 from ..core.model import Kind
 from ..kernel.links import Way
+from ..lean.dataclasses import dataclass
 from .addresses import BITS6, Subnet, bits_of, number, subnet_of, written
 
 DEFAULT_METRIC6, OWN_METRIC6 = 1024, 256

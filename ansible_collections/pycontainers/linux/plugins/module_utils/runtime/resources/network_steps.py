@@ -7,12 +7,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel import links, netlink
+from ..lean.dataclasses import dataclass
 from . import firewall, network_settings
 
 

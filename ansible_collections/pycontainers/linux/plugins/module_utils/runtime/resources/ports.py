@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kinds import text
 from ..core.model import Kind
+from ..lean.dataclasses import dataclass, replace
 from .addresses import bits_of, number, written
 
 EVERY, ANY, ANY6 = "", "0.0.0.0", "::"

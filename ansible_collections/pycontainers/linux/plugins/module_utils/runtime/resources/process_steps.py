@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import store
@@ -17,6 +16,7 @@ from ..errors import Failure
 from ..kernel import process_calls, procfs
 from ..kernel.cgroups import cgroups, members
 from ..kernel.process_attributes import RLIM_INFINITY, RLIMITS
+from ..lean.dataclasses import dataclass, field
 from .container_kinds import Ulimit
 from .container_model import Container
 from .container_state import cgroup

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core.kinds import BOOL, TEXTS
@@ -21,7 +20,8 @@ from ..core.plan import Plan, Step, apply
 from ..errors import Failure, InvalidValue
 from ..image import content, garbage
 from ..image.room import size_of
-from . import container_state, container_words, prune_volumes
+from ..lean.dataclasses import dataclass, replace
+from . import container_observed, container_state, container_words, prune_volumes
 from .attachments import names_of
 from .container import CONTAINER
 from .container_model import Container
@@ -99,7 +99,7 @@ def _containers(layout: Layout, want: Prune, now: float) -> tuple[Container, ...
         container = container_state.load(layout, identity)
         if container is None or container_state.identity_of(layout, container.name) != identity:
             continue
-        container = container_state.observed(layout, container)
+        container = container_observed.observed(layout, container)
         image = content.find_id(layout, container.image_id) if container.image_id else None
         labels = container_words.labels(container, image.config if image else {})
         if container.state == "stopped" and chosen(moment(container.created or ""), labels):
@@ -146,7 +146,7 @@ class RemoveContainer:
     def do(self) -> None:
         """Remove it, unless it was started or replaced meanwhile."""
         with container_state.lock(self.layout, self.container.name):
-            have = container_state.observe(self.layout, self.container.name)
+            have = container_observed.observe(self.layout, self.container.name)
             if have is not None and have.id == self.container.id and have.state == "stopped":
                 want = CONTAINER.resolve(self.layout, replace(have, state="absent"), have)
                 if isinstance(want, Target):  # The image's content is another step's, if that was asked for.

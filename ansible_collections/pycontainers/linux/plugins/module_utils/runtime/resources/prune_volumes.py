@@ -4,10 +4,9 @@
 """What ``prune`` does about volumes: which ones are of no use, and the step that removes one."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..core.layout import Layout
 from ..errors import Failure
+from ..lean.dataclasses import dataclass
 from . import volume_model, volume_steps
 from .prune_filters import Filters, chooser, moment, named_too
 from .volume_users import users

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..core.layout import Layout
 from ..core.plan import Step
 from ..errors import Failure
 from ..kernel import netlink
+from ..lean.dataclasses import dataclass
 from .attachments import Attachment
 from .endpoint import observe_endpoint
 from .rates import Rates, show_rate

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import store
@@ -18,6 +17,7 @@ from ..core.plan import Plan, Step
 from ..errors import InvalidValue
 from ..kernel.mounts import mounted
 from ..kernel.overlay import MOST_LOWERS, Overlay, outlived_crash, overlay
+from ..lean.dataclasses import dataclass, replace
 from . import rootfs_size
 from .rootfs_size import IMAGE, INODES, QUOTA, SIZE, Room
 from .rootfs_size_steps import MountImage, RemoveImage, SetQuota, UnmountImage, change_steps, hold_steps

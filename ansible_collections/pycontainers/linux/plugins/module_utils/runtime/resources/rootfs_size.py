@@ -10,13 +10,13 @@ is read from the kernel: the folder's project and its limits, or the size of the
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.kinds import UNLIMITED, limit_count, limit_size, show_limit
 from ..core.model import Kind
 from ..errors import InvalidValue
 from ..kernel import loop, quota
+from ..lean.dataclasses import dataclass
 
 QUOTA, IMAGE = "quota", "image"
 LEAST = 1 << 20

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ..core import store
 from ..core.kinds import show_limit
@@ -15,6 +14,7 @@ from ..core.plan import Step
 from ..errors import Failure, failing
 from ..kernel import loop, quota, syscalls
 from ..kernel.mounts import mounted
+from ..lean.dataclasses import dataclass
 from . import rootfs_size
 from .rootfs_size import IMAGE, PLACES, QUOTA, Room
 

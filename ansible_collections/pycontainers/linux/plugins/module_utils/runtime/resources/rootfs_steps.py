@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 
 from ..core.layout import Layout
 from ..errors import Failure, failing
 from ..kernel import syscalls
 from ..kernel.mounts import mounted
 from ..kernel.overlay import Overlay, forget_volatile, mark_boot, mount_overlay, outlived_crash, remount_overlay
+from ..lean.dataclasses import dataclass
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import store
@@ -22,6 +21,7 @@ from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue
 from ..kernel.process import process
+from ..lean.dataclasses import dataclass, replace
 
 PACKAGE = "runtime"
 
@@ -63,10 +63,11 @@ def carried() -> dict[str, bytes]:
 def _whole() -> None:
     """Never called. Ansible's archive holds what a module imports, seen without running it: so this names the rest.
 
-    The command line leads to everything but the first process, which only the launcher imports.
+    The command line leads to everything but the first process, which only the launcher imports, and what tasks return.
     """
     from ..cli import container_group, doctor, image_group, info, main, oci_door, volumes  # noqa: F401
     from ..cli import service as verbs  # noqa: F401
+    from ..core import report  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
     from . import cgroup_limit, container_files, container_info, container_stats, rootfs  # noqa: F401
 

@@ -8,18 +8,19 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply, converge
 from ..errors import Failure, explain
+from ..lean.dataclasses import replace
 from ..oci import lifecycle
 from ..oci.waiter import come_back
 from . import (
     container_bundle,
     container_memory,
     container_network,
+    container_observed,
     container_pids,
     container_state,
     container_words,
@@ -86,7 +87,7 @@ def _exited(layout: Layout, identity: str) -> None:
             hosts_files.tell(layout, names_of(container.networks))
             _dismantle(layout, container)
             if container.auto_remove:
-                remove(layout, container_state.observed(layout, container))
+                remove(layout, container_observed.observed(layout, container))
             return
         container_state.set_status(layout, identity, replace(status, restarts=status.restarts + 1, in_a_row=again + 1))
         # Without these the container is between two runs: seen as restarting, since its waiter is there.
@@ -167,7 +168,7 @@ def named(layout: Layout) -> tuple[list[Container], list[str]]:
         try:
             container = container_state.load(layout, identity)
             if container and container_state.identity_of(layout, container.name) == identity:
-                found.append(container_state.observed(layout, container))
+                found.append(container_observed.observed(layout, container))
         except (OSError, Failure) as error:
             failures.append(explain(error))
     return found, failures
@@ -221,7 +222,7 @@ def _boot(layout: Layout, identity: str) -> None:
     container = container_state.load(layout, identity)
     if container is None:
         return
-    now, status = container_state.observed(layout, container), container_state.status_or_failure(layout, identity)
+    now, status = container_observed.observed(layout, container), container_state.status_or_failure(layout, identity)
     if now.state == "started":
         _mend(layout, now)
         return

@@ -8,13 +8,13 @@ is in the run folder of the container, and what it says in the container's folde
 """
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue
 from ..kernel import links, namespaces
+from ..lean.dataclasses import replace
 from ..oci import user_network, user_network_program
 from ..oci.user_network import INTERFACE, PACKAGES, SLIRP, Forward, UserNetwork
 from .addresses import BITS4, bits_of

@@ -4,11 +4,10 @@
 """The steps that give a container a network by a program, and have it lead ports there."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..core.layout import Layout
 from ..core.plan import Step
 from ..kernel import namespaces
+from ..lean.dataclasses import dataclass
 from ..oci import user_network_program
 from ..oci.user_network import SLIRP, UserNetwork
 from ..oci.waiter import WAITERS

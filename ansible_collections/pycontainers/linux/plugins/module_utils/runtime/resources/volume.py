@@ -8,13 +8,13 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Any
 
 from ..core.layout import Layout
 from ..core.model import diff
 from ..core.plan import Plan
 from ..errors import Failure
+from ..lean.dataclasses import replace
 from . import container_state, volume_facts, volume_model
 from .volume_model import DATA, LOCAL, MISSING, THERE, Volume
 

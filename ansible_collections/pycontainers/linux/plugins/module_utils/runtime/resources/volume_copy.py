@@ -13,9 +13,9 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from ..errors import Failure
+from ..lean.dataclasses import dataclass, field
 
 DEEPEST = 255
 PIECE = 1 << 20

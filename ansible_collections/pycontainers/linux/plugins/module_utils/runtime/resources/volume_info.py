@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..core.kinds import BOOL, TEXTS
@@ -13,6 +12,7 @@ from ..core.layout import Layout
 from ..core.model import option
 from ..core.question import Question
 from ..image.room import size_of
+from ..lean.dataclasses import dataclass
 from . import volume_facts, volume_model
 from .volume_users import users
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..core import store
@@ -15,6 +14,7 @@ from ..core.kinds import NAME, TEXT, mapping, path, text
 from ..core.layout import Layout
 from ..core.model import Effect, Kind, option, parse, record
 from ..errors import Failure, InvalidValue
+from ..lean.dataclasses import dataclass, replace
 from .container_kinds import LABELS
 
 LOCAL = "local"

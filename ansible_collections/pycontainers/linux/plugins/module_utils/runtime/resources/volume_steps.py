@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, replace
 
 from ..core import store
 from ..core.layout import Layout
@@ -15,6 +14,7 @@ from ..errors import Failure, failing
 from ..kernel import syscalls
 from ..kernel.mount_options import FLAGS
 from ..kernel.mounts import mounted
+from ..lean.dataclasses import dataclass, replace
 from . import container_state, volume_model
 from .rootfs_steps import RemoveTree, unmount
 from .volume_model import BINDS, DATA, GONE, TMPFS, Volume
