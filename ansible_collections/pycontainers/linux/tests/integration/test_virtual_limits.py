@@ -49,6 +49,27 @@ def test_limits_of_controllers_that_no_container_had(machine: Fleet) -> None:
     assert _container(machine)["State"]["Pid"] == pid
 
 
+HUGE = """import mmap, os, sys
+open("/sys/fs/cgroup/pycontainers/" + sys.argv[1] + "/cgroup.procs", "w").write("0")
+room = mmap.mmap(-1, int(sys.argv[2]) << 21, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000)
+for page in range(int(sys.argv[2])):
+    room[page << 21] = 1
+"""
+"""A program that goes into a container's cgroup and takes so many huge pages of 2 MB."""
+
+
+def test_huge_pages_are_held_to_a_limit(machine: Fleet) -> None:
+    """A process of the container takes as many as it may, and is refused or ended at one more."""
+    machine.shell(HOST, f"cat >/tmp/huge.py <<'TEXT'\n{HUGE}TEXT\nsysctl -w vm.nr_hugepages=4")
+    took = f"python3 /tmp/huge.py {_container(machine)['Id']}"
+    _limit(machine, hugetlb={"2MB": "4m"})
+    assert machine.shell(HOST, f"{took} 2 && echo took") == "took"
+    assert machine.shell(HOST, f"{took} 3 2>/dev/null || echo held") == "held"
+    _limit(machine, hugetlb={})
+    assert machine.shell(HOST, f"{took} 3 && echo took") == "took"
+    machine.shell(HOST, "sysctl -w vm.nr_hugepages=0; rm /tmp/huge.py")
+
+
 def test_a_disk_is_held_to_a_rate(machine: Fleet) -> None:
     """The disk that a folder is on has a rate of its own in io.max, until there is none."""
     _limit(machine, device_write_bps=[{"path": "/var/lib", "rate": "1m"}], device_read_iops=[{"path": "/", "rate": 99}])

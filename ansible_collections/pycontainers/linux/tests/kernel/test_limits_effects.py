@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import Group
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, proc_status, snapshot, wait
 from ansible_collections.pycontainers.linux.tests.kernel.limit_bench import (
@@ -92,6 +93,25 @@ def test_a_quota_is_processors_of_a_period(host: Host) -> None:
     assert not host.converge().changed
     limit(host, state="absent")
     assert in_kernel(host, "cpus", "cpu_period", "cpu_burst") == {"cpus": -1, "cpu_period": 100000, "cpu_burst": 0}
+
+
+def test_a_burst_is_let_pass(host: Host) -> None:
+    """A program that is idle most of the time runs past its quota as far as cpu_burst says, and else is held back."""
+    host.shell("while :; do sleep 0.4; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; done", cpus="0.1")
+    group = Group(cgroups.cgroups(), container_state.cgroup(host.observed("c")))
+    file = "cpu.stat" if group.groups.version == 2 else "cpu/cpu.stat"
+
+    def bursts() -> int:
+        return int(dict(line.split() for line in group.text(file).splitlines())["nr_bursts"])
+
+    wait(lambda: usage(host)["cpu_throttled"] > 0)
+    assert bursts() == 0
+    limit(host, cpu_burst=10000)
+    wait(lambda: bursts() > 0)
+    limit(host, cpu_burst=0)
+    before = bursts(), usage(host)["cpu_throttled"]
+    wait(lambda: usage(host)["cpu_throttled"] > before[1])
+    assert bursts() == before[0]
 
 
 def test_memory_and_swap_go_together(host: Host) -> None:

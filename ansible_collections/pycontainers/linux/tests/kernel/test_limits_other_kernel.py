@@ -15,7 +15,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.tests.kernel import other_kernel
 from ansible_collections.pycontainers.linux.tests.kernel.conftest import LENT
 
-CASES = ("_rows",)
+CASES = ("_rows", "_protected")
 AT_LENGTH = ("_effects", "_chosen", "", "_sequences")
 """What ``./dev soak`` adds."""
 

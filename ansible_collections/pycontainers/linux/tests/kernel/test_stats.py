@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
@@ -205,6 +206,8 @@ def test_a_terminal_is_drawn_over_until_ctrl_c(host: Host) -> None:
 
 
 def _take_terminal() -> None:
+    # Whoever runs the tests in the background of a shell has them ignore it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 

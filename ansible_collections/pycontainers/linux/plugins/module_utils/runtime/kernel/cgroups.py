@@ -70,9 +70,10 @@ class Group(NamedTuple):
 
     def read(self, name: str) -> str | None:
         """A file's text, None where there is no such file."""
-        with suppress(OSError, Failure):
+        try:
             return read_file(self.groups.file(self.path, name))
-        return None
+        except (OSError, Failure):
+            return None
 
     def text(self, name: str) -> str:
         """A file's text, empty where there is none."""
@@ -195,7 +196,7 @@ class V1:
     def file(self, path: str, name: str) -> str:
         """The knob's file; ``name`` begins with its controller."""
         controller, _, file = name.partition("/")
-        return f"{self._top(controller, f'set {file}')}/{path}/{file}"
+        return f"{self.hierarchies.get(controller) or self._top(controller, f'set {file}')}/{path}/{file}"
 
     def _top(self, controller: str, operation: str) -> str:
         top = self.hierarchies.get(controller) or self.spare.get(controller)
@@ -293,6 +294,7 @@ def write_file(path: str, text: str) -> None:
 
 
 _ROOM = 1 << 16
+_HALF_A_PAGE = 2048
 
 
 def read_file(path: str) -> str:
@@ -301,7 +303,8 @@ def read_file(path: str) -> str:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         content = part = os.read(descriptor, _ROOM)
-        while part:
+        # The kernel fills a page with lines, and breaks off before one that does not fit: less than half of it is all.
+        while len(part) > _HALF_A_PAGE:
             part = os.read(descriptor, _ROOM)
             content += part
     finally:

@@ -9,11 +9,9 @@ admin-guide/cgroup-v1/.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
-from ..errors import Failure
 from ..kernel.cgroup_values import page_sizes
-from ..kernel.cgroups import Cgroups, read_file
+from ..kernel.cgroups import Cgroups, Group
 from ..typed import Any
 
 NO_LIMIT = 2**64 - 1
@@ -29,16 +27,8 @@ _IO |= {"rios": ("Read", "ioServicedRecursive"), "wios": ("Write", "ioServicedRe
 _HUGE_1 = "hugetlb/hugetlb"
 
 
-class _Files:
+class _Files(Group):
     """The files of one cgroup; one that is missing reads as nothing."""
-
-    def __init__(self, groups: Cgroups, path: str) -> None:
-        self.groups, self.path = groups, path
-
-    def text(self, name: str) -> str:
-        with suppress(OSError, Failure):
-            return read_file(self.groups.file(self.path, name))
-        return ""
 
     def number(self, name: str) -> int:
         said = self.text(name).strip()
