@@ -24,7 +24,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image i
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import cgroups
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle, log_files
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     container_observed,
     container_state,
@@ -38,6 +38,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 
 TUNABLES = "GLIBC_TUNABLES"
 SLEEP = ["sleep", "1000"]
+EVERY = 1 << 40
+"""More lines than any log has."""
+
 KNOBS = ("memory/memory.limit_in_bytes", "cpu/cpu.cfs_quota_us", "pids/pids.max", "memory.max", "cpu.max", "pids.max")
 
 
@@ -96,8 +99,13 @@ class Host:
         return process.pid if process else 0
 
     def log(self, container: Container) -> str:
-        """What it has written."""
-        return Path(lifecycle.log(self.layout, container.id or "")).read_text()
+        """What it has written, with the line ends of files."""
+        folder = lifecycle.log_folder(self.layout, container.id or "")
+        return log_files.tail(folder, EVERY).decode().replace("\r\n", "\n")
+
+    def complaints(self, container: Container) -> str:
+        """What its waiter had to complain about."""
+        return Path(lifecycle.complaints(self.layout, container.id or "")).read_text()
 
     def network(self, name: str = "front", subnet: str = "10.91.0.0/24") -> None:
         """Declare a network."""

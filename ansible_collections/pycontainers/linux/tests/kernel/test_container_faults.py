@@ -122,7 +122,7 @@ def broken_run(host: Host, name: str, number: int, killed: bool) -> bool:
 def settled(host: Host) -> dict[str, Any]:
     """A snapshot without what tells one run from another: pids, times, namespaces, what the program wrote."""
     found = snapshot(host.layout)
-    names = "status.json init waiter.json config.json log hosts hostname resolv.conf volume.json".split()
+    names = "status.json init waiter.json config.json current lock state hosts hostname resolv.conf volume.json".split()
     files = {path: what for path, what in found["files"].items() if os.path.basename(path) not in names}
     for path in files:
         if "/netns/" in path:

@@ -65,7 +65,8 @@ def test_the_end_of_a_log(host: Host, count: int, said: str) -> None:
 def test_a_long_line_is_not_told_whole(host: Host) -> None:
     """A container decides how long its lines are, and not how much memory a task takes."""
     host.run()
-    Path(lifecycle.log(host.layout, host.observed().id or "")).write_bytes(b"x" * (3 << 20) + b"end\n")
+    folder = Path(lifecycle.log_folder(host.layout, host.observed().id or ""))
+    (folder / "output").write_bytes(b"x" * (3 << 20) + b"end\n")
     said = told(host, logs=2)["c"]["Logs"]
     assert len(said) == 1 << 20
     assert said.endswith("xend\n")

@@ -200,19 +200,21 @@ def test_many_kills_in_a_row_lose_nothing(host: Host) -> None:
 
 
 def test_what_fails_at_the_end_is_told(host: Host) -> None:
-    """When the end can't be handled, the container's log and its status say why."""
+    """When the end can't be handled, the container's status and what logs says on stderr say why."""
     container = host.run(restart_policy="always")
     config = Path(host.layout.container(container.id or "", "config.json"))
     config.unlink()
     os.kill(host.pid(), signal.SIGKILL)
     host.ended(container)
-    assert "its bundle has no config.json" in host.log(container)
+    assert "its bundle has no config.json" in host.complaints(container)
     assert "its bundle has no config.json" in status_of(host, container).error
-    assert host.log(container).count("\n") == 1
+    assert host.complaints(container).count("\n") == 1
+    assert host.log(container) == ""
+    assert "at the end of a run: " in host.cli("logs", "c").stderr
 
 
 def test_a_lost_runtime_is_told(host: Host) -> None:
-    """When the runtime is gone that a waiter calls, the container's log says so."""
+    """When the runtime is gone that a waiter calls, that is kept, and logs says so on stderr."""
     container = host.run()
     current = Path(host.layout.runtimes, "current")
     target = os.readlink(current)
@@ -220,7 +222,8 @@ def test_a_lost_runtime_is_told(host: Host) -> None:
     os.kill(host.pid(), signal.SIGKILL)
     wait(lambda: lifecycle.waiter(host.layout, container.id or "") is None)
     current.symlink_to(target)
-    assert "No such file" in host.log(container)
+    assert "No such file" in host.complaints(container)
+    assert "No such file" in host.cli("logs", "c").stderr
 
 
 def reboot(host: Host) -> None:

@@ -14,6 +14,7 @@ from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel.process import Process
 from ..oci import attach, detach_keys, lifecycle, terminal
+from ..oci.log_files import LogFiles
 from ..resources import container_state
 from ..resources.container_model import Container
 
@@ -25,11 +26,11 @@ KILLED = 137
 
 
 class Run(NamedTuple):
-    """A run of a container's program: its process, where in the log it begins, when another had ended before it."""
+    """A run of a container's program: its process, the log where it begins, when another had ended before it."""
 
     container: Container
     init: Process
-    position: int
+    log: LogFiles
     before: float
 
 
@@ -59,15 +60,20 @@ def attach_to(layout: Layout, chosen: argparse.Namespace) -> int:
         if lifecycle.waiter(layout, container.id or ""):
             raise Failure(operation, "its program has ended, and is about to be started again", "try again")
         raise Failure(operation, "container not running", "start it first")
-    position = log_end(layout, container)
-    run = Run(container, init, position, before)
+    run = Run(container, init, log_end(layout, container), before)
     return follow(layout, run, chosen, stdin=not chosen.no_stdin, redraw=True)
 
 
-def log_end(layout: Layout, container: Container) -> int:
-    """How much there is in a container's log."""
-    log = lifecycle.log(layout, container.id or "")
-    return os.path.getsize(log) if os.path.exists(log) else 0
+def log_end(layout: Layout, container: Container) -> LogFiles:
+    """A container's log, read from here on."""
+    log = log_begin(layout, container)
+    log.to_end()
+    return log
+
+
+def log_begin(layout: Layout, container: Container) -> LogFiles:
+    """A container's log from its beginning."""
+    return LogFiles(lifecycle.log_folder(layout, container.id or ""))
 
 
 def window(container: Container) -> tuple[int, ...]:
@@ -82,11 +88,11 @@ def check_terminal(container: Container, stdin: bool) -> None:
         raise Failure(f"attach to container {container.name}", "the input device is not a TTY", fix)
 
 
-def begun(layout: Layout, container: Container, position: int) -> Run:
+def begun(layout: Layout, container: Container, log: LogFiles) -> Run:
     """The run of a container that has just begun. Its lock is held, so nobody has recorded an end of it yet."""
     identity = container.id or ""
     before = container_state.status(layout, identity).finished_at
-    return Run(container, lifecycle.started(layout, identity), position, before)
+    return Run(container, lifecycle.started(layout, identity), log, before)
 
 
 def follow(
@@ -100,7 +106,7 @@ def follow(
     check_terminal(container, stdin)
     identity, reading = container.id or "", stdin and bool(container.interactive)
     keys = detach_keys.Keys(detach_keys.parse(chosen.detach_keys))
-    session = attach.Session(layout, identity, init, run.position)
+    session = attach.Session(layout, identity, init, run.log)
     screen: Any = nullcontext()
     try:
         if reading and container.tty:

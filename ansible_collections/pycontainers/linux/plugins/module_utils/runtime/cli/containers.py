@@ -83,9 +83,9 @@ def start_some(layout: Layout, chosen: argparse.Namespace) -> int:
     attach.check_terminal(found, chosen.interactive)
     with container_state.lock(layout, found.name):
         container = container_observed.observed(layout, container_state.find(layout, found.id or ""))
-        position = attach.log_end(layout, container)
+        log = attach.log_end(layout, container)
         start(layout, replace(container, console_size=attach.window(container)), chosen)
-        run = attach.begun(layout, container, position)
+        run = attach.begun(layout, container, log)
     return attach.follow(layout, run, chosen, stdin=chosen.interactive)
 
 

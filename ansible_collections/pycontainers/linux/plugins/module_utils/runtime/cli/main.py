@@ -20,7 +20,8 @@ Verb = Callable[[Layout, argparse.Namespace], int]
 SUBJECTS = {
     "container_group": ("container",),
     "containers": ("ps", "restart", "rm", "start", "stop"),
-    "inspect": ("inspect", "logs"),
+    "inspect": ("inspect",),
+    "logs": ("logs",),
     "run": ("create", "run"),
     "stats": ("stats",),
     "update": ("update",),

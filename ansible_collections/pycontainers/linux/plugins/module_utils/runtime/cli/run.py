@@ -52,7 +52,7 @@ def run(layout: Layout, chosen: argparse.Namespace) -> int:
     attach.check_terminal(want, True)
     with CONTAINER.lock(layout, want):
         container = _made(layout, replace(want, console_size=attach.window(want)), chosen)
-        begun = attach.begun(layout, container, 0)
+        begun = attach.begun(layout, container, attach.log_begin(layout, container))
     try:
         return attach.follow(layout, begun, chosen, stdin=True, once=bool(want.interactive and not want.tty))
     finally:

@@ -12,8 +12,10 @@ from .syscalls import libc
 
 _SYS_PIDFD_GETFD = 438
 
-IN_MODIFY, IN_CLOEXEC, IN_NONBLOCK = 2, os.O_CLOEXEC, os.O_NONBLOCK
+IN_MODIFY, IN_MOVED_TO, IN_CREATE, IN_CLOEXEC, IN_NONBLOCK = 2, 0x80, 0x100, os.O_CLOEXEC, os.O_NONBLOCK
 """Of sys/inotify.h."""
+
+CHANGES = IN_MODIFY | IN_MOVED_TO | IN_CREATE
 
 
 def pidfd_getfd(process: int, descriptor: int) -> int:
@@ -28,11 +30,11 @@ def pidfd_getfd(process: int, descriptor: int) -> int:
 
 
 def watch(path: str) -> int:
-    """An inotify(7) descriptor that can be read, without waiting, once the file has been written to."""
+    """An inotify(7) descriptor that can be read, without waiting, once the file, or one in the folder, was changed."""
     descriptor: int = libc.inotify_init1(c_int(IN_CLOEXEC | IN_NONBLOCK))
     if descriptor < 0:
         _raise()
-    if libc.inotify_add_watch(c_int(descriptor), c_char_p(os.fsencode(path)), c_uint(IN_MODIFY)) < 0:
+    if libc.inotify_add_watch(c_int(descriptor), c_char_p(os.fsencode(path)), c_uint(CHANGES)) < 0:
         number = ctypes.get_errno()
         os.close(descriptor)
         raise OSError(number, os.strerror(number), path)

@@ -14,9 +14,9 @@ import signal
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from types import FrameType
-from typing import BinaryIO
 
 from ..core.layout import Layout
 from ..errors import Failure
@@ -25,6 +25,7 @@ from ..kernel.process import Process
 from . import lifecycle, streams
 from .console import PTMX
 from .detach_keys import Keys
+from .log_files import Line, LogFiles
 
 CHUNK = 65536
 LINE, PAGE = 512, 4096
@@ -43,14 +44,13 @@ HANDED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signa
 class Session:
     """One attachment to a run of a container's program.
 
-    ``position`` is where in the log it begins, ``keyboard`` the descriptor that the program's input is written to: its
+    ``log`` is read from where it is, ``keyboard`` is the descriptor that the program's input is written to: its
     terminal's master or the end of a pipe, or -1.
     """
 
-    def __init__(self, layout: Layout, identity: str, init: Process, position: int) -> None:
+    def __init__(self, layout: Layout, identity: str, init: Process, log: LogFiles) -> None:
         self.layout, self.identity, self.init = layout, identity, init
-        self.log: BinaryIO = open(lifecycle.log(layout, identity), "rb")  # noqa: SIM115 - closed by close
-        self.log.seek(position)
+        self.log = log
         self.keyboard = -1
         self.reader = lifecycle.logger(layout, identity)
         self.ahead, self.at_once = b"", LINE
@@ -104,7 +104,7 @@ class Session:
             ending = os.pidfd_open(self.init.pid)
         except ProcessLookupError:
             ending = -1
-        changes = descriptors.watch(self.log.name)
+        changes = descriptors.watch(self.log.folder)
         try:
             # Asked after the descriptor is there: a pid that another process has by now is not taken for ours.
             while ending >= 0 and self.init.alive:
@@ -127,13 +127,12 @@ class Session:
         if self.reader:
             self.reader.wait(lifecycle.LOG_PATIENCE)
         self.show()
+        _print(self.log.flush())
         return True
 
     def show(self) -> None:
         """Write to stdout what the log has more by now."""
-        while said := self.log.read(CHUNK):
-            sys.stdout.buffer.write(said)
-            sys.stdout.buffer.flush()
+        _print(self.log.read())
 
     def _wait(self, sources: list[int]) -> set[int]:
         poll = select.poll()
@@ -155,6 +154,12 @@ class Session:
             self.ahead = self.ahead[os.write(self.keyboard, self.ahead[: self.at_once]) :]
         except OSError:  # EPIPE, EIO: the program has closed its input, or has ended.
             self.ahead = b""
+
+
+def _print(lines: Iterator[Line]) -> None:
+    for each in lines:
+        sys.stdout.buffer.write(each.text)
+    sys.stdout.buffer.flush()
 
 
 def hand_on(init: Process) -> None:

@@ -28,13 +28,13 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel.process import Process, parse_stat, process
-from . import streams
+from . import loggers
 
 if TYPE_CHECKING:
     from .program import Operation
 
-LAST_WORDS = 16384
-"""Bytes from the end of a log in which its last line is looked for."""
+LAST_LINES = 20
+"""Lines from the end of a log in which the last one that says something is looked for."""
 
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
@@ -44,13 +44,22 @@ LOG_PATIENCE = 30.0
 """Seconds within which a logger must have written the rest of what a program has said; then nobody waits for it."""
 
 
+MARK_PATIENCE = 1.0
+"""Seconds within which a waiter must have told the logger that a program has ended; then it is given up."""
+
+
 def start(
-    layout: Layout, identity: str, program: tuple[Operation, ...], stdin: str, beside: Process | None = None
+    layout: Layout,
+    identity: str,
+    program: tuple[Operation, ...],
+    stdin: str,
+    log: loggers.Log,
+    beside: Process | None = None,
 ) -> Process:
     """Start a container's process and return it once the program is executed. The files in its run folder are made.
 
-    ``stdin`` is what the program reads, see :mod:`.streams`. It is born into the pid namespace of the process
-    ``beside``, or else into a new one.
+    ``stdin`` is what the program reads, see :mod:`.streams`, ``log`` where it writes to, see :mod:`.loggers`. It is
+    born into the pid namespace of the process ``beside``, or else into a new one.
     The program may have ended again by then. Raises ``OSError`` or :class:`Failure` with the line that init
     reported; nothing runs then.
     """
@@ -61,7 +70,7 @@ def start(
     read_end, write_end = os.pipe()
     waiter = os.fork()
     if not waiter:
-        _run_waiter(layout, identity, (*program[:-1], ("ready",), program[-1]), stdin, write_end, beside)
+        _run_waiter(layout, identity, (*program[:-1], ("ready",), program[-1]), stdin, log, write_end, beside)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as file:
         report = file.read()
@@ -69,6 +78,7 @@ def start(
     if report != READY or not init:
         _end(init)
         _end_waiter(waiter)
+        await_log(layout, identity)
         said = report.removeprefix(READY).decode(errors="replace").strip() or _last_words(layout, identity)
         forget(layout, identity)
         raise Failure(f"start container {identity[:12]}", said)
@@ -76,12 +86,18 @@ def start(
 
 
 def _run_waiter(
-    layout: Layout, identity: str, program: Any, stdin: str, report: int, beside: Process | None
+    layout: Layout,
+    identity: str,
+    program: Any,
+    stdin: str,
+    log: loggers.Log,
+    report: int,
+    beside: Process | None,
 ) -> None:
     """In the child: never return into the caller's code, whatever happens."""
     try:
         os.setsid()
-        resume(layout, identity, program, stdin, report, beside)
+        resume(layout, identity, program, stdin, log, report, beside)
     except Exception as error:  # the caller hears of it, and raises it
         os.write(report, explain(error).encode())
     finally:
@@ -90,10 +106,9 @@ def _run_waiter(
 
 def _last_words(layout: Layout, identity: str) -> str:
     """The log's last line: what the interpreter said when it could not even begin."""
-    # Only its end: the container decides how long its log is.
-    with open(log(layout, identity), "rb") as file:
-        file.seek(max(0, os.fstat(file.fileno()).st_size - LAST_WORDS))
-        lines = file.read(LAST_WORDS).decode(errors="replace").split("\n")
+    from .log_files import tail
+
+    lines = tail(log_folder(layout, identity), LAST_LINES).decode(errors="replace").split("\n")
     words = next((line for line in reversed(lines) if line.strip()), "nothing")
     return f"its first process ended before the program was executed, and said: {words}"
 
@@ -110,7 +125,9 @@ def stand_in(layout: Layout, identity: str) -> None:
             _note_waiter(layout, identity)
             from .waiter import become_stand_in
 
-            become_stand_in(identity, init, **_kept(layout, identity))
+            kept = _kept(layout, identity)
+            del kept["folder"]
+            become_stand_in(identity, init, **kept)
         except Exception as error:  # the caller hears of it, and raises it
             os.write(write_end, explain(error).encode())
         finally:
@@ -145,23 +162,35 @@ def _kept(layout: Layout, identity: str) -> dict[str, Any]:
         "runtime": f"{layout.runtimes}/current",
         "layout": (layout.root, layout.run),
         "kept": layout.running(identity),
-        "log": log(layout, identity),
+        "folder": log_folder(layout, identity),
+        "complaints": complaints(layout, identity),
     }
 
 
 def resume(
-    layout: Layout, identity: str, program: Any, stdin: str, report: int = -1, beside: Process | None = None
+    layout: Layout,
+    identity: str,
+    program: Any,
+    stdin: str,
+    log: loggers.Log,
+    report: int = -1,
+    beside: Process | None = None,
 ) -> None:
     """Become the waiter of a new run, as :func:`start` has it; the calling process leads its session."""
     from .waiter import become_waiter
 
     _note_waiter(layout, identity)
-    become_waiter(identity, program, stdin=stdin, report=report, beside=beside, **_kept(layout, identity))
+    become_waiter(identity, program, stdin=stdin, log=log, report=report, beside=beside, **_kept(layout, identity))
 
 
-def log(layout: Layout, identity: str) -> str:
-    """The file that keeps what the program writes to stdout and stderr."""
+def log_folder(layout: Layout, identity: str) -> str:
+    """The folder that keeps what the program writes to stdout and stderr, see :mod:`.log_files`."""
     return layout.container(identity, "log")
+
+
+def complaints(layout: Layout, identity: str) -> str:
+    """The file that keeps what waiters and loggers had to complain about: nobody waits for them."""
+    return layout.container(identity, "complaints")
 
 
 def running(layout: Layout, identity: str) -> Process | None:
@@ -195,8 +224,9 @@ def waiter(layout: Layout, identity: str) -> Process | None:
 
 
 def forget(layout: Layout, identity: str) -> None:
-    """Drop what is known of an earlier run."""
-    for name in ("init", "exit", "waiter.json", streams.RECORD):
+    """Drop what is known of an earlier run, of which nothing is there any more but perhaps its logger."""
+    loggers.end(layout.running(identity))
+    for name in ("init", "exit", "waiter.json", loggers.RECORD):
         store.remove(layout.running(identity, name))
 
 
@@ -217,6 +247,8 @@ def stop(layout: Layout, identity: str, number: int, seconds: float) -> int | No
         _end(init)
     status = _await_status(layout, identity) if init and shell else exit_status(layout, identity)
     if shell and shell.alive:
+        if status is not None:
+            _await_mark(layout, identity, shell)
         _end_waiter(shell.pid)
         # It may just have begun the next run, and have written that down only now.
         _end(running(layout, identity))
@@ -224,17 +256,19 @@ def stop(layout: Layout, identity: str, number: int, seconds: float) -> int | No
 
 
 def logger(layout: Layout, identity: str) -> Process | None:
-    """The reader of the container's terminal, alive or not, if it has been given one."""
-    return streams.logger(layout.running(identity))
+    """The reader of what the container says, alive or not, if there is one."""
+    return loggers.logger(layout.running(identity))
 
 
 def await_log(layout: Layout, identity: str) -> None:
-    """Wait until all that was said at a container's terminal is in the log.
+    """Wait until all that a container said is in the log.
 
-    Nobody is at the terminal any more, so its logger comes to an end.
+    Nobody can say anything more, so its logger comes to an end; one that can't write is ended, and what it has is lost.
     """
     reader = logger(layout, identity)
-    if reader and reader.wait(LOG_PATIENCE):
+    if reader:
+        if not reader.wait(LOG_PATIENCE):
+            loggers.end(layout.running(identity))
         with suppress(ChildProcessError):
             os.waitpid(reader.pid, os.WNOHANG)
 
@@ -251,6 +285,15 @@ def _await_status(layout: Layout, identity: str) -> int | None:
             return status
         time.sleep(0.002)
     return None
+
+
+def _await_mark(layout: Layout, identity: str, shell: Process) -> None:
+    """Let a waiter tell the logger of the end: what the program said last may have no newline, and would be lost."""
+    end = time.monotonic() + MARK_PATIENCE
+    while shell.alive and time.monotonic() < end:
+        if (store.read(layout.running(identity, "exit")) or b"\n\n").endswith(b"\n\n"):
+            return
+        time.sleep(0.002)
 
 
 def _end_waiter(pid: int) -> None:

@@ -15,7 +15,11 @@ the container's pid namespace. Before the next start the waiter must come back t
 (:func:`come_back`), since in one whose pid 1 is dead fork fails with ENOMEM.
 
 Its own output goes nowhere: a shell says "Killed" of a job, which would read as if the container had said it.
-What is executed when the program has ended complains in the container's log: there is nobody else to tell.
+What is executed when the program has ended complains in a file of its own: there is nobody else to tell.
+
+It keeps what the program writes to open, and tells the logger at the end that there is nothing more to come
+(:mod:`.loggers`). That can wait for a logger which is slow, so the exit status is written down before, and a second
+line after it.
 
 When init has been forked, its line of /proc/PID/stat is kept in a file: pid and start time, by which everyone
 finds the process again. It is written before the waiter closes its end of the report, so whoever read the
@@ -38,8 +42,9 @@ from ..errors import Failure
 from ..kernel import cgroups, syscalls
 from ..kernel.process import Process
 from ..typed import Any, NoReturn
+from . import loggers
 from .init import BARRIER, PROGRAM, REPORT
-from .streams import arrange, streams
+from .streams import TERMINAL, arrange, streams
 from .surroundings import settle
 
 SCRIPT = """\
@@ -47,26 +52,29 @@ SCRIPT = """\
 init=$!
 read -r line < "/proc/$init/stat"
 echo "$line" > "$3/init"
-python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 log=$8
-shift 8
+python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 complaints=$8 mark=$9
+shift 9
 for group; do echo 0 > "$group/cgroup.procs"; done
 trap 'kill -TERM "$init"' TERM
 trap 'exec 8>&-' USR1
-trap '' HUP INT QUIT
-exec 3<&- 4>&- 5<&- 6>&- 7>&- 9<&- >/dev/null 2>&1
+trap '' HUP INT QUIT PIPE
+exec 3>&1 4>&- 5<&- 6>&- 7>&- 9<&- >/dev/null 2>&1
 while :; do
   wait "$init"
   status=$?
   kill -0 "$init" 2>/dev/null || break
 done
 echo "$status" > "$kept/exit"
-exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log"
+printf "$mark" >&3
+exec 3>&-
+echo >> "$kept/exit"
+exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$complaints"
 """
 
 STAND_IN = """\
-pid=$1 start=$2 python=$3 kept=$4 exited=$5 root=$6 run=$7 id=$8 log=$9
+pid=$1 start=$2 python=$3 kept=$4 exited=$5 root=$6 run=$7 id=$8 complaints=$9 mark=${10}
 trap 'kill -TERM "$pid"' TERM
-trap '' HUP INT QUIT
+trap '' HUP INT QUIT PIPE
 exec >/dev/null 2>&1
 while read -r line < "/proc/$pid/stat"; do
   # The name in it may have blanks. Behind that come the state, and 19 fields on the start.
@@ -75,7 +83,10 @@ while read -r line < "/proc/$pid/stat"; do
   sleep 0.5
 done
 echo UNKNOWN > "$kept/exit"
-exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$log"
+printf "$mark" >&3
+exec 3>&-
+echo >> "$kept/exit"
+exec "$python" -I "$exited" --root "$root" --run "$run" exited "$id" 2>> "$complaints"
 """
 
 UNKNOWN_STATUS = 255
@@ -97,24 +108,25 @@ def become_waiter(
     runtime: str,
     layout: tuple[str, str],
     kept: str,
-    log: str,
+    folder: str,
+    complaints: str,
     stdin: str,
+    log: loggers.Log,
     report: int,
     beside: Process | None,
 ) -> NoReturn:
     """Turn the calling process into the waiter of a new run of the container.
 
     ``runtime`` is the folder of the installed runtime, ``layout`` root and run, ``kept`` the folder for what the
-    waiter writes down, ``log`` the program's output, ``stdin`` what it reads (see :mod:`.streams`), ``report`` the
-    descriptor on which init reports (the log itself, if -1). Init is born into the pid namespace of ``beside``, a new
-    one if that is None. The caller leads a session of its own and has no other threads.
+    waiter writes down, ``folder`` that of the container's log, ``complaints`` the file for what goes wrong at the end.
+    ``stdin`` is what the program reads (see :mod:`.streams`), ``log`` where it writes to (:mod:`.loggers`), ``report``
+    the descriptor on which init reports (the log itself, if -1). Init is born into the pid namespace of ``beside``, a
+    new one if that is None. The caller leads a session of its own and has no other threads.
     """
     memory = os.memfd_create("pycontainers-program")
     os.write(memory, marshal.dumps(program))
     os.lseek(memory, 0, os.SEEK_SET)
     barrier, shut = os.pipe()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    reports = output if report < 0 else report
     os.chdir("/")
     os.umask(0o022)
     with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
@@ -125,19 +137,21 @@ def become_waiter(
     # A waiter that goes on to the next run is there already.
     moves = groups.directories(WAITERS) if report >= 0 else ()
     syscalls.reset_signals()
-    own = {1: output, 2: output, PROGRAM: memory, REPORT: reports, BARRIER: barrier, BARRIER + 1: shut}
-    arrange(own | streams(stdin, kept, output, moves))
+    output = loggers.output(log, folder, complaints, kept, moves, terminal=stdin == TERMINAL)
+    reports = output.descriptors[2] if report < 0 else report
+    own = {PROGRAM: memory, REPORT: reports, BARRIER: barrier, BARRIER + 1: shut}
+    arrange(own | streams(stdin) | output.descriptors)
     if beside:
         _join(beside)
     else:
         syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
-    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, log, *moves]
+    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, complaints, output.mark, *moves]
     os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
 def become_stand_in(
-    identity: str, process: Process, *, runtime: str, layout: tuple[str, str], kept: str, log: str
+    identity: str, process: Process, *, runtime: str, layout: tuple[str, str], kept: str, complaints: str
 ) -> NoReturn:
     """Turn the calling process into the waiter of a container that runs, whose own was killed.
 
@@ -151,11 +165,12 @@ def become_stand_in(
     groups.create(WAITERS)
     cgroups.join(groups.directories(WAITERS))
     syscalls.reset_signals()
-    arrange({0: nothing, 1: nothing, 2: nothing})
+    output = loggers.reopened(kept)
+    arrange({0: nothing, 1: nothing, 2: nothing, 3: output.descriptors[1]})
     script = STAND_IN.replace("UNKNOWN", str(UNKNOWN_STATUS))
     words = [str(process.pid), str(process.start), sys.executable, kept, f"{runtime}/pycontainers", *layout]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    os.execve("/bin/sh", ["sh", "-c", script, "pycontainers", *words, identity, log], environment)
+    os.execve("/bin/sh", ["sh", "-c", script, "pycontainers", *words, identity, complaints, output.mark], environment)
 
 
 def _join(process: Process) -> None:

@@ -61,7 +61,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
         "GraphDriver": {"Name": "overlay", "Data": _layer(layout, container)},
         "Mounts": [_mount(layout, each) for each in container_volumes.in_use(container, config)],
         "NetworkSettings": {"Networks": _networks(layout, container), "Ports": _ports(container)},
-        "LogPath": lifecycle.log(layout, identity),
+        "LogPath": lifecycle.log_folder(layout, identity),
         "RestartCount": container_state.status(layout, identity).restarts,
     }
 

@@ -87,7 +87,8 @@ class StartProcess:
         container_state.set_status(self.layout, identity, begun)
         try:
             beside = container_pids.beside(self.layout, self.container)
-            lifecycle.start(self.layout, identity, program, container_words.stdin(self.container), beside)
+            stdin, log = container_words.stdin(self.container), container_words.log(self.container)
+            lifecycle.start(self.layout, identity, program, stdin, log, beside)
         except BaseException as error:
             container_state.set_status(self.layout, identity, before)
             hosts_files.tell(self.layout, names_of(self.container.networks))

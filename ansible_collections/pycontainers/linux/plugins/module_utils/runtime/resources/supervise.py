@@ -50,7 +50,7 @@ SIDE_BY_SIDE = 16
 def exited(layout: Layout, identity: str) -> None:
     """In the waiter, when the container's program has ended: record it, and start again or take the rest away.
 
-    Nobody waits for this: what fails is kept in the status, and told on stderr, which is the container's log.
+    Nobody waits for this: what fails is kept in the status, and told on stderr, which is a file.
     """
     come_back()
     with _kept(layout, identity):
@@ -157,7 +157,8 @@ def _resume(layout: Layout, identity: str) -> None:
             container_state.set_status(layout, identity, begun)
             # The lock ends with the exec: its descriptor does not survive that.
             program = container_bundle.prepared(layout, identity)
-            lifecycle.resume(layout, identity, program, container_words.stdin(container), beside=beside)
+            stdin, log = container_words.stdin(container), container_words.log(container)
+            lifecycle.resume(layout, identity, program, stdin, log, beside=beside)
     _sleep_then_resume(layout, identity, restart_policy.delay(again))
 
 
