@@ -166,6 +166,25 @@ options:
         namespaces have of their own; those of the network, of message queues and of System V IPC.
       - For a new container the default is none.
     type: dict
+  log_driver:
+    description:
+      - Where what the container's program writes goes. V(file) keeps it in files of a bounded size, with a time stamp
+        before each line where the host has C(s6-log), of the package C(s6); C(pycontainers logs) shows it. V(syslog)
+        and V(journald) hand it to what the host has of these, and V(none) drops it.
+      - Only V(file) goes with O(tty), and can be attached to.
+      - For a new container the default is V(file).
+    type: str
+    choices: [file, syslog, journald, none]
+  log_options:
+    description:
+      - C(max-size) is the size of a file of O(log_driver=file), such as V(10m), from 4096 bytes to 268435455, and
+        C(max-file) how many there are, the one that is written among them, from 1 to 100. When the last one is full the
+        oldest goes. The default is three of 10 MB.
+      - C(tag) is what O(log_driver=syslog) and O(log_driver=journald) call the lines by. In it C(.Name), C(.ID) and
+        C(.FullID), each in two pairs of braces, stand for the container's name and id. The default is its name.
+      - For a new container the default is none of them.
+    type: dict
+    aliases: [log_opt]
   tty:
     description:
       - Whether the container's program has a terminal. What it writes there is in the container's log as well, and

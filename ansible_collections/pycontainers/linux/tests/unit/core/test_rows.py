@@ -145,6 +145,14 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
         + ["slirp4netns:enable_ipv6=false,cidr=10.7.0.0/16", "pasta", "pasta:--mtu,65520,--map-gw,-4"]
     ),
     "pid_mode": some.sampled_from(["", "private", "host", "container:web", "container:0a0b"]),
+    "log_options": some.fixed_dictionaries(
+        {},
+        optional={
+            "max-size": some.integers(8192, 268435455) | some.sampled_from(["10m", "64k", "0.5m"]),
+            "max-file": some.integers(1, 100) | some.integers(1, 100).map(str),
+            "tag": some.sampled_from(["web", "{{.Name}}", "{{ .ID }}/a", "{{.FullID}}"]),
+        },
+    ),
     "storage_opts": some.fixed_dictionaries(
         {}, optional={"size": unlimited | some.integers(1 << 20, 2**63 - 1), "inodes": unlimited | some.integers(0, 99)}
     ),

@@ -15,7 +15,7 @@ from ..errors import Failure
 from ..kernel.process import Process
 from ..oci import attach, detach_keys, lifecycle, terminal
 from ..oci.log_files import LogFiles
-from ..resources import container_state
+from ..resources import container_logs, container_state
 from ..resources.container_model import Container
 
 PATIENCE = 30.0
@@ -72,7 +72,8 @@ def log_end(layout: Layout, container: Container) -> LogFiles:
 
 
 def log_begin(layout: Layout, container: Container) -> LogFiles:
-    """A container's log from its beginning."""
+    """A container's log from its beginning. Raises :class:`Failure` where none is kept."""
+    container_logs.check_kept(container, "be attached to")
     return LogFiles(lifecycle.log_folder(layout, container.id or ""))
 
 

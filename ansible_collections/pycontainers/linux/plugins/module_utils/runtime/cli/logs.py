@@ -15,6 +15,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
 from ..oci import lifecycle
+from ..oci.attach import LOST
 from ..oci.log_files import Line, LogFiles, last
 from ..resources import container_logs, container_observed, container_state, log_times
 
@@ -56,7 +57,7 @@ def show(layout: Layout, chosen: argparse.Namespace) -> int:
     choice = Choice(_stamp("since", chosen.since, now), _stamp("until", chosen.until, now), chosen.timestamps)
     container = container_state.find(layout, chosen.container)
     identity = container.id or ""
-    container_logs.check(container)
+    container_logs.check_kept(container, "show the log of")
     with closing(LogFiles(lifecycle.log_folder(layout, identity))) as log:
         _check_stamps(container.name, log, choice)
         lines = _first(log, choice, chosen.tail, chosen.follow)
@@ -69,6 +70,8 @@ def show(layout: Layout, chosen: argparse.Namespace) -> int:
                 break
         _print(lines, choice)
         _print(_chosen(log.flush(), choice), choice)
+        if log.lost:
+            sys.stderr.write(LOST)
     for line in (store.read(lifecycle.complaints(layout, identity)) or b"").decode(errors="replace").splitlines():
         print(f"pycontainers: at the end of a run: {line}", file=sys.stderr)
     return 0

@@ -12,7 +12,7 @@ from ..core.plan import apply
 from ..errors import Failure, InvalidValue, NotFound
 from ..lean.dataclasses import replace
 from ..oci import enter
-from ..resources import container_observed, container_state, supervise
+from ..resources import container_logs, container_observed, container_state, supervise
 from ..resources.container import CONTAINER
 from ..resources.container_model import Container
 from ..typed import Any
@@ -50,8 +50,9 @@ def run(layout: Layout, chosen: argparse.Namespace) -> int:
             print(_made(layout, replace(want, auto_remove=chosen.rm or None), chosen).id)
         return 0
     attach.check_terminal(want, True)
+    container_logs.check_kept(want, "be attached to")
     with CONTAINER.lock(layout, want):
-        container = _made(layout, replace(want, console_size=attach.window(want)), chosen)
+        container = _made(layout, replace(want, console_size=attach.window(want), watched=chosen.rm), chosen)
         begun = attach.begun(layout, container, attach.log_begin(layout, container))
     try:
         return attach.follow(layout, begun, chosen, stdin=True, once=bool(want.interactive and not want.tty))

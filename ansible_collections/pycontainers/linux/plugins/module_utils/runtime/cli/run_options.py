@@ -33,6 +33,7 @@ SPELLED = {
     "ipc_mode": ("--ipc",),
     "labels": ("-l", "--label"),
     "memory": ("-m", "--memory"),
+    "log_options": ("--log-opt",),
     "mounts": ("--mount",),
     "networks": ("--network", "--net"),
     "pid_mode": ("--pid",),

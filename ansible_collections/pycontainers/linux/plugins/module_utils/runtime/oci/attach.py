@@ -37,6 +37,8 @@ MOST_AHEAD = 65536
 PATIENCE = 30.0
 """Seconds within which a logger must have been given its terminal."""
 
+LOST = "pycontainers: the container has said more than could be shown before it went out of its log\n"
+
 HANDED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 """Signals to who is attached that are meant for the program, where that has no terminal to get them from."""
 
@@ -128,6 +130,8 @@ class Session:
             self.reader.wait(lifecycle.LOG_PATIENCE)
         self.show()
         _print(self.log.flush())
+        if self.log.lost:
+            sys.stderr.write(LOST)
         return True
 
     def show(self) -> None:

@@ -72,6 +72,8 @@ class LogFiles:
         self.files: list[_File] = []
         self.held = b""
         self.joining = False
+        self.lost = False
+        """Whether files have come and gone before they were seen."""
 
     def close(self) -> None:
         """Let go of the files."""
@@ -187,6 +189,7 @@ class LogFiles:
             if file.key != key:
                 os.close(file.descriptor)
                 return False
+            self.lost = self.lost or (not (held & {key for _, _, key in listed}) and bool(held))
             self.files.append(file)
         return True
 

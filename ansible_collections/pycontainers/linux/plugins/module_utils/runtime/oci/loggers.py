@@ -86,12 +86,16 @@ done
 
 
 class Log(NamedTuple):
-    """Where a container's output goes: with files their size in bytes and number, else the tag of its lines."""
+    """Where a container's output goes: with files their size in bytes and number, else the tag of its lines.
+
+    What is not ``stamped`` is kept as it is: with time stamps go bytes that are no text, NUL for one.
+    """
 
     driver: str = FILE
     size: int = 10 << 20
     files: int = 3
     tag: str = ""
+    stamped: bool = True
 
 
 class Output(NamedTuple):
@@ -149,7 +153,7 @@ def _logger(log: Log, folder: str, terminal: bool) -> tuple[list[str], dict[str,
         return [_program("logger"), "-t", log.tag, "-p", PRIORITY], environment, ""
     # One file of the whole size would lose all at once when it is full.
     older, size = (log.files - 1, log.size) if log.files > 1 else (1, log.size // 2)
-    stamping = None if terminal else find("s6-log")
+    stamping = find("s6-log") if log.stamped and not terminal else None
     if stamping is None:
         _program("dd")
         return ["/bin/sh", "-c", KEEPER, "pycontainers-log", f"{folder}/output", str(size), str(older)], environment, ""

@@ -20,9 +20,11 @@ from ..core.plan import Plan
 from ..errors import InvalidValue
 from ..image import content
 from ..lean.dataclasses import fields, replace
+from ..oci import loggers
 from . import (
     container_bare,
     container_facts,
+    container_logs,
     container_observed,
     container_state,
     container_volumes,
@@ -108,7 +110,9 @@ class ContainerResource:
 
     def facts(self, layout: Layout, have: Container | None) -> Mapping[str, Any]:
         """The container as ``docker inspect`` shows it, or nothing."""
-        return {"container": container_facts.inspect(layout, have) if have else {}}
+        lacks = have is not None and container_logs.lacks_stamps(have)
+        warnings = {"warnings": [f"container {have.name}: {container_logs.NO_STAMPS}"]} if have and lacks else {}
+        return {"container": container_facts.inspect(layout, have) if have else {}, **warnings}
 
 
 def _target(container: Container, **found: Any) -> Target:
@@ -147,6 +151,8 @@ def _filled(want: Container, kept: Container | None, have: Container | None) -> 
         # It is in place of what is kept of these, so that going over to it needs no other words.
         ports = want.published_ports if user_network.of(want) else want.published_ports or ()
         want = replace(want, networks=want.networks or (), published_ports=ports)
+    if kept and want.log_driver not in (None, kept.log_driver or loggers.FILE) and want.log_options is None:
+        want = replace(want, log_options=())  # What is kept of them is about another driver.
     if kept is None:
         return replace(want, state=state, networks=None if want.networks is None else filled(want.networks, ()))
     left_out = {row.name: getattr(kept, row.name) for row in rows(Container) if getattr(want, row.name) is None}

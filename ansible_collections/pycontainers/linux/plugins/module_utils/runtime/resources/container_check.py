@@ -14,6 +14,7 @@ from ..image import content
 from ..kernel import mounts
 from ..kernel.cgroups import cgroups
 from . import (
+    container_logs,
     container_network,
     container_pids,
     container_state,
@@ -43,6 +44,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
         if each.propagation:
             _check_spreads(each)
     container_wishes.checked(full)
+    container_logs.check_options(full)
     check_host(cgroups(), container_state.cgroup(have or full), full)
     program = user_network.of(full)
     if not program:

@@ -10,7 +10,7 @@ from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..image import content
 from ..kernel.cgroup_values import PERIOD
-from ..oci import lifecycle
+from ..oci import lifecycle, loggers
 from . import (
     container_memory,
     container_network,
@@ -140,6 +140,10 @@ def _host_config(container: Container) -> dict[str, Any]:
         "ReadonlyRootfs": bool(container.read_only),
         "Tmpfs": {each.target: ",".join(each.options) for each in container.tmpfs or ()},
         "ShmSize": container.shm_size or SHM_SIZE,
+        "LogConfig": {
+            "Type": container.log_driver or loggers.FILE,
+            "Config": {name: str(said) for name, said in container.log_options or ()},
+        },
         "StorageOpt": {name: str(limit) for name, limit in container.storage_opts or ()},
         "Devices": [
             {"PathOnHost": each.source, "PathInContainer": each.target, "CgroupPermissions": each.access}

@@ -12,11 +12,13 @@ from ..core.kinds import BOOL, NAME, TEXT, TEXTS, UNLIMITED, listed, mapping, te
 from ..core.model import Effect, Kind, option
 from ..image.reference import REFERENCE, Reference
 from ..lean.dataclasses import dataclass
+from ..oci import loggers
 from . import container_kinds as kinds
 from . import name_kinds
 from .attachments import NETWORKS, Attachment
 from .container_mounts import MOUNTS, VOLUMES, Mount, Volume
 from .limits import Limits
+from .log_options import DRIVERS, LOG_OPTIONS, Options
 from .ports import PORTS, Port
 from .rates import RATE
 from .storage_opts import STORAGE_OPTS
@@ -74,7 +76,7 @@ class Container(Limits):
     ``mounts`` are volumes and filesystems in memory in another spelling: once read they are in those rows.
     ``anonymous`` are the names of volumes that were given none, by place; of a new container those that it takes over.
     ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``auto_remove`` says that
-    it is removed when its program has ended.
+    it is removed when its program has ended, ``watched`` that its log is for whoever starts it, who wants it as it is.
     """
 
     name: str = option(NAME, required=True)
@@ -126,6 +128,8 @@ class Container(Limits):
     pid_mode: str | None = option(kinds.PID_MODE, Effect.RECREATE, nothing=kinds.PRIVATE)
     init: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     userns_mode: str | None = option(TEXT, Effect.RECREATE, choices=("host",), nothing="host")
+    log_driver: str | None = option(TEXT, Effect.RECREATE, choices=DRIVERS, nothing=loggers.FILE)
+    log_options: Options | None = option(LOG_OPTIONS, Effect.RECREATE, aliases=("log_opt",), nothing=())
     tty: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     interactive: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     recreate: bool | None = option(BOOL, default=False, request=True)
@@ -142,3 +146,4 @@ class Container(Limits):
     layer_image: bool | None = option(BOOL, Effect.RECREATE, internal=True)
     held: tuple[tuple[str, tuple[str, ...]], ...] = ()
     console_size: tuple[int, ...] = ()
+    watched: bool = False

@@ -21,6 +21,7 @@ from ..lean.dataclasses import dataclass, replace
 from ..oci import lifecycle
 from . import (
     container_bundle,
+    container_logs,
     container_memory,
     container_network,
     container_pids,
@@ -87,7 +88,7 @@ class StartProcess:
         container_state.set_status(self.layout, identity, begun)
         try:
             beside = container_pids.beside(self.layout, self.container)
-            stdin, log = container_words.stdin(self.container), container_words.log(self.container)
+            stdin, log = container_words.stdin(self.container), container_logs.of(self.container)
             lifecycle.start(self.layout, identity, program, stdin, log, beside)
         except BaseException as error:
             container_state.set_status(self.layout, identity, before)

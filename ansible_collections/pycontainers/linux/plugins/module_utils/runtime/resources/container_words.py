@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import InvalidValue
-from ..oci import loggers, streams, user_network
+from ..oci import streams, user_network
 from .addresses import BITS6, bits_of
 from .container_model import Container
 from .ports import Port
@@ -46,11 +46,6 @@ def labels(container: Container, image: Any) -> dict[str, str]:
 def stdin(container: Container) -> str:
     """What a container's program reads."""
     return streams.TERMINAL if container.tty else streams.PIPE if container.interactive else streams.NOTHING
-
-
-def log(container: Container) -> loggers.Log:
-    """Where what it says goes."""
-    return loggers.Log()
 
 
 def ports(container: Container) -> list[Port]:

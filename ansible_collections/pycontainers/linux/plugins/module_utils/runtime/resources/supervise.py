@@ -18,6 +18,7 @@ from ..oci import lifecycle
 from ..oci.waiter import come_back
 from . import (
     container_bundle,
+    container_logs,
     container_memory,
     container_network,
     container_observed,
@@ -157,7 +158,7 @@ def _resume(layout: Layout, identity: str) -> None:
             container_state.set_status(layout, identity, begun)
             # The lock ends with the exec: its descriptor does not survive that.
             program = container_bundle.prepared(layout, identity)
-            stdin, log = container_words.stdin(container), container_words.log(container)
+            stdin, log = container_words.stdin(container), container_logs.of(container)
             lifecycle.resume(layout, identity, program, stdin, log, beside=beside)
     _sleep_then_resume(layout, identity, restart_policy.delay(again))
 
