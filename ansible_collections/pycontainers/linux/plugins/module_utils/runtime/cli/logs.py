@@ -5,22 +5,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import select
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
+from ..kernel import descriptors
 from ..oci import lifecycle
-from ..oci.attach import LOST
+from ..oci.attach import CHUNK, LOST
 from ..oci.log_files import Line, LogFiles, last
 from ..resources import container_logs, container_observed, container_state, log_times
 
 INTERVAL = 0.2
-"""Seconds between two looks at a log that is followed."""
+"""Seconds between two looks whether a container whose log is followed has ended."""
 
 
 class Choice(NamedTuple):
@@ -60,21 +64,48 @@ def show(layout: Layout, chosen: argparse.Namespace) -> int:
     container_logs.check_kept(container, "show the log of")
     with closing(LogFiles(lifecycle.log_folder(layout, identity))) as log:
         _check_stamps(container.name, log, choice)
-        lines = _first(log, choice, chosen.tail, chosen.follow)
-        while chosen.follow and _print(lines, choice):
-            # Asked before the look: what is written between the two is shown still.
-            going_on = _started(layout, identity)
-            time.sleep(INTERVAL if going_on else 0)
-            lines = _chosen(log.read(), choice)
-            if not going_on:
-                break
-        _print(lines, choice)
-        _print(_chosen(log.flush(), choice), choice)
+        chooser = Chooser(choice)
+        if chosen.follow:
+            with _watched(log.folder) as changes:
+                chooser.show(_first(log, chooser, chosen.tail, ended=False))
+                for _ in _changing(layout, identity, changes):
+                    chooser.show(chooser.chosen(log.read()))
+                    if chooser.over:
+                        return 0
+        else:
+            chooser.show(_first(log, chooser, chosen.tail, ended=True))
+        chooser.show(chooser.chosen(log.flush()))
         if log.lost:
             sys.stderr.write(LOST)
     for line in (store.read(lifecycle.complaints(layout, identity)) or b"").decode(errors="replace").splitlines():
         print(f"pycontainers: at the end of a run: {line}", file=sys.stderr)
     return 0
+
+
+@contextmanager
+def _watched(folder: str) -> Iterator[int]:
+    """A descriptor that can be read when the log has changed; of one that is not there yet, never."""
+    changes = descriptors.watch(folder if os.path.exists(folder) else "/dev/null")
+    try:
+        yield changes
+    finally:
+        os.close(changes)
+
+
+def _changing(layout: Layout, identity: str, changes: int) -> Iterator[None]:
+    """Go on each time that there may be more in a log, and once more when the container has ended."""
+    asked = 0.0
+    while True:
+        if time.monotonic() - asked > INTERVAL:
+            # Asked before the look that follows: what is written between the two is shown still.
+            if not _started(layout, identity):
+                yield
+                return
+            asked = time.monotonic()
+        select.select([changes], [], [], INTERVAL)
+        with suppress(BlockingIOError):
+            os.read(changes, CHUNK)
+        yield
 
 
 def _stamp(option: str, said: str, now: int) -> bytes:
@@ -96,42 +127,53 @@ def _check_stamps(name: str, log: LogFiles, choice: Choice) -> None:
         print(said, file=sys.stderr)
 
 
-def _first(log: LogFiles, choice: Choice, tail: str, follow: bool) -> Iterable[Line]:
+class Chooser:
+    """Chooses lines and prints them; what has no time stamp is like what comes before it."""
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self.shown = not choice.needs_stamps
+
+    def chosen(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Those of lines that are asked for."""
+        since, until = self.choice.since, self.choice.until
+        if not self.choice.needs_stamps:
+            yield from lines
+            return
+        for each in lines:
+            if each.stamp and not each.goes_on:
+                self.shown = each.stamp >= since and (not until or each.stamp < until)
+            if self.shown:
+                yield each
+
+    def show(self, lines: Iterable[Line]) -> None:
+        """Print lines."""
+        out = sys.stdout.buffer
+        for each in lines:
+            if self.choice.timestamps and each.stamp and not each.goes_on:
+                out.write(log_times.shown(each.stamp))
+            out.write(each.text)
+        out.flush()
+
+    @property
+    def over(self) -> bool:
+        """Whether no line that is yet to be written can be chosen."""
+        return bool(self.choice.until) and log_times.stamp(time.time_ns()) >= self.choice.until
+
+
+def _first(log: LogFiles, chooser: Chooser, tail: str, *, ended: bool) -> Iterable[Line]:
     """What there is by now of the lines that are asked for."""
     if tail == "all":
-        return _chosen(log.read(), choice)
-    if not (choice.since or choice.until):
-        return _chosen(last(log, int(tail), ended=not follow), choice)
-    from collections import deque
-
+        return chooser.chosen(log.read())
+    if not (chooser.choice.since or chooser.choice.until):
+        return chooser.chosen(last(log, int(tail), ended=ended))
     kept: deque[list[Line]] = deque(maxlen=int(tail))
-    for each in _chosen(log.read(), choice):
+    for each in chooser.chosen(log.read()):
         if each.goes_on and kept:
             kept[-1].append(each)
         else:
             kept.append([each])
     return [part for line in kept for part in line]
-
-
-def _chosen(lines: Iterable[Line], choice: Choice) -> Iterator[Line]:
-    """Those of lines that are asked for. What has no time stamp is like what comes before it."""
-    shown = not choice.needs_stamps
-    for each in lines:
-        if each.stamp and not each.goes_on and choice.needs_stamps:
-            shown = each.stamp >= choice.since and (not choice.until or each.stamp < choice.until)
-        if shown:
-            yield each
-
-
-def _print(lines: Iterable[Line], choice: Choice) -> bool:
-    """Print lines; whether there may be more of them."""
-    out = sys.stdout.buffer
-    for each in lines:
-        if choice.timestamps and each.stamp and not each.goes_on:
-            out.write(log_times.shown(each.stamp))
-        out.write(each.text)
-    out.flush()
-    return not choice.until or log_times.stamp(time.time_ns()) < choice.until
 
 
 def _started(layout: Layout, identity: str) -> bool:

@@ -61,7 +61,7 @@ KEEPER = """\
 log=$1 most=$2 older=$3 part=65536
 [ "$most" -ge "$part" ] || part=$most
 while :; do
-  size=$(($(wc -c < "$log" 2> /dev/null) + 0))
+  size=$(($(wc -c < "$log") + 0))
   if [ "$size" -ge "$most" ]; then
     number=$older
     while [ "$number" -gt 1 ]; do
@@ -156,6 +156,7 @@ def _logger(log: Log, folder: str, terminal: bool) -> tuple[list[str], dict[str,
     stamping = find("s6-log") if log.stamped and not terminal else None
     if stamping is None:
         _program("dd")
+        os.close(_appended(f"{folder}/output"))
         return ["/bin/sh", "-c", KEEPER, "pycontainers-log", f"{folder}/output", str(size), str(older)], environment, ""
     words = [stamping, "-b", "-q", "-l", str(LONGEST_LINE), "--", f"n{older}", f"s{size}", "T", folder]
     return words, {"TZ": "UTC0"}, "".join(f"\\{byte:03o}" for byte in MARK + b"\n")
