@@ -99,6 +99,10 @@ def _changing(layout: Layout, identity: str, changes: int) -> Iterator[None]:
         if time.monotonic() - asked > INTERVAL:
             # Asked before the look that follows: what is written between the two is shown still.
             if not _started(layout, identity):
+                # Its logger may have more to write, and ends then.
+                logger = lifecycle.logger(layout, identity)
+                if logger:
+                    logger.wait(lifecycle.LOG_PATIENCE)
                 yield
                 return
             asked = time.monotonic()

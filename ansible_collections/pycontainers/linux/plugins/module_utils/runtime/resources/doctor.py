@@ -19,7 +19,7 @@ from ..core.plan import Plan, Step, apply, converge
 from ..errors import Failure, explain
 from ..image.check import check
 from ..lean.dataclasses import dataclass
-from . import container_bare, container_observed, container_state, leases, restart_policy, supervise
+from . import container_bare, container_logs, container_observed, container_state, leases, restart_policy, supervise
 from .container import CONTAINER
 from .container_leftover import RemoveLeftover
 from .container_model import Container
@@ -35,7 +35,7 @@ BY_HAND = "declare it again, or remove it"
 class Finding:
     """Something that is not as it should be. ``mend`` is the step that puts it right; without one ``fix`` says what.
 
-    What is ``harmless`` only takes room.
+    What is ``harmless`` only takes room, or lacks something that one can do without.
     """
 
     subject: str
@@ -153,6 +153,8 @@ def _containers(layout: Layout) -> Iterator[Finding]:
         if now.state != "started" and restart_policy.boots(now, status):
             yield Finding(subject, "it should run and does not", StartAgain(layout, identity, name))
             continue
+        if container_logs.lacks_stamps(now):
+            yield Finding(subject, container_logs.NO_STAMPS, None, "install it, then restart the container", True)
         yield from _drift(layout, subject, CONTAINER, Container(name=name, state="present"))
 
 
