@@ -20,7 +20,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
-from benchmarks import network, pull, runtime
+from benchmarks import boot, network, pull, runtime
 from benchmarks.world import World, world
 
 ROUNDS = 15
@@ -162,6 +162,7 @@ BENCHMARKS = {
     "limits": limits,
     "start": start,
     "idle": idle,
+    "boot": boot.measure,
     "pull": pull.measure,
     "network": network.measure,
 }

@@ -144,6 +144,7 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
         ["", "default", "none", "host", "container:web", "ns:/run//netns/a", "slirp4netns", "slirp4netns:mtu=1500"]
         + ["slirp4netns:enable_ipv6=false,cidr=10.7.0.0/16", "pasta", "pasta:--mtu,65520,--map-gw,-4"]
     ),
+    "dependencies": some.lists(names, unique=True) | some.just([{"name": "a", "condition": "started"}, "b"]),
     "pid_mode": some.sampled_from(["", "private", "host", "container:web", "container:0a0b"]),
     "log_options": some.fixed_dictionaries(
         {},

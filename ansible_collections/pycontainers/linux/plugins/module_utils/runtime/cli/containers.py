@@ -42,11 +42,11 @@ def add(verbs: Any, listing: str = "ps") -> None:
     attach.options(verb)
     verb.add_argument("containers", nargs="+", metavar="CONTAINER")
     verb.set_defaults(verb=start_some)
-    for name, act, words in (("stop", stop, "stop"), ("restart", restart, "stop and start")):
+    for name, act, words in (("stop", _each(stop), "stop"), ("restart", _starting(restart), "stop and start")):
         verb = verbs.add_parser(name, help=f"{words} containers")
         verb.add_argument("-t", "--time", type=int, metavar="SECONDS", help="before SIGKILL")
         verb.add_argument("containers", nargs="+", metavar="CONTAINER")
-        verb.set_defaults(verb=_each(act))
+        verb.set_defaults(verb=act)
     rm = verbs.add_parser("rm", help="remove containers")
     rm.add_argument("-f", "--force", action="store_true", help="also those that run")
     rm.add_argument("-v", "--volumes", action="store_true", help="with its volumes that have no name")
@@ -54,15 +54,25 @@ def add(verbs: Any, listing: str = "ps") -> None:
     rm.set_defaults(verb=_each(remove, container_bare.load))
 
 
+def _starting(act: Callable[[Layout, Container, argparse.Namespace], None]) -> Callable[..., int]:
+    """The same of a verb that starts containers, each after those that it needs."""
+    return _each(act, before=supervise.start_needed)
+
+
 def _each(
     act: Callable[[Layout, Container, argparse.Namespace], None],
     read: Callable[[Layout, str], Container | None] = container_state.load,
+    before: Callable[[Layout, Container], None] = lambda layout, container: None,
 ) -> Callable[[Layout, argparse.Namespace], int]:
-    """A verb that does the same to each container, names those it is done with, and goes on after a failure."""
+    """A verb that does the same to each container, names those it is done with, and goes on after a failure.
+
+    What comes ``before`` is done without its lock.
+    """
 
     def verb(layout: Layout, chosen: argparse.Namespace) -> int:
         def act_on(wanted: str) -> None:
             found = container_state.find(layout, wanted, read)
+            before(layout, found)
             with container_state.held(layout, found.id or "", read) as held:
                 if held is None:
                     raise NotFound(f"find container {wanted}", "it has been removed meanwhile")
@@ -76,11 +86,12 @@ def _each(
 def start_some(layout: Layout, chosen: argparse.Namespace) -> int:
     """Start containers; or one, and be attached to it and return its exit status."""
     if not chosen.attach and not chosen.interactive:
-        return _each(start)(layout, chosen)
+        return _starting(start)(layout, chosen)
     if len(chosen.containers) > 1:
         raise Failure("be attached to several containers", "there is one terminal", "leave -a and -i out")
     found = container_state.find(layout, chosen.containers[0])
     attach.check_terminal(found, chosen.interactive)
+    supervise.start_needed(layout, found)
     with container_state.lock(layout, found.name):
         container = container_observed.observed(layout, container_state.find(layout, found.id or ""))
         log = attach.log_end(layout, container)

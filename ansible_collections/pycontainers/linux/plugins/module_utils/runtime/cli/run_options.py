@@ -21,6 +21,7 @@ SPELLED = {
     "cpu_shares": ("-c", "--cpu-shares"),
     "device_cgroup_rules": ("--device-cgroup-rule",),
     "cgroupns_mode": ("--cgroupns",),
+    "depends_on": ("--requires",),
     "devices": ("--device",),
     "dns_opts": ("--dns-option",),
     "dns_search_domains": ("--dns-search",),
@@ -48,7 +49,7 @@ SPELLED = {
     "volumes": ("-v", "--volume"),
     "working_dir": ("-w", "--workdir"),
 }
-"""How Docker spells rows; others are spelt as they are called."""
+"""How Docker, or Podman where that has no word, spells rows; others are spelt as they are called."""
 
 SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate",
                   "keep_volumes")  # fmt: skip

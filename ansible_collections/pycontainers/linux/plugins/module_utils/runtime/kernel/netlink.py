@@ -50,6 +50,12 @@ def _route(subject: str, namespace: str | None = None) -> Iterator[Any]:
         route.close()
 
 
+def load() -> None:
+    """Import the library now, for those who are forked from this process."""
+    with suppress(ImportError):
+        import pyroute2.netlink.exceptions  # noqa: F401
+
+
 def create_bridge(name: str, mac: str) -> None:
     """Make a bridge, down. A MAC address of its own keeps the kernel from taking over that of each new port."""
     with _route(name) as route:

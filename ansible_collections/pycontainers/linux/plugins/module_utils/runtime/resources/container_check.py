@@ -16,6 +16,7 @@ from ..kernel.cgroups import cgroups
 from . import (
     container_logs,
     container_network,
+    container_order,
     container_pids,
     container_state,
     container_wishes,
@@ -50,6 +51,8 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     if not program:
         _check_gateway(layout, full)
     container_network.check(layout, full)
+    begins = have is None or have.state != "started" or recreates(full, have)
+    container_order.check(layout, full, full.state == "started" and begins)
     if full.state == "started":
         container_pids.check(layout, full)
     kept = have.id if have and not recreates(full, have) else None

@@ -17,6 +17,7 @@ from . import container_kinds as kinds
 from . import name_kinds
 from .attachments import NETWORKS, Attachment
 from .container_mounts import MOUNTS, VOLUMES, Mount, Volume
+from .dependencies import DEPENDENCIES, Dependency
 from .limits import Limits
 from .log_options import DRIVERS, LOG_OPTIONS, Options
 from .ports import PORTS, Port
@@ -97,6 +98,7 @@ class Container(Limits):
     restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
     restart_retries: int | None = option(SECONDS, Effect.LIVE)
     stop_timeout: int | None = option(SECONDS, Effect.LIVE)
+    depends_on: tuple[Dependency, ...] | None = option(DEPENDENCIES, Effect.LIVE, nothing=())
     user: str | None = option(kinds.USER, Effect.RECREATE, nothing="")
     groups: tuple[str, ...] | None = option(kinds.GROUPS, Effect.RECREATE, nothing=())
     working_dir: str | None = option(kinds.FOLDER, Effect.RECREATE, nothing="")

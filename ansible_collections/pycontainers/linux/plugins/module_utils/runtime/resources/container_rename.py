@@ -67,10 +67,15 @@ def _steps(layout: Layout, container: Container, old: str, new: str) -> list[Ste
         raise Failure(operation, "that is its name", "give another one")
     if there not in (None, container.id):
         raise Failure(operation, f"the name stands for container {(there or '')[:12]}", "rename or remove that first")
-    users = [each.name for each in _others(layout, container) if f"{OTHER}{old}" in (each.network_mode, each.pid_mode)]
+    others = _others(layout, container)
+    users = [each.name for each in others if f"{OTHER}{old}" in (each.network_mode, each.pid_mode)]
     if users:
         reason = f"container {users[0]} joins it by this name"
         raise Failure(operation, reason, "remove that first, or let it join by the id")
+    waiting = [each.name for each in others if old in (one.name for one in each.depends_on or ())]
+    if waiting:
+        reason = f"container {waiting[0]} depends on it by this name"
+        raise Failure(operation, reason, "take it out of that one's depends_on first")
     named = replace(container, name=new)
     return [
         *([GiveName(layout, new, container.id, None)] if there is None else []),

@@ -68,10 +68,11 @@ class WriteBundle:
 
 @dataclass(frozen=True)
 class StartProcess:
-    """The step that starts a container's program. The rest of the container is there."""
+    """The step that starts a container's program, and tells those on its networks. The rest of it is there."""
 
     layout: Layout
     container: Container
+    telling: bool = True
 
     def describe(self) -> str:
         """Which container."""
@@ -98,7 +99,8 @@ class StartProcess:
                 raise Failure(f"start container {short(self.container)}", killed, "give it more memory") from error
             raise
         try:
-            hosts_files.tell(self.layout, names_of(self.container.networks))
+            if self.telling:
+                hosts_files.tell(self.layout, names_of(self.container.networks))
         except BaseException:
             self.undo()
             raise
@@ -154,8 +156,13 @@ class StopProcess:
         StartProcess(self.layout, self.container).do()
 
 
-def stop(layout: Layout, container: Container, seconds: float, wanted: str = "stopped") -> None:
-    """End a container's process: its stop signal, patience, SIGKILL. ``wanted`` is kept for the next boot."""
+def stop(
+    layout: Layout, container: Container, seconds: float, wanted: str = "stopped", telling: bool = True
+) -> None:
+    """End a container's process: its stop signal, patience, SIGKILL. ``wanted`` is kept for the next boot.
+
+    Those on its networks are told, if it is ``telling``.
+    """
     identity = container.id or ""
     before = container_state.status(layout, identity)
     # Kept first: a waiter that sees the end before we can record it must not start the container again.
@@ -173,7 +180,8 @@ def stop(layout: Layout, container: Container, seconds: float, wanted: str = "st
         ended = container_memory.recorded(container, ended, stopped=running)
     container_state.set_status(layout, identity, ended, durable=False)
     lifecycle.forget(layout, identity)
-    hosts_files.tell(layout, names_of(container.networks))
+    if telling:
+        hosts_files.tell(layout, names_of(container.networks))
 
 
 def stop_signal(layout: Layout, container: Container) -> int:
@@ -328,11 +336,11 @@ def join_steps(layout: Layout, container: Container) -> list[Step]:
     ]
 
 
-def run_steps(layout: Layout, container: Container) -> list[Step]:
-    """Start what is prepared."""
+def run_steps(layout: Layout, container: Container, telling: bool = True) -> list[Step]:
+    """Start what is prepared, and tell those on its networks if it is ``telling``."""
     published = container_network.publish_steps(layout, container, container.published_ports or ())
     # What is frozen does not start.
-    return [*published, StartProcess(layout, container), *pause_steps(cgroup(container), container, False)]
+    return [*published, StartProcess(layout, container, telling), *pause_steps(cgroup(container), container, False)]
 
 
 def halt_steps(layout: Layout, container: Container) -> list[Step]:

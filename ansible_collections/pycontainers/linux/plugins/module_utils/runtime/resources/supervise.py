@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply, converge
 from ..errors import Failure, explain
+from ..kernel import netlink
+from ..kernel.cgroups import looked_once
 from ..lean.dataclasses import replace
 from ..oci import lifecycle
 from ..oci.waiter import come_back
@@ -22,6 +24,7 @@ from . import (
     container_memory,
     container_network,
     container_observed,
+    container_order,
     container_pids,
     container_state,
     container_words,
@@ -29,7 +32,6 @@ from . import (
     restart_policy,
 )
 from .attachments import names_of
-from .container_kinds import OTHER
 from .container_model import Container
 from .container_steps import (
     DEFAULT_STOP_TIMEOUT,
@@ -43,9 +45,13 @@ from .container_steps import (
 from .network import NETWORK
 from .network_model import Network
 from .network_model import names as networks
+from .side_by_side import in_order
 
-SIDE_BY_SIDE = 16
-"""How many containers are stopped at the same time when the host shuts down."""
+AT_BOOT, AT_SHUTDOWN = 4 * (os.cpu_count() or 1), 32
+"""How many containers are started, or stopped, at the same time. Most of a start is work, most of a stop patience."""
+
+TOLD_EVERY = 1.0
+"""Seconds after which containers are told of those that have been started meanwhile, while the host boots."""
 
 
 def exited(layout: Layout, identity: str) -> None:
@@ -165,21 +171,40 @@ def _resume(layout: Layout, identity: str) -> None:
 
 def named(layout: Layout) -> tuple[list[Container], list[str]]:
     """All containers that have a name, observed, and a line for each that can't be read. Half made ones have none."""
+    return _all(layout, container_observed.observed)
+
+
+def recorded(layout: Layout) -> tuple[list[Container], list[str]]:
+    """The same as they are recorded: what is there of the kernel's is not looked at."""
+    return _all(layout, lambda _, container: container)
+
+
+def _all(layout: Layout, look: Callable[[Layout, Container], Container]) -> tuple[list[Container], list[str]]:
     found, failures = [], []
     for identity in container_state.identities(layout):
         try:
             container = container_state.load(layout, identity)
             if container and container_state.identity_of(layout, container.name) == identity:
-                found.append(container_observed.observed(layout, container))
+                found.append(look(layout, container))
         except (OSError, Failure) as error:
             failures.append(explain(error))
     return found, failures
 
 
-def start(layout: Layout, container: Container) -> None:
-    """Start a stopped container, or undo what was begun of it."""
+def start(layout: Layout, container: Container, telling: bool = True) -> None:
+    """Start a stopped container, or undo what was begun of it. Those on its networks are told if it is ``telling``."""
+    container_order.require(layout, container)
     container_network.check_ports(layout, container, container.id, ())
-    apply(Plan((*clean_steps(layout, container), *prepare_steps(layout, container), *run_steps(layout, container))))
+    prepared = (*clean_steps(layout, container), *prepare_steps(layout, container))
+    apply(Plan((*prepared, *run_steps(layout, container, telling))))
+
+
+def start_needed(layout: Layout, container: Container) -> None:
+    """Start all that a container needs and that is stopped, in their order. No lock is held."""
+    for other in container_order.before(layout, container):
+        with container_state.held(layout, other.id or "") as each:
+            if each is not None and (now := container_observed.observed(layout, each)).state == "stopped":
+                start(layout, now)
 
 
 def halt(layout: Layout, container: Container) -> None:
@@ -189,38 +214,51 @@ def halt(layout: Layout, container: Container) -> None:
 
 
 def boot(layout: Layout) -> list[str]:
-    """Start all that should run, networks first; returns a line per thing that could not be. None holds up another."""
-    failures = []
-    for name in networks(layout):
+    """Start all that should run, networks first; returns a line per thing that could not be. None holds up another.
+
+    None but those that need it, that is, which are told of with its name.
+    """
+    failures, there = [], networks(layout)
+    for name in there:
         try:
             converge(NETWORK, layout, Network(name=name), check=False)
         except (OSError, Failure) as error:
             failures.append(explain(error))
-    containers, unreadable = named(layout)
-    # Whose processes others join comes before them.
-    for container in sorted(containers, key=_joins):
-        try:
-            boot_one(layout, container.id or "")
-        except (OSError, Failure) as error:
-            failures.append(explain(error))
+    containers, unreadable = recorded(layout)
+    told = time.monotonic()
+
+    def tell(done: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > TOLD_EVERY:
+            hosts_files.tell(layout, tuple(there))
+            told = time.monotonic()
+
+    edges = container_order.edges(layout, containers)
+    with _prepared(bool(there)):
+        failures += in_order(edges, lambda identity: boot_one(layout, identity, telling=False), AT_BOOT, tell)
+    hosts_files.tell(layout, tuple(there))
     return failures + unreadable
 
 
-def boot_one(layout: Layout, identity: str) -> None:
+@contextmanager
+def _prepared(networks: bool) -> Iterator[None]:
+    """Have here once what all processes need that are forked from this one within the block."""
+    if networks:
+        netlink.load()
+    with looked_once():
+        yield
+
+
+def boot_one(layout: Layout, identity: str, telling: bool = True) -> None:
     """Bring one container to what it should be at boot. Raises :class:`Failure` or ``OSError``, which is kept too."""
     with _kept(layout, identity):
         container = container_state.load(layout, identity)
         if container is not None:
             with container_state.lock(layout, container.name):
-                _boot(layout, identity)
+                _boot(layout, identity, telling)
 
 
-def _joins(container: Container) -> bool:
-    """Whether a container needs another one to run."""
-    return any((mode or "").startswith(OTHER) for mode in (container.pid_mode, container.network_mode))
-
-
-def _boot(layout: Layout, identity: str) -> None:
+def _boot(layout: Layout, identity: str, telling: bool) -> None:
     container = container_state.load(layout, identity)
     if container is None:
         return
@@ -229,7 +267,7 @@ def _boot(layout: Layout, identity: str) -> None:
         _mend(layout, now)
         return
     if restart_policy.boots(now, status):
-        start(layout, now)
+        start(layout, now, telling)
     elif now.auto_remove:
         remove(layout, now)
     elif status.wanted == "running":
@@ -240,41 +278,21 @@ def _boot(layout: Layout, identity: str) -> None:
 def shutdown(layout: Layout) -> list[str]:
     """Stop all that runs, so that what should run again does at the next boot; returns a line per failure.
 
-    Programs take their time to end, so they are asked side by side.
+    Programs take their time to end, so they are asked side by side, and after those that need them.
     """
     containers, failures = named(layout)
-    started = [each for each in containers if each.state == "started"]
-    for first in range(0, len(started), SIDE_BY_SIDE):
-        children = [_in_child(layout, each) for each in started[first : first + SIDE_BY_SIDE]]
-        failures += filter(None, [_reported(*child) for child in children])
-    for container in started:
-        try:
-            with container_state.lock(layout, container.name):
-                _dismantle(layout, container)
-        except (OSError, Failure) as error:
-            failures.append(explain(error))
-    return failures
+    started = {each.id or "": each for each in containers if each.state == "started"}
+    after: dict[str, set[str]] = {identity: set() for identity in started}
+    for identity, needed in container_order.edges(layout, started.values()).items():
+        for each in needed:
+            after[each].add(identity)
+    with _prepared(any(each.networks for each in started.values())):
+        return failures + in_order(after, lambda identity: _end(layout, started[identity]), AT_SHUTDOWN)
 
 
-def _in_child(layout: Layout, container: Container) -> tuple[int, int]:
-    """Stop a container in a child; returns its pid and where it reports a failure."""
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child:
-        os.close(write_end)
-        return child, read_end
-    try:
-        timeout = container.stop_timeout
-        with container_state.lock(layout, container.name):
-            stop(layout, container, DEFAULT_STOP_TIMEOUT if timeout is None else timeout, wanted="running")
-    except Exception as error:  # the parent hears of it, and goes on with the others
-        os.write(write_end, explain(error).encode())
-    finally:
-        os._exit(0)
-
-
-def _reported(child: int, read_end: int) -> str:
-    with os.fdopen(read_end, "rb") as file:
-        report = file.read().decode()
-    os.waitpid(child, 0)
-    return report
+def _end(layout: Layout, container: Container) -> None:
+    """Stop a container that is to run again, and take away what it needed. Nobody is told, as all are ended."""
+    timeout = DEFAULT_STOP_TIMEOUT if container.stop_timeout is None else container.stop_timeout
+    with container_state.lock(layout, container.name):
+        stop(layout, container, timeout, wanted="running", telling=False)
+        _dismantle(layout, container)

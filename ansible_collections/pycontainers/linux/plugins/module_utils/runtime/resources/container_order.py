@@ -1,0 +1,132 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which containers come before which: those in ``depends_on``, and those whose processes or network one joins."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from ..core.layout import Layout
+from ..errors import Failure, InvalidValue, NotFound
+from . import container_state
+from .container_kinds import OTHER
+from .container_model import Container
+
+
+def needed(container: Container) -> tuple[str, ...]:
+    """The names or ids of the containers that one needs, each once."""
+    said = [each.name for each in container.depends_on or ()]
+    modes = (container.pid_mode or "", container.network_mode or "")
+    said += [mode.removeprefix(OTHER) for mode in modes if mode.startswith(OTHER)]
+    return tuple(dict.fromkeys(said))
+
+
+def check(layout: Layout, container: Container, starts: bool) -> None:
+    """Refuse others that are not there or do not run, and such as need this one. Raises :class:`InvalidValue`."""
+    said = [each.name for each in container.depends_on or ()]
+    for name in said:
+        if name == container.name:
+            raise InvalidValue("depends_on", name, "that is the container itself", "leave it out")
+        try:
+            other = container_state.find(layout, name)
+        except NotFound as error:
+            reason = "there is no container of this name"
+            raise InvalidValue("depends_on", name, reason, "declare that one first, or leave it out") from error
+        if starts and not _runs(layout, other):
+            raise InvalidValue("depends_on", name, "it does not run", "start that container first")
+    for name in needed(container):
+        way = _way(layout, name, container.name, ())
+        if way:
+            option = "depends_on" if name in said else _mode(container, name)
+            reason = f"{' needs '.join(way)} needs {container.name} itself"
+            raise InvalidValue(option, name, reason, "leave one of them out, so that there is a first one to start")
+
+
+def _mode(container: Container, name: str) -> str:
+    return "pid_mode" if container.pid_mode == f"{OTHER}{name}" else "network_mode"
+
+
+def _way(layout: Layout, name: str, wanted: str, before: tuple[str, ...]) -> tuple[str, ...]:
+    """The names from one container to the last of those that lead to another; nothing if none does."""
+    with suppress(Failure):
+        there = container_state.find(layout, name)
+        if there.name in before:
+            return ()
+        way = (*before, there.name)
+        for each in needed(there):
+            if each == wanted or _named(layout, each) == wanted:
+                return way
+            if found := _way(layout, each, wanted, way):
+                return found
+    return ()
+
+
+def _named(layout: Layout, said: str) -> str:
+    with suppress(Failure):
+        return container_state.find(layout, said).name
+    return said
+
+
+def _runs(layout: Layout, container: Container) -> bool:
+    """Whether it runs, or its policy is about to start it again."""
+    return container_state.limited(layout, container).state == "started"
+
+
+def require(layout: Layout, container: Container) -> None:
+    """Refuse to start a container that depends on one that does not run. Raises :class:`Failure`."""
+    for each in container.depends_on or ():
+        operation = f"start container {container.name}"
+        try:
+            other = container_state.find(layout, each.name)
+        except NotFound as error:
+            reason = f"there is no container {each.name}, on which it depends"
+            raise Failure(operation, reason, "make that one, or take it out of depends_on") from error
+        if not _runs(layout, other):
+            raise Failure(operation, f"container {each.name}, on which it depends, does not run", "start that first")
+
+
+def edges(layout: Layout, containers: Iterable[Container]) -> dict[str, set[str]]:
+    """The ids of containers, each with those of the others among them that it needs.
+
+    Of those that need each other in a circle one is as good a first as another.
+    """
+    named = {each.name: each.id or "" for each in containers}
+    found = {each.id or "": set(_ids(layout, each, named)) for each in containers}
+    while circle := _circle(found):
+        found[circle[1]].discard(circle[0])
+    return found
+
+
+def _ids(layout: Layout, container: Container, named: dict[str, str]) -> Iterator[str]:
+    for each in needed(container):
+        identity = named.get(each) or next((found for found in named.values() if found.startswith(each)), "")
+        if identity and identity != container.id:
+            yield identity
+
+
+def _circle(found: dict[str, set[str]]) -> list[str]:
+    from graphlib import CycleError, TopologicalSorter
+
+    try:
+        TopologicalSorter(found).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
+def before(layout: Layout, container: Container) -> list[Container]:
+    """The containers that one needs, and those that they need, in the order in which they are to be started."""
+    found: dict[str, Container] = {}
+
+    def add(each: Container, above: tuple[str, ...]) -> None:
+        for name in needed(each):
+            with suppress(NotFound):
+                other = container_state.find(layout, name)
+                if other.id not in (container.id, *above):
+                    add(other, (*above, other.id or ""))
+                    found.setdefault(other.id or "", other)
+
+    add(container, ())
+    return list(found.values())
