@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 
 from testbed import cgroups, guest, inventory, lifecycle, network
-from testbed.instance import MOST_CONTAINERS, MOST_VMS, Instance, lock, up_record
+from testbed.instance import MOST_CONTAINERS, MOST_DEBIANS, MOST_VMS, Instance, lock, up_record
 from testbed.shell import Failure
 
 
@@ -25,7 +25,7 @@ def _count(most: int) -> Callable[[str], int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="testbed", description="Real Alpine hosts on this machine.")
+    parser = argparse.ArgumentParser(prog="testbed", description="Real hosts on this machine.")
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="start hosts; those that run are kept")
     up.add_argument(
@@ -40,6 +40,16 @@ def _parser() -> argparse.ArgumentParser:
         const=1,
         default=0,
         help="virtual machines too",
+    )
+    up.add_argument(
+        "--debian",
+        dest="debians",
+        metavar="N",
+        nargs="?",
+        type=_count(MOST_DEBIANS),
+        const=1,
+        default=0,
+        help="system containers with Debian and systemd too",
     )
     verbs.add_parser("down", help="end all hosts and remove all that they left")
     ssh = verbs.add_parser("ssh", help="log in to a host, or run a command on it")
@@ -89,7 +99,7 @@ def main() -> int:
         match arguments.verb:
             case "up":
                 with lock(instance):
-                    lifecycle.up(instance, arguments.containers, arguments.vms)
+                    lifecycle.up(instance, arguments.containers, arguments.vms, arguments.debians)
             case "down":
                 with lock(instance):
                     lifecycle.down(instance)

@@ -4,7 +4,7 @@
 """Boot a system container; run by its keeper, once for each boot.
 
 `prepare NAME` gives the host empty cgroups and becomes unshare(1). `start NAME` is then pid 1 of new namespaces: it
-enters the cgroups, plugs in the network, mounts what a host has, and becomes OpenRC's init.
+enters the cgroups, plugs in the network, mounts what a host has, and becomes the host's init.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ from testbed.shell import Failure, write_file
 VARIABLE = "PYCONTAINERS_TESTBED"
 MOST_CONTAINERS = 80
 MOST_VMS = 9
+MOST_DEBIANS = 9
+_FIRST = {"alpine": 10, "vm": 100, "debian": 110}
+"""What is added to a host's number in its address."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,18 @@ class Instance:
         """Return the names that virtual machines can have, in the order of their addresses."""
         return [f"vm{number}" for number in range(1, MOST_VMS + 1)]
 
+    def debian_names(self) -> list[str]:
+        """Return the names that system containers with Debian can have, in the order of their addresses."""
+        return [f"debian{number}" for number in range(1, MOST_DEBIANS + 1)]
+
+    def names(self) -> list[str]:
+        """Return the names that hosts can have."""
+        return self.container_names() + self.debian_names() + self.vm_names()
+
     def address(self, name: str) -> str:
-        """Return a host's IPv4 address: alpine1 is .11, vm1 is .101."""
-        number = int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))
-        return f"{self.network}.{(100 if name.startswith('vm') else 10) + number}"
+        """Return a host's IPv4 address: alpine1 is .11, vm1 is .101, debian1 is .111."""
+        kind = name.rstrip("0123456789")
+        return f"{self.network}.{_FIRST[kind] + int(name.removeprefix(kind))}"
 
     def mac(self, name: str) -> str:
         """Return a host's MAC address, the same at each boot, so that nobody's ARP cache is wrong after a reboot."""

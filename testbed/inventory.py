@@ -28,8 +28,7 @@ def create_keys(instance: Instance) -> None:
 
 def hosts(instance: Instance) -> list[str]:
     """Return the names of the hosts that have been made, system containers first."""
-    names = instance.container_names() + instance.vm_names()
-    return [name for name in names if guest.public_key(instance, name)]
+    return [name for name in instance.names() if guest.public_key(instance, name)]
 
 
 def write(instance: Instance) -> None:
@@ -49,7 +48,7 @@ def _ssh_config(instance: Instance, names: list[str]) -> list[str]:
         lines += [f"Host {name}", f"  HostName {instance.address(name)}", f"  HostKeyAlias {name}"]
     return [
         *lines,
-        f"Host alpine* vm* {instance.network}.*",
+        f"Host alpine* debian* vm* {instance.network}.*",
         "  User root",
         f"  IdentityFile {instance.state}/id_ed25519",
         "  IdentitiesOnly yes",
@@ -66,13 +65,18 @@ def _ssh_config(instance: Instance, names: list[str]) -> list[str]:
 
 
 def _inventory(instance: Instance, names: list[str]) -> list[str]:
-    containers = [name for name in names if name in instance.container_names()]
-    lines = ["all:", "  vars:", f"    testbed_registry: {instance.gateway}:{REGISTRY_PORT}", "  children:"]
-    lines += ["    alpine:", "      vars:", "        ansible_user: root"]
-    lines += ["        ansible_python_interpreter: /usr/bin/python3"]
-    lines += [f"        ansible_ssh_common_args: -F {instance.state}/ssh_config", "      hosts:"]
-    for name in names:
-        lines += [f"        {name}:", f"          ansible_host: {instance.address(name)}"]
-    for group, members in (("containers", containers), ("vm", [name for name in names if name not in containers])):
-        lines += [f"    {group}:", "      hosts:", *(f"        {name}:" for name in members)]
+    debians = [name for name in names if name in instance.debian_names()]
+    vms = [name for name in names if name in instance.vm_names()]
+    lines = ["all:", "  vars:", f"    testbed_registry: {instance.gateway}:{REGISTRY_PORT}"]
+    lines += ["    ansible_user: root", "    ansible_python_interpreter: /usr/bin/python3"]
+    lines += [f"    ansible_ssh_common_args: -F {instance.state}/ssh_config", "  children:"]
+    for group, members in (
+        ("alpine", [name for name in names if name not in debians]),
+        ("debian", debians),
+        ("containers", [name for name in names if name not in vms]),
+        ("vm", vms),
+    ):
+        lines += [f"    {group}:", "      hosts:"]
+        for name in members:
+            lines += [f"        {name}:", f"          ansible_host: {instance.address(name)}"]
     return lines

@@ -20,7 +20,7 @@ CONTAINER_SECONDS = 30.0
 VM_SECONDS = 240.0
 
 
-def up(instance: Instance, containers: int, vms: int) -> None:
+def up(instance: Instance, containers: int, vms: int, debians: int = 0) -> None:
     """Make and start what is missing of this many hosts, and wait until ssh answers on each; others that run are kept.
 
     A failure leaves what is up as it is: `up` goes on from there, `down` clears it.
@@ -37,6 +37,7 @@ def up(instance: Instance, containers: int, vms: int) -> None:
     network.create(instance)
     inventory.create_keys(instance)
     wanted = [(machine, name) for name in instance.container_names()[:containers]]
+    wanted += [(machine, name) for name in instance.debian_names()[:debians]]
     wanted += [(vm, name) for name in instance.vm_names()[:vms]]
     began = time.monotonic()
     started = []

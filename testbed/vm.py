@@ -36,7 +36,7 @@ def create(instance: Instance, name: str, image: Image) -> None:
     folder.mkdir(parents=True)
     root = folder / "root"
     run("cp", "-a", image.rootfs, root)
-    guest.personalise(instance, name, root, image.rootfs)
+    guest.personalise(instance, name, root, image.rootfs, image.rootfs)
     levels = recipe.RUNLEVELS
     set_runlevels(root, {level: levels[level] + recipe.VM_RUNLEVELS.get(level, ()) for level in levels})
     disk = folder / "disk.raw"

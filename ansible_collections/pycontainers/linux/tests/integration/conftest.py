@@ -14,7 +14,7 @@ from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS
 from testbed.instance import VARIABLE, Instance
 from testbed.registry import standing
 
-NAME = "integration"
+NAME = os.environ.get(VARIABLE) or "integration"
 VM = "vm1"
 
 
