@@ -41,7 +41,7 @@ def run(resource: Resource[Any]) -> None:
         want = parse(resource.model, _given(resource.model, module.params))
         outcome = converge(resource, Layout(place.root, place.run), want, module.check_mode)
     except Failure as error:
-        module.fail_json(msg=str(error), **getattr(error, "facts", {}))
+        module.fail_json(msg=str(error), **error.facts)
     except OSError as error:
         module.fail_json(msg=str(Failure(f"bring {named(resource, module.params)} to what is declared", error)))
     except Exception as error:  # the last place that can turn it into a sentence

@@ -19,7 +19,8 @@ description:
   - An option that is left out is not managed. A new container gets what its image says, or the default that the
     option names; an existing container keeps what it has.
   - What can be changed while the container runs is changed so, all limits among it, which can be cleared so too.
-    Anything else builds the new container beside the old one, and keeps the old one until the new one runs.
+    Anything else builds the new container beside the old one, and keeps the old one until the new one runs. Where that
+    does not start, or its program ends within half a second with a status that is not 0, the old one is back as it was.
   - Limits that are left out of a new container are none. One that the host's kernel or its cgroup version does not have
     is refused.
 extends_documentation_fragment:
@@ -27,6 +28,7 @@ extends_documentation_fragment:
   - pycontainers.linux.container_process
   - pycontainers.linux.container_limits
   - pycontainers.linux.container_volumes
+  - pycontainers.linux.container_health
 options:
   name:
     description:
@@ -37,13 +39,15 @@ options:
   state:
     description:
       - V(started) makes the container if there is none, brings it to what is declared, and starts it.
-      - V(stopped) does the same and ends its processes. See O(stop_timeout).
+      - V(healthy) does the same and waits until it is healthy, at most O(healthy_wait_timeout). What nothing checks is
+        refused. If it does not become healthy, or its program ends before, the change is taken back.
+      - V(stopped) does the same as V(started) and ends its processes instead. See O(stop_timeout).
       - V(present) makes and changes it, and neither starts nor stops it.
       - V(absent) stops and removes it with all it has written, but neither its image nor its named volumes. See
         O(keep_volumes).
     type: str
     default: started
-    choices: [absent, present, started, stopped]
+    choices: [absent, healthy, present, started, stopped]
   image:
     description:
       - The image, as C([registry/]repository[:tag][@digest]), for example V(nginx:1.27) or
@@ -281,6 +285,19 @@ EXAMPLES = r"""
     labels:
       team: front
 
+- name: Replace a server by a new version, and go back to the old one unless the new one answers within a minute
+  pycontainers.linux.container:
+    name: web
+    image: registry.example.com/web:2.1
+    state: healthy
+    healthcheck:
+      test: [CMD, wget, -qO, /dev/null, "http://127.0.0.1/"]
+      interval: 10s
+      start_period: 30s
+      start_interval: 1s
+    healthy_wait_timeout: 60
+    on_unhealthy: restart
+
 - name: Stop a container and keep it
   pycontainers.linux.container:
     name: exporter
@@ -301,6 +318,7 @@ container:
     - C(State) tells in C(OOMKilled) whether the kernel has killed a process of this run, or of the last one, for want
       of memory, in C(OomKills) how many of the container's it has in all, and in C(OomKilledAt) when the container's
       program last was one of them. Of a program that has ended so, C(Error) tells it with the limit.
+    - If its health is checked, C(State) tells in C(Health) its C(Status), C(FailingStreak) and C(Log) of five checks.
   returned: success
   type: dict
   sample:
@@ -360,6 +378,16 @@ changes:
       before: 67108864
       after: 268435456
       effect: live
+exit_status:
+  description: How the program of a container that did not stay, or did not become healthy, has ended.
+  returned: when it has ended
+  type: int
+  sample: 1
+log:
+  description: The last lines of a container that did not stay, or did not become healthy.
+  returned: when there was one
+  type: str
+  sample: "cannot open /etc/web.conf\n"
 diff:
   description: The differences as C(--diff) prints them.
   returned: success

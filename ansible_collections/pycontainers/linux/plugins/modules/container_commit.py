@@ -35,7 +35,8 @@ options:
   changes:
     description:
       - What the new image's configuration says otherwise than the container's, as instructions of a Dockerfile. C(CMD),
-        C(ENTRYPOINT), C(ENV), C(EXPOSE), C(LABEL), C(STOPSIGNAL), C(USER), C(VOLUME) and C(WORKDIR) are known.
+        C(ENTRYPOINT), C(ENV), C(EXPOSE), C(HEALTHCHECK), C(LABEL), C(STOPSIGNAL), C(USER), C(VOLUME) and C(WORKDIR)
+        are known.
     type: list
     elements: str
   author:

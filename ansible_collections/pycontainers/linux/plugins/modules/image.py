@@ -64,7 +64,7 @@ options:
   changes:
     description:
       - What the image's configuration says, as instructions of a Dockerfile. C(CMD), C(ENTRYPOINT), C(ENV), C(EXPOSE),
-        C(LABEL), C(STOPSIGNAL), C(USER), C(VOLUME) and C(WORKDIR) are known.
+        C(HEALTHCHECK), C(LABEL), C(STOPSIGNAL), C(USER), C(VOLUME) and C(WORKDIR) are known.
       - Only for O(source=tree).
     type: list
     elements: str

@@ -21,13 +21,14 @@ class Failure(Exception):
     """An operation that could not be done.
 
     ``operation`` completes the words "cannot …" and names object and value ("mount overlay on /run/x");
-    ``reason`` says why; ``fix``, where given, says what the user can do.
+    ``reason`` says why; ``fix``, where given, says what the user can do. ``facts`` are for programs.
     """
 
     def __init__(self, operation: str, reason: object, fix: str = "") -> None:
         self.operation = operation
         self.reason = explain(reason)
         self.fix = fix
+        self.facts: dict[str, object] = {}
         super().__init__(f"cannot {operation}: {self.reason}" + (f"; {fix}" if fix else ""))
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.kinds import UNLIMITED
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.healthcheck import Healthcheck
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.image.reference import parse_reference
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.attachments import Attachment
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
@@ -124,7 +125,15 @@ TAKE_NAME = "take the name web away"
 ADD_BACK = made(OLD)[7:10]
 LEAVE_FRONT = ["disconnect from network front", "release 10.0.0.2 on network front"]
 
-REPLACEMENT = [MAKE, *made(NEW), *HALT, *run(NEW), NAME, *DISMANTLE, *FORGET]
+SEEN = f"see container web ({NEW[:12]}) run for 0.5 s"
+AWAITED = "wait until container web ({}) is healthy, at most 300 s"
+CHECKED = f"check the health of container web ({OLD[:12]}) as declared"
+CHECK = Healthcheck(("CMD", "true"))
+WATCHED: dict[str, Any] = {"healthcheck": CHECK, "checker": "there", "health": "healthy"}
+
+WATCHED_ONE = want(**WATCHED, kept=kept(healthcheck=CHECK))
+
+REPLACEMENT = [MAKE, *made(NEW), *HALT, *run(NEW), SEEN, NAME, *DISMANTLE, *FORGET]
 """All that can be is made beside the old container before that stops; it goes only once the new one runs."""
 
 CASES = {
@@ -289,6 +298,7 @@ CASES = {
             "lease 10.0.0.2 on network front",
             *made(NEW)[5:],
             *run(NEW),
+            SEEN,
             NAME,
             *DISMANTLE,
             *FORGET,
@@ -299,8 +309,27 @@ CASES = {
     "asked to be made anew": Case(renewed(recreate=True), started(), REPLACEMENT),
     "another image of a stopped one": Case(renewed("stopped", image_id=OTHER_IMAGE), stopped(), [MAKE, NAME, *FORGET]),
     "another image, and started": Case(
-        renewed(image_id=OTHER_IMAGE), stopped(), [MAKE, *made(NEW), *run(NEW), NAME, *FORGET]
+        renewed(image_id=OTHER_IMAGE), stopped(), [MAKE, *made(NEW), *run(NEW), SEEN, NAME, *FORGET]
     ),
+    "create and wait": Case(
+        renewed(health="healthy"), None, [MAKE, *made(NEW), *run(NEW), NAME, AWAITED.format(NEW[:12])]
+    ),
+    "another command, and wait": Case(
+        renewed(command=("sleep", "5"), health="healthy"),
+        started(),
+        [AWAITED.format(NEW[:12]) if line == SEEN else line for line in REPLACEMENT],
+    ),
+    "start and wait for ever": Case(
+        want(health="healthy", healthy_wait_timeout=0.0),
+        stopped(),
+        [*made(OLD), *run(OLD), AWAITED.format(OLD[:12]).removesuffix(", at most 300 s")],
+    ),
+    "healthy already": Case(WATCHED_ONE, replace(started(), **WATCHED), []),
+    "wait for a running one": Case(
+        WATCHED_ONE, replace(started(), **{**WATCHED, "health": "starting"}), [AWAITED.format(OLD[:12])]
+    ),
+    "a checker lost": Case(WATCHED_ONE, replace(started(), **{**WATCHED, "checker": "lost"}), [CHECKED]),
+    "a check for the first time": Case(want(healthcheck=CHECK), started(), [CHECKED, record()]),
     "another image, and stopped": Case(
         renewed("stopped", image_id=OTHER_IMAGE), started(), [MAKE, *HALT, NAME, *DISMANTLE, *FORGET]
     ),

@@ -149,6 +149,21 @@ def test_a_variable_without_a_value_has_the_callers(monkeypatch: pytest.MonkeyPa
     assert wanted("-e", "HERE", "-e", "NOWHERE", "busybox")["env"] == {"HERE": "x"}
 
 
+def test_a_health_check_is_spelt_as_docker_spells_it() -> None:
+    """Each part has an option; what is left out is the image's, and all of it if nothing is said."""
+    words = ["--health-cmd", "NONE", "--health-interval", "1m", "--health-timeout=2s", "--health-retries", "4"]
+    words += ["--health-start-period", "5s", "--health-start-interval", "500ms"]
+    assert wanted(*words, "busybox")["healthcheck"] == {
+        "test": ["CMD-SHELL", "NONE"], "interval": "1m", "timeout": "2s", "retries": 4, "start_period": "5s",
+        "start_interval": "500ms",
+    }  # fmt: skip
+    assert wanted("--health-retries", "1", "busybox")["healthcheck"] == {"retries": 1}
+    assert wanted("--no-healthcheck", "busybox")["healthcheck"] == {"test": ["NONE"]}
+    assert "healthcheck" not in wanted("busybox")
+    with pytest.raises(InvalidValue, match="as --health-cmd: there is to be no check"):
+        wanted("--health-cmd", "true", "--no-healthcheck", "busybox")
+
+
 @pytest.mark.parametrize(("words", "row"), [(["-m", "much"], "memory"), (["--restart", "often"], "restart_policy")])
 def test_bad_values_are_refused(words: list[str], row: str) -> None:
     """What a row does not take is refused by its name."""

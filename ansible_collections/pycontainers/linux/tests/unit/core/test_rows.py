@@ -225,6 +225,18 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "shm_size": sizes,
     "score": some.integers(-1000, 1000) | some.integers(-1000, 1000).map(str),
     "seconds": some.integers(0) | some.integers(0).map(str),
+    "patience": some.floats(-1, 1000) | some.integers(0, 600).map(str),
+    "healthcheck": some.fixed_dictionaries(
+        {},
+        optional={
+            "test": some.sampled_from(["", "NONE", "true", ["NONE"], ["CMD", "a", "b"], ["CMD-SHELL", "a || b"], []]),
+            "interval": some.sampled_from(["1m30s", "500ms", "0s", "0", "1.5h", "1s1us", "2m3ns"]),
+            "timeout": some.integers(10**6, 2**63 - 1).map(lambda count: f"{count}ns"),
+            "retries": some.integers(0, 9) | some.integers(0, 9).map(str),
+            "start_period": some.sampled_from(["1ms", "72h3m0.5s"]),
+            "start_interval": some.none(),
+        },
+    ),
     "ports": some.lists(some.tuples(ports, ports, some.sampled_from(["", "/tcp", "/udp"]))).map(_unique),
     "subnet": some.builds(_network, some.integers(1 << 24, (127 << 24) - 1), some.integers(8, 30)),
     "address": addresses,

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.layout import Layout
-from ..errors import Failure, NotFound
+from ..errors import Failure, InvalidValue, NotFound
 from ..lean.dataclasses import replace
 from ..oci import lifecycle
 from ..resources import (
     container_bare,
+    container_health,
     container_memory,
     container_observed,
     container_state,
@@ -33,6 +34,8 @@ def add(verbs: Any, listing: str = "ps") -> None:
     ps = verbs.add_parser(listing, help="list containers")
     ps.add_argument("-a", "--all", action="store_true", help="also those that do not run")
     ps.add_argument("-q", "--quiet", action="store_true", help="ids only")
+    words = "only those whose health is starting, healthy, unhealthy, or none"
+    ps.add_argument("-f", "--filter", action="append", default=[], metavar="health=HEALTH", help=words)
     ps.add_argument("--no-trunc", action="store_true", help="whole ids")
     ps.add_argument("--json", action="store_true", help="for programs")
     ps.set_defaults(verb=list_containers)
@@ -137,8 +140,11 @@ def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> 
 
 def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:
     """List containers, the newest first."""
+    healths = [_filtered(each) for each in chosen.filter]
     named, failures = supervise.named(layout)
     found = [each for each in named if chosen.all or each.state == "started"]
+    if healths:
+        found = [each for each in found if (each.health or container_health.NONE) in healths]
     found.sort(key=lambda each: each.created or "", reverse=True)
     if chosen.json:
         table.show_json([inspect(layout, each) for each in found])
@@ -151,6 +157,14 @@ def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:
     for line in failures:
         print(f"pycontainers: {line}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _filtered(said: str) -> str:
+    """The health that a filter asks for. Raises :class:`InvalidValue`."""
+    key, _, health = said.partition("=")
+    if key != "health" or health not in (*_HEALTHS, container_health.NONE):
+        raise InvalidValue("--filter", said, f"it is not health= and one of {', '.join(_HEALTHS)} and none")
+    return health
 
 
 def _line(layout: Layout, container: Container, whole: bool) -> list[str]:
@@ -175,11 +189,16 @@ def _moment(created: str) -> float:
     return datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp() if created else 0.0
 
 
+_HEALTHS = {"starting": " (health: starting)", "healthy": " (healthy)", "unhealthy": " (unhealthy)"}
+
+
 def _status(layout: Layout, container: Container) -> str:
     status = container_state.status(layout, container.id or "")
     init = lifecycle.running(layout, container.id or "")
     if init:
-        return f"Up {table.since(init.started_at)}{' (Paused)' if container_state.paused(container) else ''}"
+        if container_state.paused(container):
+            return f"Up {table.since(init.started_at)} (Paused)"
+        return f"Up {table.since(init.started_at)}{_HEALTHS.get(container.health or '', '')}"
     ended = f"({status.exit_code}) {table.since(status.finished_at)} ago"
     ended += " (out of memory)" if container_memory.ended_by_it(status) else ""
     if container.state == "started":

@@ -13,7 +13,7 @@ from ..core.layout import Layout
 from ..errors import Failure
 from ..kernel import security
 from ..oci import enter
-from ..resources import container_exec, container_state
+from ..resources import container_guest, container_state
 
 
 def add(verbs: Any) -> None:
@@ -47,7 +47,7 @@ def execute(layout: Layout, chosen: argparse.Namespace) -> int:
     if not words[0]:
         raise Failure(f"exec in container {container.name}", "no command is given", "give one after the container")
     variables = _environment(chosen) | request.get("env", {})
-    guest = container_exec.guest(layout, container, words, variables, chosen.user, chosen.workdir)
+    guest = container_guest.guest(layout, container, words, variables, chosen.user, chosen.workdir)
     if not chosen.detach:
         return enter.enter(*guest, bool(chosen.tty))
     status, started = enter.leave(*guest)

@@ -17,11 +17,17 @@ from ..errors import Failure, InvalidValue
 from ..kernel.cgroups import cgroups, members
 from ..kernel.process import Process
 from ..oci import lifecycle
-from ..resources import container_hold, container_state
+from ..resources import container_hold, container_observed, container_state
+from ..resources.container_health import HEALTHY, UNHEALTHY
 from ..resources.container_kinds import STOP_SIGNAL
+from ..resources.container_model import Container
 from ..resources.container_rename import rename
 from . import attach, table
 from .complaint import to_each
+
+HEALTHS = (HEALTHY, UNHEALTHY)
+INTERVAL = 0.2
+"""Seconds between two looks at a health that is waited for."""
 
 
 def add(verbs: Any) -> None:
@@ -42,6 +48,8 @@ def add(verbs: Any) -> None:
     top.add_argument("container", metavar="CONTAINER")
     top.set_defaults(verb=list_processes)
     wait = verbs.add_parser("wait", help="wait until containers have ended, and print their exit statuses")
+    words = "until it is so, and print -1 (stopped)"
+    wait.add_argument("--condition", default="stopped", choices=("stopped", *HEALTHS), help=words)
     wait.add_argument("containers", nargs="+", metavar="CONTAINER")
     wait.set_defaults(verb=wait_for)
     other = verbs.add_parser("rename", help="give a container another name")
@@ -80,6 +88,10 @@ def wait_for(layout: Layout, chosen: argparse.Namespace) -> int:
         identity = container.id or ""
         before = container_state.status(layout, identity)
         init = lifecycle.running(layout, identity)
+        if chosen.condition != "stopped":
+            _wait_for_health(layout, container, chosen.condition)
+            print(-1, flush=True)
+            continue
         if init is None:
             print(before.exit_code)
             continue
@@ -87,6 +99,20 @@ def wait_for(layout: Layout, chosen: argparse.Namespace) -> int:
             pass
         print(attach.exit_status(layout, identity, before.finished_at), flush=True)
     return 0
+
+
+def _wait_for_health(layout: Layout, container: Container, wanted: str) -> None:
+    """Wait until a container has a health. Raises :class:`Failure` for one that does not run, or is not checked."""
+    operation = f"wait until container {container.name} is {wanted}"
+    while True:
+        now = container_observed.observed(layout, container)
+        if now.health == wanted:
+            return
+        if now.state != "started" or container_state.load(layout, container.id or "") is None:
+            raise Failure(operation, "container not running", "start it first")
+        if now.health is None and lifecycle.running(layout, container.id or ""):
+            raise Failure(operation, "its health is not checked", "give it a healthcheck")
+        time.sleep(INTERVAL)
 
 
 def list_processes(layout: Layout, chosen: argparse.Namespace) -> int:

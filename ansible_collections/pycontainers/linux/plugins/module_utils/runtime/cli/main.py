@@ -38,6 +38,7 @@ SUBJECTS = {
     "image_group": ("image",),
     "networks": ("network", "port"),
     "registries": ("push", "search", "tags"),
+    "health": ("health",),
     "info": ("info",),
     "hold": ("kill", "pause", "rename", "top", "unpause", "wait"),
     "volumes": ("volume",),

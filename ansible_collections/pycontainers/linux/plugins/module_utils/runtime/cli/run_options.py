@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from ..core.model import Row, parse, rows
 from ..errors import InvalidValue
+from ..image.healthcheck import NONE, SHELL
 from ..oci.user_network import PACKAGES
 from ..resources.container_kinds import OTHER, PATH
 from ..resources.container_model import Container
@@ -52,7 +53,7 @@ SPELLED = {
 """How Docker, or Podman where that has no word, spells rows; others are spelt as they are called."""
 
 SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate",
-                  "keep_volumes")  # fmt: skip
+                  "keep_volumes", "healthcheck", "healthy_wait_timeout")  # fmt: skip
 """Rows that words, the verb itself, or an option with a grammar of its own stand for."""
 
 ON_FIRST = {
@@ -66,6 +67,16 @@ ON_FIRST = {
 MODES = ("none", "host", "private", "default", *PACKAGES)
 JOINED = (OTHER, PATH, *(f"{program}:" for program in PACKAGES))
 """What Docker and Podman take in place of a network's name: whose network namespace it is, or who makes its network."""
+
+HEALTH = {
+    "test": ("--health-cmd", "a line for a shell in the container that fails if that is not healthy"),
+    "interval": ("--health-interval", "how long after one check the next begins (30s)"),
+    "timeout": ("--health-timeout", "how long a check may take (30s)"),
+    "retries": ("--health-retries", "how many checks in a row fail before it is unhealthy (3)"),
+    "start_period": ("--health-start-period", "how long after its start failures do not count (0s)"),
+    "start_interval": ("--health-start-interval", "the interval within that time (5s)"),
+}
+"""The parts of a health check, as Docker spells them."""
 
 FLAG, LIST, PAIRS = "bool", "list", "dict"
 """Types of rows whose options take no value, or can be given several times: for values, or for names with values."""
@@ -93,6 +104,9 @@ def parser(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
     for name, (spelling, words) in ON_FIRST.items():
         act = "append" if name == "aliases" else "store"
         verb.add_argument(spelling, dest=name, action=act, metavar="VALUE", help=words)
+    for name, (spelling, words) in HEALTH.items():
+        verb.add_argument(spelling, dest=f"health_{name}", metavar="VALUE", help=words)
+    verb.add_argument("--no-healthcheck", action="store_true", help="do not check its health, whatever its image says")
     for row in options().values():
         declare(verb, row)
     return verb
@@ -132,8 +146,22 @@ def wanted(chosen: argparse.Namespace) -> Container:
         given |= policy(chosen.restart)
     if chosen.entrypoint is not None:
         given["entrypoint"] = [chosen.entrypoint] if chosen.entrypoint else []
+    given["healthcheck"] = _health(chosen)
     given |= {"name": chosen.name or _some_name(chosen.image), "image": chosen.image}
     return parse(Container, given | {"command": chosen.command or None})
+
+
+def _health(chosen: argparse.Namespace) -> dict[str, Any] | None:
+    """The health check that is asked for; None to leave it to the image."""
+    said = {name: given for name in HEALTH if (given := getattr(chosen, f"health_{name}")) is not None}
+    if said.get("test"):
+        said["test"] = [SHELL, said["test"]]
+    if not chosen.no_healthcheck:
+        return said or None
+    if said:
+        name = next(iter(said))
+        raise InvalidValue(HEALTH[name][0], said[name], "there is to be no check", "leave out --no-healthcheck")
+    return {"test": [NONE]}
 
 
 def values(chosen: argparse.Namespace, declared: Collection[Row]) -> dict[str, Any]:

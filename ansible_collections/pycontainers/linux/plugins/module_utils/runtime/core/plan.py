@@ -124,7 +124,9 @@ def apply(plan: Plan) -> None:
         if isinstance(error, OSError):
             raise Failure(step.describe(), error, left) from error
         if isinstance(error, Failure) and left:
-            raise Failure(error.operation, error.reason, "; ".join(filter(None, (error.fix, left)))) from error
+            told = Failure(error.operation, error.reason, "; ".join(filter(None, (error.fix, left))))
+            told.facts = error.facts
+            raise told from error
         if left:
             error.add_note(left)
         raise

@@ -9,7 +9,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-KNOWN = ("CMD", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")
+from . import healthcheck
+
+KNOWN = ("CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR")
 
 
 def instruction(value: Any) -> str:
@@ -46,6 +48,8 @@ def _apply(config: dict[str, Any], name: str, rest: str) -> None:
         config["Env"] = [f"{key}={value}" for key, value in (old | _pairs(name, rest)).items()]
     elif name == "LABEL":
         config["Labels"] = {**(config.get("Labels") or {}), **_pairs(name, rest)}
+    elif name == "HEALTHCHECK":
+        config["Healthcheck"] = _check(rest)
     elif name == "EXPOSE":
         ports = [each if "/" in each else f"{each}/tcp" for each in rest.split()]
         config["ExposedPorts"] = {**(config.get("ExposedPorts") or {}), **{each: {} for each in ports}}
@@ -54,6 +58,30 @@ def _apply(config: dict[str, Any], name: str, rest: str) -> None:
         config["Volumes"] = {**(config.get("Volumes") or {}), **{each: {} for each in words or rest.split()}}
     else:
         config[{"STOPSIGNAL": "StopSignal", "USER": "User", "WORKDIR": "WorkingDir"}[name]] = rest
+
+
+_CHECK_OPTIONS = ("interval", "timeout", "start-period", "start-interval", "retries")
+
+
+def _check(rest: str) -> dict[str, Any]:
+    """``NONE``, or options and ``CMD`` with a command."""
+    said: dict[str, Any] = {}
+    while rest.startswith("--"):
+        option, _, rest = rest.partition(" ")
+        name, equals, value = option[2:].partition("=")
+        if name not in _CHECK_OPTIONS or not equals:
+            known = ", ".join(f"--{each}=" for each in _CHECK_OPTIONS)
+            raise ValueError(f"HEALTHCHECK takes {known}, not {option!r}")
+        said[name.replace("-", "_")] = value
+        rest = rest.strip()
+    kind, _, command = rest.partition(" ")
+    if kind.upper() == healthcheck.NONE and not command and not said:
+        return healthcheck.to_image(healthcheck.healthcheck({"test": [healthcheck.NONE]}))
+    if kind.upper() != healthcheck.COMMAND or not command.strip():
+        raise ValueError(f"HEALTHCHECK ends with NONE, or with CMD and a command, not with {rest!r}")
+    words = _words(command.strip())
+    said["test"] = [healthcheck.SHELL, command.strip()] if words is None else [healthcheck.COMMAND, *words]
+    return healthcheck.to_image(healthcheck.healthcheck(said))
 
 
 def _words(rest: str) -> list[str] | None:

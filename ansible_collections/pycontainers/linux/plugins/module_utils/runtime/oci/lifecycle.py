@@ -39,6 +39,8 @@ LAST_LINES = 20
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
+CHECKER = "checker.json"
+"""What a health checker has written itself down in."""
 
 LOG_PATIENCE = 30.0
 """Seconds within which a logger must have written the rest of what a program has said; then nobody waits for it."""
@@ -215,11 +217,21 @@ def _written(layout: Layout, identity: str) -> Process | None:
 
 def waiter(layout: Layout, identity: str) -> Process | None:
     """The container's waiter, if it is there: waiting, or between two runs."""
+    return _noted(layout.running(identity, "waiter.json"))
+
+
+def checker(layout: Layout, identity: str) -> Process | None:
+    """The container's health checker, if it is there: checking, or between two checks."""
+    return _noted(layout.running(identity, CHECKER))
+
+
+def _noted(path: str) -> Process | None:
+    """The process that has written itself down in a file, if it is there."""
     try:
-        kept = store.read_json(layout.running(identity, "waiter.json"))
+        kept = store.read_json(path)
         found = Process(int(kept["pid"]), int(kept["start"])) if kept else None
     except (Failure, KeyError, TypeError, ValueError):
-        return None  # It ends by itself when there is nothing more to wait for.
+        return None  # It ends by itself when there is nothing more for it to do.
     return found if found and found.alive else None
 
 

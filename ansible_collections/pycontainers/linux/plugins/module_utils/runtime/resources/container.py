@@ -24,6 +24,7 @@ from ..oci import loggers
 from . import (
     container_bare,
     container_facts,
+    container_health,
     container_logs,
     container_observed,
     container_state,
@@ -65,7 +66,7 @@ class ContainerResource:
 
     def resolve(self, layout: Layout, want: Container, have: Container | None) -> Container:
         """Fill in what was left out from the record, the image's id, a new id; refuse what can't work."""
-        want = _spelt(want)
+        healthy, want = want.state == "healthy", _spelt(want)
         leftovers = container_state.leftovers(layout, want.name, have.id if have else None)
         abandoned = () if want.keep_volumes or have is None else tuple(_anonymous(layout, have).values())
         if want.state == "absent":
@@ -78,6 +79,8 @@ class ContainerResource:
         full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
         full = replace(full, image_id=image, **_running(layout, full, have))
+        if healthy:
+            full = replace(full, **_awaited(layout, full, have))
         if have is not None and kept is not None and _settled(full, have, kept):
             return _target(full, kept=kept, leftovers=leftovers, settled=True)
         from .container_check import check
@@ -91,6 +94,7 @@ class ContainerResource:
             taken = tuple(sorted(_anonymous(layout, have).items())) if have else ()
             full = replace(full, id=identity, created=created, held=(), anonymous=taken or None)
             full = replace(full, attached=None, hosts=None, wanted=None, waiter=None, remains=None)
+            full = replace(full, checker=None, health=container_health.HEALTHY if healthy else None)
         install = install_steps(layout) if full.state == "started" else ()
         prune = renewed and have is not None and _unreferenced(layout, have)
         found: dict[str, Any] = {"kept": kept, "fetch": fetch, "leftovers": leftovers, "install": install}
@@ -147,6 +151,7 @@ def _missing(layout: Layout, full: Container) -> tuple[NamedVolume, ...]:
 def _filled(want: Container, kept: Container | None, have: Container | None) -> Container:
     """``want`` with the record's value in every row that it leaves out, and ``present`` as the state it has."""
     state = (have.state if have else "stopped") if want.state == "present" else want.state
+    state = "started" if state == "healthy" else state
     if want.network_mode not in (None, PRIVATE):
         # It is in place of what is kept of these, so that going over to it needs no other words.
         ports = want.published_ports if user_network.of(want) else want.published_ports or ()
@@ -183,9 +188,25 @@ def _running(layout: Layout, full: Container, have: Container | None) -> dict[st
         program = user_network.of(full)
         attached = (program.program,) if program else names_of(full.networks) or None
         waiter = have.waiter and container_watch.THERE
+        checker = have.checker and container_health.THERE
         wanted = have.wanted and "running"
-        return kept | {"attached": attached, "hosts": hosts, "wanted": wanted, "waiter": waiter}
+        return kept | {"attached": attached, "hosts": hosts, "wanted": wanted, "waiter": waiter} | {
+            "checker": checker,
+            "health": have.health,
+        }
     return kept | {"remains": () if have.state == "stopped" else None}
+
+
+def _awaited(layout: Layout, full: Container, have: Container | None) -> dict[str, Any]:
+    """What the kernel should show of a container that is to be healthy. Refuses one that nothing checks.
+
+    What the check of an image that is yet to be pulled is, shows when its container is made.
+    """
+    image = content.find_id(layout, full.image_id) if full.image_id else None
+    if image and container_health.in_force(full, image.config) is None:
+        raise InvalidValue("state", "healthy", container_health.UNCHECKED, container_health.CHECK_IT)
+    runs = have is not None and have.state == "started"
+    return {"health": container_health.HEALTHY, "checker": container_health.THERE if runs else None}
 
 
 def _settled(full: Container, have: Container, kept: Container) -> bool:

@@ -14,7 +14,7 @@ from ..core.layout import Layout
 from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue
-from ..image import build, content, garbage
+from ..image import build, content, garbage, healthcheck
 from ..image.build import Recipe
 from ..image.content import StoredImage
 from ..image.instructions import applied
@@ -160,6 +160,7 @@ def _config(container: Container, image: Mapping[str, Any]) -> dict[str, Any]:
         "StopSignal": container.stop_signal,
         "Env": container_words.environment(container, image),
         "Labels": container_words.labels(container, image),
+        "Healthcheck": healthcheck.to_image(healthcheck.merged(container.healthcheck, healthcheck.of_image(image))),
     }
     # A command of the image was meant for the image's entry point.
     kept = {key: value for key, value in image.items() if key != "Cmd" or container.entrypoint is None}

@@ -13,7 +13,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core import store
 from ..core.kinds import BOOL, NAME, PATH, TEXT, TEXTS
@@ -21,56 +21,14 @@ from ..core.layout import Layout
 from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue
-from ..kernel.cgroups import cgroups
-from ..kernel.process import Process
 from ..lean.dataclasses import dataclass, field, replace
-from ..oci import lifecycle, program, spec, users
+from ..oci import users
 from . import container_state, service
 from .container_copy import Place
+from .container_guest import running
 from .container_kinds import FOLDER, USER
-from .container_model import COMMAND, ENVIRONMENT, Container
+from .container_model import COMMAND, ENVIRONMENT
 from .container_root import root_of
-
-
-class Guest(NamedTuple):
-    """What it takes to enter a container: its first process, what is to be done inside, its cgroup's directories."""
-
-    init: Process
-    program: tuple[program.Operation, ...]
-    cgroup: tuple[str, ...]
-
-
-def running(layout: Layout, container: Container) -> tuple[Process, dict[str, Any]]:
-    """The first process of a container and its configuration. Raises :class:`Failure` if it does not run."""
-    init = lifecycle.running(layout, container.id or "")
-    config = store.read_json(layout.container(container.id or "", "config.json"))
-    if init is None or config is None:
-        raise Failure(f"exec in container {container.name}", "container not running", "start it first")
-    if container_state.paused(container):
-        raise Failure(f"exec in container {container.name}", "it is paused", "unpause it first")
-    return init, config
-
-
-def guest(
-    layout: Layout, container: Container, words: list[str], environment: Mapping[str, str], user: str, folder: str
-) -> Guest:
-    """A program in a running container, as that is confined: with its variables and the given ones over them.
-
-    Raises :class:`Failure` for a container that does not run, and a user that it does not have.
-    """
-    init, config = running(layout, container)
-    process = config["process"]
-    whom = users.user(layout.container(container.id or "", "merged"), user) if user else None
-    variables = dict(each.partition("=")[::2] for each in process["env"])
-    variables |= {"HOME": whom.home} if whom else {}
-    changes = {
-        "args": words,
-        "env": [f"{name}={value}" for name, value in {**variables, **environment}.items()],
-        "cwd": folder or process["cwd"],
-        **(spec.identity(whom, process["capabilities"]["bounding"]) if whom else {}),
-    }
-    path = container_state.cgroup(container)
-    return Guest(init, program.guest_program(config, changes, layout.filters), cgroups().directories(path))
 
 
 @dataclass(frozen=True, kw_only=True)

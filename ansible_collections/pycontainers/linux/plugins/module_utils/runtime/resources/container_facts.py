@@ -8,10 +8,11 @@ from typing import Any
 
 from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
-from ..image import content
+from ..image import content, healthcheck
 from ..kernel.cgroup_values import PERIOD
 from ..oci import lifecycle, loggers
 from . import (
+    container_health,
     container_memory,
     container_network,
     container_state,
@@ -56,6 +57,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
             "Tty": bool(container.tty),
             "OpenStdin": bool(container.interactive),
             "Labels": container_words.labels(container, config),
+            **_healthcheck(container, config),
         },
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": "overlay", "Data": _layer(layout, container)},
@@ -64,6 +66,12 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
         "LogPath": lifecycle.log_folder(layout, identity),
         "RestartCount": container_state.status(layout, identity).restarts,
     }
+
+
+def _healthcheck(container: Container, image: Any) -> dict[str, Any]:
+    """The container's check over its image's, where there is one."""
+    found = healthcheck.to_image(healthcheck.merged(container.healthcheck, healthcheck.of_image(image)))
+    return {"Healthcheck": found} if found else {}
 
 
 def _mount(layout: Layout, volume: Volume) -> dict[str, Any]:
@@ -83,6 +91,7 @@ def _state(layout: Layout, container: Container) -> dict[str, Any]:
     started = status.started_at or (init.started_at if init else 0)
     words = "running" if init else "restarting" if restarting else "exited" if status.started_at else "created"
     paused = bool(init and container.paused)
+    health = container_health.read(layout, identity)
     return {
         "Status": "paused" if paused else words,
         "Running": init is not None or restarting,
@@ -94,6 +103,7 @@ def _state(layout: Layout, container: Container) -> dict[str, Any]:
         "StartedAt": container_state.timestamp(started),
         "FinishedAt": container_state.timestamp(status.finished_at),
         **container_memory.facts(container, status, running=init is not None),
+        **({"Health": container_health.facts(health, init is not None)} if health else {}),
     }
 
 

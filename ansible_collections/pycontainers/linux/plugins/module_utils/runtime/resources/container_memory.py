@@ -41,6 +41,11 @@ def recorded(container: Container, ended: Status, stopped: bool = False) -> Stat
     return after_run(ended, counted, _limit(container) if counted else UNLIMITED, stopped)
 
 
+def ended(container: Container, known: Status, code: int) -> Status:
+    """The status of a run that has just ended so, and that nobody has recorded yet."""
+    return recorded(container, replace(known, exit_code=code, finished_at=time.time()))
+
+
 def after_run(ended: Status, counted: int, limit: int, stopped: bool) -> Status:
     """The same by what the cgroup has counted, and its limit."""
     killed = _killed(ended, counted)

@@ -4,12 +4,14 @@
 """What a container can be asked to be: the rows of ``container``, and the grammars that only it has."""
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from typing import Any
 
 from ..core.kinds import BOOL, NAME, TEXT, TEXTS, UNLIMITED, listed, mapping, text, whole
 from ..core.model import Effect, Kind, option
+from ..image.healthcheck import HEALTHCHECK, Healthcheck
 from ..image.reference import REFERENCE, Reference
 from ..lean.dataclasses import dataclass
 from ..oci import loggers
@@ -26,6 +28,8 @@ from .storage_opts import STORAGE_OPTS
 
 RESTART_POLICIES = ("no", "on-failure", "always", "unless-stopped")
 MODES = ("host", "private")
+STATES = ("absent", "healthy", "present", "started", "stopped")
+ON_UNHEALTHY = ("none", "restart", "stop")
 _VARIABLE = re.compile(r"[^=\0]+")
 
 
@@ -59,10 +63,24 @@ def seconds(value: Any) -> int:
     return number
 
 
+def patience(value: Any) -> float:
+    """For how many seconds something is waited for; zero or less is for ever."""
+    if isinstance(value, bool):
+        raise ValueError("it is not a number of seconds")
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError("it is not a number of seconds") from error
+    if not math.isfinite(number):
+        raise ValueError("it is not a number of seconds")
+    return number
+
+
 COMMAND = Kind("command", {"type": "raw"}, arguments, list)
 ENTRYPOINT = Kind("entrypoint", {"type": "list", "elements": "str"}, arguments, list)
 ENVIRONMENT = Kind("environment", {"type": "dict"}, environment, dict)
 SECONDS = Kind("seconds", {"type": "int"}, seconds)
+PATIENCE = Kind("patience", {"type": "float"}, patience)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -71,7 +89,8 @@ class Container(Limits):
 
     ``attached`` are the networks that the kernel shows it on, as it is wanted there; ``hosts`` is whether its hosts
     file has the others on them, current or stale; ``wanted`` is whether a started one is meant to run, for its policy
-    and the next boot; ``waiter`` is whether somebody waits for its end, there or lost; ``remains`` is what a stopped
+    and the next boot; ``waiter`` is whether somebody waits for its end, ``checker`` whether somebody checks the health
+    of one that is to be checked, there or lost; ``health`` is what the last checks said; ``remains`` is what a stopped
     one still holds of the kernel's, since whoever stopped it was killed; ``layer_image`` is whether what it writes is
     in an image; ``held`` are its addresses, by network.
     ``mounts`` are volumes and filesystems in memory in another spelling: once read they are in those rows.
@@ -81,7 +100,7 @@ class Container(Limits):
     """
 
     name: str = option(NAME, required=True)
-    state: str = option(TEXT, Effect.LIVE, default="started", choices=("absent", "present", "started", "stopped"))
+    state: str = option(TEXT, Effect.LIVE, default="started", choices=STATES)
     image: Reference | None = option(REFERENCE)
     pull: str | None = option(TEXT, default="missing", choices=("always", "missing", "never"), request=True)
     command: tuple[str, ...] | None = option(COMMAND, Effect.RECREATE)
@@ -99,6 +118,9 @@ class Container(Limits):
     restart_retries: int | None = option(SECONDS, Effect.LIVE)
     stop_timeout: int | None = option(SECONDS, Effect.LIVE)
     depends_on: tuple[Dependency, ...] | None = option(DEPENDENCIES, Effect.LIVE, nothing=())
+    healthcheck: Healthcheck | None = option(HEALTHCHECK, Effect.LIVE, nothing=Healthcheck())
+    on_unhealthy: str | None = option(TEXT, Effect.LIVE, choices=ON_UNHEALTHY, nothing="none")
+    healthy_wait_timeout: float = option(PATIENCE, default=300, request=True)
     user: str | None = option(kinds.USER, Effect.RECREATE, nothing="")
     groups: tuple[str, ...] | None = option(kinds.GROUPS, Effect.RECREATE, nothing=())
     working_dir: str | None = option(kinds.FOLDER, Effect.RECREATE, nothing="")
@@ -144,6 +166,8 @@ class Container(Limits):
     hosts: str | None = option(TEXT, Effect.LIVE, internal=True)
     wanted: str | None = option(TEXT, Effect.LIVE, internal=True)
     waiter: str | None = option(TEXT, Effect.LIVE, internal=True)
+    checker: str | None = option(TEXT, Effect.LIVE, internal=True)
+    health: str | None = option(TEXT, Effect.LIVE, internal=True)
     remains: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     layer_image: bool | None = option(BOOL, Effect.RECREATE, internal=True)
     held: tuple[tuple[str, tuple[str, ...]], ...] = ()

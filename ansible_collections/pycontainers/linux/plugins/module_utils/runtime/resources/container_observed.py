@@ -15,7 +15,9 @@ from ..kernel import namespaces
 from ..kernel.cgroups import cgroups
 from ..kernel.mounts import mounted
 from ..lean.dataclasses import replace
+from ..oci import lifecycle
 from . import (
+    container_health,
     container_watch,
     endpoint,
     leases,
@@ -65,6 +67,8 @@ def observed(layout: Layout, container: Container) -> Container:
         upper = storage_opts.layer(layout, identity)[0]
         readings["storage_opts"] = storage_opts.of_room(rootfs_size.observe(upper))
     waiter = container_watch.observe(layout, identity)
+    if lifecycle.running(layout, identity):
+        readings |= container_health.observe(layout, identity)
     return replace(container, wanted=status(layout, identity).wanted, waiter=waiter, **readings)
 
 
@@ -76,6 +80,7 @@ def _remains(layout: Layout, container: Container) -> tuple[str, ...]:
         "root filesystem": mounted(layout.container(identity, "merged")) is not None
         or rootfs_size.is_mounted(layout.container(identity, "upper")),
         "network namespace": namespaces.pinned(layout.netns(identity)),
+        "health checker": lifecycle.checker(layout, identity) is not None,
         "network program": user_network.running(layout, identity) is not None,
         "volumes": bool(volume_model.held(layout, identity)),
         "published ports": bool(container.published_ports and endpoint.observe_ports(layout, identity)),

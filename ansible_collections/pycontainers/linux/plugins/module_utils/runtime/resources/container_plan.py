@@ -12,6 +12,7 @@ from ..image.pull import Prune
 from ..lean.dataclasses import replace
 from . import container_state, rates, user_network, user_network_steps
 from .attachments import Attachment, names_of
+from .container_health_steps import WatchHealth, see_steps
 from .container_leftover import RemoveLeftover
 from .container_model import Container
 from .container_network import rates_of
@@ -82,6 +83,7 @@ def _creation(layout: Layout, want: Target) -> Plan:
         *_made(layout, want),
         *start,
         GiveName(layout, want.name, want.id, None),
+        *(see_steps(layout, want, replaces=False) if start else ()),
     )
     return Plan(steps, fetch.purge)
 
@@ -104,7 +106,7 @@ def _replacement(layout: Layout, want: Target, have: Container) -> Plan:
         *_made(layout, want),
         *prepared,
         *halted,
-        *(run_steps(layout, want) if starts else ()),
+        *((*run_steps(layout, want), *see_steps(layout, want, replaces=True)) if starts else ()),
         GiveName(layout, want.name, want.id, have.id),
     )
     dismantled = dismantle_steps(layout, have) if stops else ()
@@ -140,14 +142,17 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
         kept_up: list[Step] = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
         if want.waiter != have.waiter:
             kept_up.append(StandIn(layout, have))
+        if want.healthcheck != have.healthcheck or want.checker != have.checker:
+            kept_up.append(WatchHealth(layout, have, want))
+        seen = see_steps(layout, want, replaces=False) if want.health != have.health else []
         # Last, since a filesystem that has grown does not shrink again.
         sized = size_steps(layout, want, have)
         network, told = _mended_network(layout, want, have)
         # Names are told of what is recorded, and by a step that nothing takes back.
-        return Plan((*live, *network, *kept_up, *last, *record, *sized, *told))
+        return Plan((*live, *network, *kept_up, *last, *record, *seen, *sized, *told))
     left = release_steps(layout, have.id or "", _left(want, have))
     if want.state == "started":
-        start = (*prepare_steps(layout, want), *run_steps(layout, want))
+        start = (*prepare_steps(layout, want), *run_steps(layout, want), *see_steps(layout, want, replaces=False))
         return Plan((*clean_steps(layout, have), *left, *want.install, *record, *start))
     return Plan((*end_steps(layout, have), *left, *record))
 

@@ -35,7 +35,7 @@ DEFAULTS |= {row.name: row.facts["nothing"] for row in rows(Container) if "nothi
 WANTED, UNKNOWN = ("running", "stopped"), "unknown"
 """What can be wanted of a container; and what is where that can't be read."""
 
-OBSERVED = ("state", "attached", "hosts", "wanted", "waiter", "remains", "layer_image")
+OBSERVED = ("state", "attached", "hosts", "wanted", "waiter", "checker", "health", "remains", "layer_image")
 """Rows that tell what is, and are no part of the record."""
 
 
@@ -44,7 +44,8 @@ class Status:
     """What has become of a container's process; times in seconds since the epoch.
 
     ``started_clock`` is by CLOCK_BOOTTIME, which nobody sets: how long a run took is told by it. ``restarts`` are all
-    since somebody started the container, ``in_a_row`` those since the last good run. For ``oom_…`` see
+    since somebody started the container, ``in_a_row`` those since the last good run. ``unhealthy`` says that the run is
+    ended since it was so, to be started again. For ``oom_…`` see
     :mod:`.container_memory`.
     """
 
@@ -55,6 +56,7 @@ class Status:
     exit_code: int = 0
     restarts: int = 0
     in_a_row: int = 0
+    unhealthy: bool = False
     error: str = ""
     oom_kills: int = 0
     oom_last_run: int = 0
@@ -230,7 +232,7 @@ def _restarting(layout: Layout, container: Container) -> bool:
     if code is None:
         return True
     known = status(layout, identity)
-    return restart_policy.restarts(container, known.wanted, known.restarts, code)
+    return restart_policy.restarts(container, known.wanted, known.restarts, code, known.unhealthy)
 
 
 def status(layout: Layout, identity: str) -> Status:

@@ -18,9 +18,10 @@ from ..kernel import freezer
 from ..kernel.cgroups import cgroups
 from ..kernel.process import signal_number
 from ..lean.dataclasses import dataclass, replace
-from ..oci import lifecycle
+from ..oci import checker, lifecycle
 from . import (
     container_bundle,
+    container_health,
     container_logs,
     container_memory,
     container_network,
@@ -87,6 +88,8 @@ class StartProcess:
         begun = Status(wanted="running", started_at=time.time(), started_clock=restart_policy.clock())
         begun = container_memory.carried_over(self.container, before, begun)
         container_state.set_status(self.layout, identity, begun)
+        image = container_volumes.image_config(self.layout, self.container)
+        first_check = container_health.note(self.layout, self.container, image)
         try:
             beside = container_pids.beside(self.layout, self.container)
             stdin, log = container_words.stdin(self.container), container_logs.of(self.container)
@@ -99,6 +102,8 @@ class StartProcess:
                 raise Failure(f"start container {short(self.container)}", killed, "give it more memory") from error
             raise
         try:
+            if first_check is not None:
+                checker.begin(self.layout, identity, first_check)
             if self.telling:
                 hosts_files.tell(self.layout, names_of(self.container.networks))
         except BaseException:
@@ -164,9 +169,10 @@ def stop(
     Those on its networks are told, if it is ``telling``.
     """
     identity = container.id or ""
-    before = container_state.status(layout, identity)
+    before = replace(container_state.status(layout, identity), unhealthy=False)
     # Kept first: a waiter that sees the end before we can record it must not start the container again.
     container_state.set_status(layout, identity, replace(before, wanted=wanted))
+    checker.end(layout, identity)
     groups, path = cgroups(), cgroup(container)
     if freezer.frozen(groups, path):  # A process that is held still does not even take SIGKILL.
         freezer.thaw(groups, path)
@@ -252,7 +258,10 @@ class MakeContainer:
             if image is None:
                 reason = f"its image {self.container.image_id} has been removed meanwhile"
                 raise Failure(self.describe(), reason, "run the task again")
-            # Only now is it known what the image declares to be a volume: it may have been pulled by this plan.
+            # Only now is it known what the image declares: it may have been pulled by this plan.
+            checked = container_health.in_force(self.container, image.config) is not None
+            if self.container.health == container_health.HEALTHY and not checked:
+                raise Failure(self.describe(), container_health.UNCHECKED, container_health.CHECK_IT)
             volumes = tuple(sorted(container_volumes.anonymous(self.container, image.config).items()))
             container_state.record_step(self.layout, replace(self.container, anonymous=volumes or None), None).do()
         try:
@@ -284,6 +293,7 @@ class RemoveFolder:
 
         identity = self.container.id or ""
         folder, running = self.layout.container(identity), self.layout.running(identity)
+        checker.end(self.layout, identity)
         if os.path.isdir(running):
             erase(running)
         forget_quota(self.layout.container(identity, "upper"))
@@ -303,6 +313,25 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
+
+
+@dataclass(frozen=True)
+class EndChecker:
+    """The step that ends the checker of a container that does not run, which a killed run has left."""
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Whose."""
+        return f"end the health checker of container {short(self.container)}"
+
+    def do(self) -> None:
+        """Kill it."""
+        checker.end(self.layout, self.container.id or "")
+
+    def undo(self) -> None:
+        """Nothing: there is nothing that it could check."""
 
 
 def end_steps(layout: Layout, container: Container) -> list[Step]:
@@ -367,7 +396,9 @@ def clean_steps(layout: Layout, container: Container) -> list[Step]:
         return []
     ports = container.published_ports or () if "published ports" in remains else ()
     unpublished = container_network.publish_steps(layout, container, (), ports)
-    left = [container_pids.EndRest(container)] if container_pids.shared(container) else []
+    left: list[Step] = [container_pids.EndRest(container)] if container_pids.shared(container) else []
+    if "health checker" in remains:
+        left.append(EndChecker(layout, container))
     return [*left, *unpublished, *dismantle_steps(layout, container)]
 
 

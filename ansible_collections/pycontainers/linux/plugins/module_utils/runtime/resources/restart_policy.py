@@ -33,15 +33,18 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def restarts(container: Container, wanted: str, count: int, code: int) -> bool:
-    """Whether a container is started again whose program has ended by itself, after ``count`` restarts."""
+def restarts(container: Container, wanted: str, count: int, code: int, unhealthy: bool = False) -> bool:
+    """Whether a container is started again whose program has ended by itself, after ``count`` restarts.
+
+    One that was ended since it was ``unhealthy`` is, whatever its exit status, and by the policy ``no`` too.
+    """
     if wanted == "stopped":
         return False
     policy = container.restart_policy or "no"
     if policy == "on-failure":
         allowed = container.restart_retries or 0
-        return code != 0 and (not allowed or count < allowed)
-    return policy in ("always", "unless-stopped")
+        return (code != 0 or unhealthy) and (not allowed or count < allowed)
+    return unhealthy or policy in ("always", "unless-stopped")
 
 
 def boots(container: Container, status: Status) -> bool:

@@ -65,11 +65,11 @@ def _whole() -> None:
 
     The command line leads to everything but the first process, which only the launcher imports, and what tasks return.
     """
-    from ..cli import container_group, doctor, image_group, info, main, oci_door, volumes  # noqa: F401
+    from ..cli import container_group, doctor, health, image_group, info, main, oci_door, volumes  # noqa: F401
     from ..cli import service as verbs  # noqa: F401
     from ..core import report  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
-    from . import cgroup_limit, container_files, container_info, container_stats, rootfs  # noqa: F401
+    from . import cgroup_limit, container_exec, container_files, container_info, container_stats, rootfs  # noqa: F401
 
 
 def _in_folder(folder: str) -> dict[str, bytes]:

@@ -16,10 +16,11 @@ from ..errors import Failure, explain
 from ..kernel import netlink
 from ..kernel.cgroups import looked_once
 from ..lean.dataclasses import replace
-from ..oci import lifecycle
+from ..oci import checker, lifecycle
 from ..oci.waiter import come_back
 from . import (
     container_bundle,
+    container_health_steps,
     container_logs,
     container_memory,
     container_network,
@@ -79,6 +80,7 @@ def _exited(layout: Layout, identity: str) -> None:
         mine = lifecycle.waiter(layout, identity)
         if container is None or mine is None or mine.pid != os.getpid():
             return  # Whoever stopped it has recorded the end, and may have started another run since.
+        checker.end(layout, identity)
         container_pids.end_rest(container)
         lifecycle.await_log(layout, identity)
         code = lifecycle.exit_status(layout, identity) or 0
@@ -88,7 +90,8 @@ def _exited(layout: Layout, identity: str) -> None:
         wanted = "running" if status.wanted == container_state.UNKNOWN else status.wanted
         status = replace(status, wanted=wanted, exit_code=code, finished_at=time.time(), in_a_row=again)
         status = container_memory.recorded(container, status)
-        if not restart_policy.restarts(container, status.wanted, status.restarts, code):
+        unhealthy, status = status.unhealthy, replace(status, unhealthy=False)
+        if not restart_policy.restarts(container, status.wanted, status.restarts, code, unhealthy):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
             lifecycle.forget(layout, identity)
             hosts_files.tell(layout, names_of(container.networks))
@@ -164,6 +167,7 @@ def _resume(layout: Layout, identity: str) -> None:
             container_state.set_status(layout, identity, begun)
             # The lock ends with the exec: its descriptor does not survive that.
             program = container_bundle.prepared(layout, identity)
+            container_health_steps.begin(layout, container)
             stdin, log = container_words.stdin(container), container_logs.of(container)
             lifecycle.resume(layout, identity, program, stdin, log, beside=beside)
     _sleep_then_resume(layout, identity, restart_policy.delay(again))
