@@ -20,7 +20,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
-from benchmarks import boot, network, pull, runtime
+from benchmarks import boot, network, pull, replace, runtime
 from benchmarks.world import World, world
 
 ROUNDS = 15
@@ -165,6 +165,7 @@ BENCHMARKS = {
     "boot": boot.measure,
     "pull": pull.measure,
     "network": network.measure,
+    "replace": replace.measure,
 }
 
 
