@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - pycontainers.linux.container_limits
   - pycontainers.linux.container_volumes
   - pycontainers.linux.container_health
+  - pycontainers.linux.container_once
 options:
   name:
     description:
@@ -197,12 +198,6 @@ options:
       - It is about the start alone; a container goes on when one that it depends on ends. V([]) is none.
     type: list
     elements: raw
-  recreate:
-    description:
-      - Replace the container this once even if nothing differs. The new one has a new id, and what the old one wrote
-        outside of its volumes is gone.
-    type: bool
-    default: false
 seealso:
   - module: pycontainers.linux.image
   - module: pycontainers.linux.bridge_network
@@ -297,6 +292,18 @@ EXAMPLES = r"""
       start_interval: 1s
     healthy_wait_timeout: 60
     on_unhealthy: restart
+
+- name: Have a program read its files again that does so at its start only
+  pycontainers.linux.container:
+    name: proxy
+    restart: true
+
+- name: End a container by a signal of another meaning
+  pycontainers.linux.container:
+    name: proxy
+    state: stopped
+    force_kill: true
+    kill_signal: SIGUSR1
 
 - name: Stop a container and keep it
   pycontainers.linux.container:

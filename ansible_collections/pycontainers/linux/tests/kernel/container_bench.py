@@ -65,7 +65,7 @@ class Host:
         if TUNABLES in os.environ:
             # In a kernel that every program needs them in.
             given["env"] = {TUNABLES: os.environ[TUNABLES]}
-        self.converge(name, **given, **values)
+        self.converge(name, **given | values)
         return self.observed(name)
 
     def shell(self, script: str, name: str = "c", **values: Any) -> Container:

@@ -307,6 +307,12 @@ CASES = {
     "another image": Case(renewed(image_id=OTHER_IMAGE), started(), REPLACEMENT),
     "another command": Case(renewed(command=("sleep", "5")), started(), REPLACEMENT),
     "asked to be made anew": Case(renewed(recreate=True), started(), REPLACEMENT),
+    "asked to be restarted": Case(want(restart=True), started(), [*HALT, *DISMANTLE, *made(OLD), *run(OLD)]),
+    "asked to be restarted, with a live change": Case(
+        want(restart=True, restart_policy="no"), started(), [*HALT, *DISMANTLE, record(), *made(OLD), *run(OLD)]
+    ),
+    "asked to be restarted, and stopped": Case(want("stopped", restart=True), started(), [*HALT, *DISMANTLE]),
+    "asked to be restarted while it is stopped": Case(want(restart=True), stopped(), [*made(OLD), *run(OLD)]),
     "another image of a stopped one": Case(renewed("stopped", image_id=OTHER_IMAGE), stopped(), [MAKE, NAME, *FORGET]),
     "another image, and started": Case(
         renewed(image_id=OTHER_IMAGE), stopped(), [MAKE, *made(NEW), *run(NEW), SEEN, NAME, *FORGET]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import differences
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from ansible_collections.pycontainers.linux.tests.unit.container.plan_cases import (
     CASES,
@@ -45,7 +44,7 @@ def test_a_plan_is_the_same_each_time(case: Case) -> None:
 def test_nothing_differs_if_nothing_is_to_do(case: Case) -> None:
     """There are steps just where there are differences, a request to make it anew, or remains of killed runs."""
     asked = (case.want.state != "absent" and case.want.recreate) or case.want.leftovers
-    assert bool(case.lines) == bool(differences(case.want, case.have) or asked)
+    assert bool(case.lines) == bool(CONTAINER.differences(case.want, case.have) or asked)
 
 
 @each_case
@@ -64,9 +63,9 @@ def test_what_can_not_be_undone_comes_last(case: Case) -> None:
 @each_case
 def test_only_a_dear_change_stops_a_running_container(case: Case) -> None:
     """A running container is stopped if it is to be stopped, removed or made anew, and for nothing else."""
-    costs = {change.effect for change in differences(case.want, case.have)}
+    costs = {change.effect for change in CONTAINER.differences(case.want, case.have)}
     runs = case.have is not None and case.have.state == "started"
-    ends = case.want.state != "started" or bool(case.want.recreate) or Effect.RECREATE in costs
+    ends = case.want.state != "started" or bool(case.want.recreate) or bool({Effect.RECREATE, Effect.RESTART} & costs)
     assert (HALT[0] in case.lines) == (runs and ends)
 
 

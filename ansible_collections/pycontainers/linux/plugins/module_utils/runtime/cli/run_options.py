@@ -53,7 +53,8 @@ SPELLED = {
 """How Docker, or Podman where that has no word, spells rows; others are spelt as they are called."""
 
 SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate",
-                  "keep_volumes", "healthcheck", "healthy_wait_timeout")  # fmt: skip
+                  "keep_volumes", "healthcheck", "healthy_wait_timeout", "restart", "force_kill",
+                  "kill_signal")  # fmt: skip
 """Rows that words, the verb itself, or an option with a grammar of its own stand for."""
 
 ON_FIRST = {

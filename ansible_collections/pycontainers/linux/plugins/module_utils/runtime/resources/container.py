@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..core.layout import Layout
-from ..core.model import diff, rows
-from ..core.plan import Plan
+from ..core.model import Change, Effect, diff, rows
+from ..core.plan import Plan, differences
 from ..errors import InvalidValue
 from ..image import content
 from ..lean.dataclasses import fields, replace
@@ -39,7 +39,7 @@ from .attachments import filled, names_of
 from .container_kinds import PRIVATE, Tmpfs
 from .container_model import Container
 from .container_mounts import MOUNTS, Volume, one_each
-from .container_target import Target, recreates
+from .container_target import Target, recreates, restarts
 from .image import IMAGE, Image
 from .volume_model import Volume as NamedVolume
 from .volume_model import load as load_volume
@@ -111,6 +111,13 @@ class ContainerResource:
         from . import container_plan
 
         return container_plan.plan(layout, want, have)
+
+    def differences(self, want: Container, have: Container | None) -> tuple[Change, ...]:
+        """The changes, a restart that is asked for among them."""
+        found = differences(want, have)
+        if have is None or not restarts(want, have) or recreates(want, have):
+            return found
+        return (*found, Change("restart", False, True, Effect.RESTART))
 
     def facts(self, layout: Layout, have: Container | None) -> Mapping[str, Any]:
         """The container as ``docker inspect`` shows it, or nothing."""
@@ -211,7 +218,7 @@ def _awaited(layout: Layout, full: Container, have: Container | None) -> dict[st
 
 def _settled(full: Container, have: Container, kept: Container) -> bool:
     """Whether there is nothing to do: what there is and what is kept of it are what is wanted."""
-    if full.recreate or full.state != have.state or diff(full, have):
+    if full.recreate or restarts(full, have) or full.state != have.state or diff(full, have):
         return False
     return container_state.same(full, kept)
 

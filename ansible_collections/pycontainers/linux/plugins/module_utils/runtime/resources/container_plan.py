@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ..core.layout import Layout
 from ..core.plan import Plan, Step
@@ -33,7 +34,7 @@ from .container_steps import (
     purge_steps,
     run_steps,
 )
-from .container_target import Target, recreates
+from .container_target import Target, recreates, restarts
 from .container_volume_steps import RemoveAnonymous
 from .container_watch import StandIn
 from .container_wishes import device_access
@@ -52,7 +53,7 @@ def plan(layout: Layout, want: Target, have: Container | None) -> Plan:
     if have is not None:
         # How to stop is declared by whoever asks for it.
         asked = {name: value for name in ("stop_timeout", "stop_signal") if (value := getattr(want, name)) is not None}
-        have = replace(have, **asked)
+        have = replace(have, **asked | _killed(want))
     rest = _rest(layout, want, have)
     return Plan((*before, *rest.steps), rest.purge)
 
@@ -67,6 +68,15 @@ def _rest(layout: Layout, want: Target, have: Container | None) -> Plan:
     if recreates(want, have):
         return _replacement(layout, want, have)
     return _change(layout, want, have)
+
+
+def _killed(want: Container) -> dict[str, Any]:
+    """How a container is stopped whose end is forced: by the signal that is asked for, or else at once."""
+    if not want.force_kill:
+        return {}
+    if want.kill_signal in (None, "", "SIGKILL"):
+        return {"stop_signal": "SIGKILL", "stop_timeout": 0}
+    return {"stop_signal": want.kill_signal}
 
 
 def _fetch(layout: Layout, want: Target) -> Plan:
@@ -134,6 +144,10 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
     kept = want.kept
     same = kept is None or container_state.same(want, kept)
     record = [] if same else [container_state.record_step(layout, want, kept)]
+    left = release_steps(layout, have.id or "", _left(want, have))
+    if restarts(want, have):
+        start = (*prepare_steps(layout, want), *run_steps(layout, want), *see_steps(layout, want, replaces=False))
+        return Plan((*want.install, *end_steps(layout, have), *left, *record, *start))
     if want.state == have.state == "started":
         path = cgroup(have)
         live: list[Step] = [*limit_steps(path, want, container_state.limits(have)), *_device_steps(path, want, have)]
@@ -150,7 +164,6 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
         network, told = _mended_network(layout, want, have)
         # Names are told of what is recorded, and by a step that nothing takes back.
         return Plan((*live, *network, *kept_up, *last, *record, *seen, *sized, *told))
-    left = release_steps(layout, have.id or "", _left(want, have))
     if want.state == "started":
         start = (*prepare_steps(layout, want), *run_steps(layout, want), *see_steps(layout, want, replaces=False))
         return Plan((*clean_steps(layout, have), *left, *want.install, *record, *start))

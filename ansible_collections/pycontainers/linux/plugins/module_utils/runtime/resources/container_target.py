@@ -33,6 +33,11 @@ class Target(Container):
     settled: bool = False
 
 
+def restarts(want: Container, have: Container | None) -> bool:
+    """Whether a container that runs and goes on to do so is asked to be stopped and started in between."""
+    return bool(want.restart) and have is not None and want.state == have.state == "started"
+
+
 def recreates(want: Container, have: Container) -> bool:
     """Whether getting from ``have`` to ``want`` takes a new container."""
     return bool(want.recreate) or any(change.effect == Effect.RECREATE for change in diff(want, have))

@@ -1,0 +1,40 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is documented of how a container is brought to what is declared, which is not kept of it."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options of ``container`` that ask for something this once."""
+
+    DOCUMENTATION = r"""
+options:
+  recreate:
+    description:
+      - Replace the container this once even if nothing differs. The new one has a new id, and what the old one wrote
+        outside of its volumes is gone.
+    type: bool
+    default: false
+  restart:
+    description:
+      - Stop the container and start it again this once if it runs, even if nothing differs. What differs is changed in
+        between. It keeps its id, its addresses and what it wrote.
+      - A container that does not run is started, once.
+    type: bool
+    default: false
+  force_kill:
+    description:
+      - Wherever the container has to be stopped, kill it at once instead of sending it its O(stop_signal) and waiting
+        for O(stop_timeout).
+    type: bool
+    default: false
+    aliases: [forcekill]
+  kill_signal:
+    description:
+      - The signal that O(force_kill=true) sends, by name or number. It has no meaning without that.
+      - What another signal than V(SIGKILL) has not ended after O(stop_timeout) is killed.
+      - The default is V(SIGKILL).
+    type: str
+"""
