@@ -15,8 +15,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.pl
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue, NotFound
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_folder import GiveName
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_steps import GiveName
 
 OLD = "0a" * 32
 IMAGE_ID = f"sha256:{'2c' * 32}"

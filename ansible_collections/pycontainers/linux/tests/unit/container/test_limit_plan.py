@@ -19,8 +19,8 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     CGROUP_LIMIT,
     CgroupLimit,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_folder import GiveName
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_steps import GiveName
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limit_targets import Limited
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limits import limits_of
 from ansible_collections.pycontainers.linux.tests.unit.container.plan_cases import (

@@ -9,8 +9,9 @@ from ..core.layout import Layout
 from ..image import content
 from ..lean.dataclasses import dataclass, replace
 from . import container_bare, container_observed, container_state, container_volumes
+from .container_folder import RemoveFolder
 from .container_model import Container
-from .container_steps import RemoveFolder, end_steps, purge_steps
+from .container_steps import end_steps, purge_steps
 from .container_volume_steps import RemoveAnonymous
 
 

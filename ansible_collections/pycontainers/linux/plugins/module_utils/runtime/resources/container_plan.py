@@ -13,6 +13,7 @@ from ..image.pull import Prune
 from ..lean.dataclasses import replace
 from . import container_state, rates, user_network, user_network_steps
 from .attachments import Attachment, names_of
+from .container_folder import GiveName, MakeContainer
 from .container_health_steps import WatchHealth, see_steps
 from .container_leftover import RemoveLeftover
 from .container_model import Container
@@ -20,9 +21,7 @@ from .container_network import rates_of
 from .container_rootfs import size_steps
 from .container_state import cgroup
 from .container_steps import (
-    GiveName,
     KeepWanted,
-    MakeContainer,
     WriteBundle,
     beside_steps,
     clean_steps,

@@ -18,9 +18,9 @@ from ..errors import Failure, InvalidValue
 from ..lean.dataclasses import dataclass, replace
 from . import container_state, hosts_files
 from .attachments import names_of
+from .container_folder import GiveName
 from .container_kinds import OTHER
 from .container_model import Container
-from .container_steps import GiveName
 
 
 @dataclass(frozen=True)
