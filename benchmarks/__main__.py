@@ -17,10 +17,9 @@ from datetime import date
 from pathlib import Path
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from benchmarks import boot, network, pull, replace, runtime
+from benchmarks import idle as idle_cost
 from benchmarks.world import World, world
 
 ROUNDS = 15
@@ -127,16 +126,8 @@ def start(made: World) -> None:
 
 
 def idle(made: World) -> None:
-    """What stays of ours while a container runs."""
-    made.declare(CONTAINER, **made.container("idle", published_ports=["8081:80"]))
-    identity = container_state.identity_of(made.layout, "idle") or ""
-    waiter = lifecycle.waiter(made.layout, identity)
-    if waiter is None:
-        raise SystemExit("bench: the container has no waiter")
-    lines = Path(f"/proc/{waiter.pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    private = sum(int(line.split()[1]) for line in lines if line.startswith("Private"))
-    shell = Path(f"/proc/{waiter.pid}/exe").resolve().name
-    print(f"\nIdle cost of a running container\n  private memory of its waiter ({shell}) {private:>16} kB")
+    """What stays while a container runs."""
+    show("What stays with a container that runs: private memory", "kB", idle_cost.figures(made))
 
 
 def oci(made: World) -> None:
