@@ -171,7 +171,8 @@ def nothing_is_left(host: Host) -> None:
     assert set(volume_model.names(host.layout)) - {"memory", "new"} <= set(using)
     assert set(volume_model.holders(host.layout, "memory")) == set(running) & set(using.get("memory", {}))
     assert bool(mounted(host.layout.volume("memory", "_data"))) is bool(volume_model.holders(host.layout, "memory"))
-    wait(lambda: len(processes(host.layout)) == len(running))
+    # A waiter and a logger each.
+    wait(lambda: len(processes(host.layout)) == 2 * len(running))
 
 
 def _merged(host: Host) -> list[Any]:
