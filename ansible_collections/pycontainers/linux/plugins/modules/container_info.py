@@ -122,7 +122,7 @@ containers:
       type: dict
       sample: {"Networks": {"web": {"IPAddress": "10.88.0.2"}}, "Ports": {}}
     LogPath:
-      description: The file with all that it has written.
+      description: The folder with what it has written, if its log driver is C(file).
       returned: success
       type: str
       sample: /var/lib/pycontainers/containers/a9e4/log
