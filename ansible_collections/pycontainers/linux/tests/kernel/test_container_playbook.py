@@ -66,3 +66,18 @@ def test_files_get_out_by_a_task(controller: Controller, tmp_path: Path) -> None
     assert controller.task("container_copy_out", **given)["changed"]
     assert (tmp_path / "passwd").read_text().startswith("root:")
     assert not controller.task("container_copy_out", **given)["changed"]
+
+
+def test_a_task_waits_for_health_and_tells_why_there_is_none(host: Host, controller: Controller) -> None:
+    """A healthy container changes nothing, a new one that crashes leaves it, and the task has its last lines."""
+    given = {"name": "c", "image": host.busybox, "stop_timeout": 0, "state": "healthy"}
+    given["healthcheck"] = {"test": "true", "interval": "100ms", "retries": 2}
+    first = controller.task("container", **given, command="sleep 1001")
+    assert first["container"]["State"]["Health"]["Status"] == "healthy"
+    assert not controller.task("container", **given, command="sleep 1001")["changed"]
+    bad = given | {"state": "started", "command": ["sh", "-c", "echo no config; exit 3"]}
+    failed = controller.task("container", **bad)
+    assert (failed["failed"], failed["exit_status"], failed["log"]) == (True, 3, "no config\n")
+    assert "with exit status 3; the last that it wrote is: no config" in failed["msg"]
+    assert host.observed().id == first["container"]["Id"]
+    assert host.pid()

@@ -32,16 +32,13 @@ def test_unhealthy_can_mean_stopped(host: Host) -> None:
 def test_unhealthy_can_mean_started_again(host: Host, policy: str, script: str) -> None:
     """It is ended as by a stop and started again whatever its policy and status, and that is counted as a restart."""
     given: dict[str, Any] = {"healthcheck": check("test -e /well"), "on_unhealthy": "restart", "restart_policy": policy}
-    container = host.shell(script, **given)
+    container = host.shell(f"test -e /before && touch /well; touch /before; {script}", **given)
     first = host.pid()
-    wait(lambda: host.pid() not in (0, first), PATIENCE)
-    status = container_state.status(host.layout, container.id or "")
-    assert (status.restarts >= 1, status.in_a_row >= 1, status.unhealthy) == (True, True, False)
-    wait(lambda: host.cli("exec", "c", "touch", "/well").returncode == 0, PATIENCE)
     becomes(host, "healthy")
-    now = host.pid()
+    assert host.pid() not in (0, first)
+    status = container_state.status(host.layout, container.id or "")
+    assert (status.restarts, status.in_a_row >= 1, status.unhealthy) == (1, True, False)
     host.ok("stop", "-t", "0", "c")
-    assert now
     assert host.observed().state == "stopped"
 
 
@@ -95,3 +92,20 @@ def test_a_new_container_that_is_not_healthy_in_time_goes_again(host: Host) -> N
     assert container_state.identities(host.layout) == []
     with pytest.raises(Failure, match="its program ended before it was healthy, with exit status 4; the last that it"):
         host.converge(**given | {"command": ["sh", "-c", "echo bad; exit 4"]})
+
+
+def test_one_that_is_to_be_ended_is_not_waited_for(host: Host) -> None:
+    """Where something is to be done with a container that is unhealthy, it does not become healthy any more."""
+    for acts in ("restart", "stop"):
+        given: dict[str, Any] = {"healthcheck": check("false"), "on_unhealthy": acts, "state": "healthy"}
+        with pytest.raises(Failure, match="it has become unhealthy, and its last check ended with exit status 1; it w"):
+            host.run(**given)
+    assert container_state.identities(host.layout) == []
+
+
+def test_one_that_removes_itself_is_removed_when_it_is_stopped(host: Host) -> None:
+    """What is to go at its end goes when that is since it is unhealthy."""
+    words = ["--rm", "-d", "--name", "c", "--stop-timeout", "0", "--health-interval", "50ms", "--health-retries", "1"]
+    host.ok("run", *words, "--health-cmd", "false", "--on-unhealthy", "stop", host.busybox, "sleep", "1000")
+    wait(lambda: container_state.identities(host.layout) == [], PATIENCE)
+    wait(lambda: processes(host.layout) == [], PATIENCE)

@@ -96,9 +96,10 @@ def test_a_plan_is_done_wholly_or_not_at_all(draw: some.DataObject, length: int,
 
 
 def test_a_failure_stays_what_it_was() -> None:
-    """A failure with nothing left to tell goes through as it is, and keeps its own advice where there is something."""
+    """A failure with nothing left to tell goes through as it is, and keeps its own advice and facts where there is."""
     book: list[str] = []
     failure = NotFound("find the ladder", "it is gone", "buy one")
+    failure.facts = {"steps": 7}
     with pytest.raises(NotFound) as caught:
         apply(Plan((Note("one", book), Note("two", book, failure))))
     assert caught.value is failure
@@ -108,6 +109,7 @@ def test_a_failure_stays_what_it_was() -> None:
     assert str(other.value) == (
         "cannot find the ladder: it is gone; buy one; not put back: take step one (/floor: Device or resource busy)"
     )
+    assert other.value.facts == {"steps": 7}
 
 
 def test_a_purge_that_fails_undoes_nothing() -> None:
