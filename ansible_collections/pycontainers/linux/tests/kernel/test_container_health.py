@@ -90,14 +90,13 @@ def test_a_check_runs_as_the_container_does(host: Host) -> None:
 
 def test_a_check_that_takes_too_long_is_killed_with_all_it_has_started(host: Host) -> None:
     """What it has put into the background, and into a session of its own, ends too; the container's own goes on."""
-    script = "echo begun; setsid sleep 1001 & sleep 1002 & sleep 1003"
-    host.run(healthcheck=check(script, timeout="300ms", retries=1))
+    script = "test -e /once && exit 1; touch /once; echo begun; setsid sleep 1001 & sleep 1002 & sleep 1003"
+    host.run(healthcheck=check(script, timeout="500ms", retries=1, interval="3s"))
     becomes(host, "unhealthy")
-    last = health(host)["Log"][-1]
-    assert last["ExitCode"] == -1
-    assert "longer than its timeout of 300ms: begun" in last["Output"]
-    host.converge(healthcheck={"test": "NONE"})
-    assert [line.split()[-1] for line in host.ok("top", "c").splitlines()[1:]] == ["1000"]
+    first = health(host)["Log"][0]
+    assert first["ExitCode"] == -1
+    assert "longer than its timeout of 500ms: begun" in first["Output"]
+    assert not {"1001", "1002", "1003"} & {line.split()[-1] for line in host.ok("top", "c").splitlines()}
 
 
 def test_what_a_check_leaves_goes_on(host: Host) -> None:
@@ -155,7 +154,7 @@ def test_an_image_says_how_it_is_checked(host: Host) -> None:
     assert told["Config"]["Healthcheck"] == own
 
 
-def test_what_an_image_says_is_refused_by_the_command_line(host: Host) -> None:
+def test_the_command_line_has_dockers_options(host: Host) -> None:
     """Options of run have Docker's names, and --no-healthcheck is none of an image that has one."""
     image = host.image("checked", {"Healthcheck": {"Test": ["CMD", "false"], "Interval": 50_000_000}})
     host.ok("run", "-d", "--name", "c", "--no-healthcheck", image, "sleep", "1000")
@@ -170,15 +169,22 @@ def test_what_an_image_says_is_refused_by_the_command_line(host: Host) -> None:
 
 def test_a_pause_is_no_illness(host: Host) -> None:
     """While a container is held still it is not checked, and a check that is held still does not count."""
-    host.run(healthcheck=check("echo > /begun; sleep 0.3; rm /begun", timeout="1s", retries=1), state="healthy")
-    wait(lambda: host.cli("exec", "c", "test", "-e", "/begun").returncode == 0, PATIENCE)
+    given = check("touch /begun; sleep 2; rm /begun", timeout="4s", retries=1)
+    container = host.run(healthcheck=given, state="healthy")
+    inside = Path(f"/proc/{host.pid()}/root/begun")
+    wait(lambda: not inside.exists(), PATIENCE)
+    wait(inside.exists, PATIENCE)
     host.ok("pause", "c")
-    before = host.observed().health
-    time.sleep(2)
-    assert (before, host.observed().health) == ("healthy", "healthy")
+    assert inside.exists()
+    before = health(host)["Log"]
+    shell(host, container)
+    time.sleep(1)
+    assert (health(host)["Log"], inside.exists()) == (before, True)
     assert "(Paused)" in host.ok("ps")
     host.ok("unpause", "c")
-    host.converge(healthcheck=check("test ! -e /begun", timeout="1s", retries=1), state="healthy")
+    wait(lambda: health(host)["Log"] != before, PATIENCE)
+    assert {each["ExitCode"] for each in health(host)["Log"]} == {0}
+    assert host.ok("top", "c").count("sh -c touch") <= 1
 
 
 @pytest.mark.parametrize("way", ["stopped", "absent", "exit", "kill", "shutdown", "replaced"])

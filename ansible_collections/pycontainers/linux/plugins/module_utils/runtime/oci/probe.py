@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ..errors import Failure
-from ..kernel import killing
+from ..kernel import freezer, killing
 from ..kernel.cgroups import Cgroups, read_file, write_file
 from ..kernel.process import Process
 from ..typed import NamedTuple
@@ -70,10 +70,11 @@ class Room(NamedTuple):
                 write_file(f"{top}/cgroup.procs", pid)
 
 
-def ask(init: Process, program: Sequence[Operation], room: Room, seconds: float, most: int) -> Answer:
+def ask(init: Process, program: Sequence[Operation], room: Room, seconds: float, most: int) -> Answer | None:
     """Run a program in the container of ``init``; ``most`` bytes of what it says are kept.
 
-    Raises :class:`Failure` if the container is gone, and ``OSError``.
+    None if its time was over while the container was held still: it is left in the room, since with version 1 nothing
+    ends then. Raises :class:`Failure` if the container is gone, and ``OSError``.
     """
     reader, writer = os.pipe()
     try:
@@ -84,14 +85,15 @@ def ask(init: Process, program: Sequence[Operation], room: Room, seconds: float,
         os.set_blocking(reader, False)
         try:
             output, ended = _listen(reader, door, time.monotonic() + seconds, most)
-            if not ended:
-                os.kill(door, signal.SIGKILL)
-                room.end()
+            if not ended and freezer.frozen(room.groups, room.path):
+                return None
         except BaseException:
             os.kill(door, signal.SIGKILL)
             raise
-        finally:
-            status = os.waitstatus_to_exitcode(os.waitpid(door, 0)[1])
+        if not ended:
+            os.kill(door, signal.SIGKILL)
+            room.end()
+        status = os.waitstatus_to_exitcode(os.waitpid(door, 0)[1])
         output += file.read(LEFT) or b""
     if ended:
         room.leave()

@@ -55,7 +55,7 @@ def once(layout: Layout, identity: str) -> float | None:
 
 
 def _reap() -> None:
-    """Take the status of what a check has left that was held still when its time was over."""
+    """Take the status of a check that was held still when its time was over."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -68,15 +68,16 @@ def _result(layout: Layout, container: Container, check: Healthcheck, words: lis
     room = probe.Room(cgroups(), container_state.cgroup(container), ROOM)
     start = time.time()
     try:
-        room.end()  # Of a check whose checker was killed.
+        room.end()  # What is left of a check whose checker was killed, or that was held still.
         guest = container_guest.guest(layout, container, words, {}, "", "")
-        code, output = probe.ask(guest.init, guest.program, room, check.timeout / SECOND, LONGEST_OUTPUT + 1)
+        answer = probe.ask(guest.init, guest.program, room, check.timeout / SECOND, LONGEST_OUTPUT + 1)
     except (OSError, Failure) as error:
         if container_state.paused(container):
             return None
         return Result(start, time.time(), FAILED, explain(error))
-    if code is None and container_state.paused(container):
+    if answer is None:
         return None
+    code, output = answer
     said = output[:LONGEST_OUTPUT].decode(errors="replace") + (TRUNCATED if len(output) > LONGEST_OUTPUT else "")
     if code is None:
         late = f"the check took longer than its timeout of {healthcheck.show_duration(check.timeout)}"
