@@ -385,3 +385,14 @@ def test_two_roots_share_the_host(bench: Bench) -> None:
 
 def _ruleset() -> str:
     return subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+
+
+def test_one_interface_is_found_by_its_name(layout: Layout) -> None:
+    """The kernel says the same of one interface as of it among all; of a name that nobody has it says nothing."""
+    subprocess.run(["ip", "link", "add", "found0", "mtu", "1400", "type", "bridge"], check=True)
+    try:
+        assert links.link("found0") == links.links()["found0"]
+        assert links.link("found1") is None
+        assert links.link("lo") == links.links()["lo"]
+    finally:
+        subprocess.run(["ip", "link", "del", "found0"], check=True)

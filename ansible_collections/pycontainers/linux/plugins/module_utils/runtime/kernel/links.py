@@ -4,6 +4,7 @@
 """Links, addresses and routes of a network namespace, read from rtnetlink(7). Nothing here changes any."""
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 from ..lean.dataclasses import dataclass
 from . import namespaces
-from .nlsocket import NETLINK_ROUTE, attributes, dump
+from .nlsocket import NETLINK_ROUTE, attribute, attributes, dump, get
 
 RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETQDISC = 18, 22, 26, 38
 IFF_UP, IFF_LOOPBACK = 0x1, 0x8
@@ -88,27 +89,40 @@ class Route:
 
 def links(namespace: str | None = None) -> dict[str, Link]:
     """Interfaces by name, of the namespace pinned at a path or of the caller's own. Raises ``OSError``."""
-    found = {}
-    for content in _dump(RTM_GETLINK, struct.pack("=BxHiII", 0, 0, 0, 0, 0), namespace):
-        index, flags = struct.unpack_from("=iI", content, 4)
-        read = attributes(content[16:])
+    request = struct.pack("=BxHiII", 0, 0, 0, 0, 0)
+    return {each.name: each for each in map(_link, _dump(RTM_GETLINK, request, namespace))}
+
+
+def link(name: str, namespace: str | None = None) -> Link | None:
+    """One of these, None if there is none of this name: among hundreds it takes much less. Raises ``OSError``."""
+    with namespaces.entered(namespace) if namespace else nullcontext():
+        try:
+            return _link(get(NETLINK_ROUTE, RTM_GETLINK, bytes(16) + attribute(IFLA_IFNAME, os.fsencode(name) + b"\0")))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return None
+            raise
+
+
+def _link(content: bytes) -> Link:
+    index, flags = struct.unpack_from("=iI", content, 4)
+    read = attributes(content[16:])
+    info = attributes(read.get(IFLA_LINKINFO, b""))
+    kind = _name(info.get(IFLA_INFO_KIND, b""))
+    tag = attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VLAN_ID, b"") if kind == "vlan" else b""
+    return Link(
+        index=index,
         # As it is for calls that take a name; who is in the namespace chooses its bytes.
-        name, info = os.fsdecode(read[IFLA_IFNAME].rstrip(b"\0")), attributes(read.get(IFLA_LINKINFO, b""))
-        kind = _name(info.get(IFLA_INFO_KIND, b""))
-        tag = attributes(info.get(IFLA_INFO_DATA, b"")).get(IFLA_VLAN_ID, b"") if kind == "vlan" else b""
-        found[name] = Link(
-            index=index,
-            name=name,
-            kind=kind,
-            mac=read.get(IFLA_ADDRESS, b"").hex(":"),
-            mtu=_native(read[IFLA_MTU]),
-            up=bool(flags & IFF_UP),
-            master=_native(read.get(IFLA_MASTER, bytes(4))),
-            lower=_native(read.get(IFLA_LINK, bytes(4))),
-            vlan=struct.unpack("=H", tag[:2])[0] if tag else 0,
-            loopback=bool(flags & IFF_LOOPBACK),
-        )
-    return found
+        name=os.fsdecode(read[IFLA_IFNAME].rstrip(b"\0")),
+        kind=kind,
+        mac=read.get(IFLA_ADDRESS, b"").hex(":"),
+        mtu=_native(read[IFLA_MTU]),
+        up=bool(flags & IFF_UP),
+        master=_native(read.get(IFLA_MASTER, bytes(4))),
+        lower=_native(read.get(IFLA_LINK, bytes(4))),
+        vlan=struct.unpack("=H", tag[:2])[0] if tag else 0,
+        loopback=bool(flags & IFF_LOOPBACK),
+    )
 
 
 def counters(namespace: str | None = None) -> dict[str, Counters]:

@@ -88,6 +88,16 @@ def dump(family: int, kind: int, body: bytes) -> list[bytes]:
         return found
 
 
+def get(family: int, kind: int, body: bytes) -> bytes:
+    """What the kernel says of one thing: the body of its answer. Raises ``OSError`` as the kernel answers."""
+    with closing(_open(family)) as link:
+        link.send(message(kind, 0, 1, body))
+        answer, _, content = next(_answers(link))
+        if answer == NLMSG_ERROR:
+            _refuse(content)
+        return content
+
+
 def ask(family: int, kind: int, flags: int, body: bytes) -> None:
     """Send one request and wait for the kernel's answer. Raises ``OSError`` with its refusal."""
     batch(family, b"", ((kind, flags, body),), b"")

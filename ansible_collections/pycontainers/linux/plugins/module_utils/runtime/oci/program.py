@@ -4,6 +4,7 @@
 """From an OCI configuration to the operations that :mod:`.init` carries out, in the order the kernel demands."""
 from __future__ import annotations
 
+import marshal
 import os
 
 from ..errors import InvalidValue
@@ -154,12 +155,24 @@ def filters(config: dict[str, Any], cache: str) -> list[Operation]:
     profile = config["linux"].get("seccomp")
     if profile is None:
         return []
+    # Most containers of a host have the same: version 2 of the format is the same for what is equal.
+    key = marshal.dumps((cache, profile), 2)
+    if key not in _FILTERS:
+        _FILTERS[key] = _filter(profile, cache)
+    return [_FILTERS[key]]
+
+
+_FILTERS: dict[bytes, Operation] = {}
+"""What this process has made of profiles."""
+
+
+def _filter(profile: Any, cache: str) -> Operation:
     from . import seccomp
 
     checked = seccomp.filter_of(seccomp.read(profile))
     if checked.notifies:
         raise InvalidValue("linux.seccomp", "SCMP_ACT_NOTIFY", "there is nobody here who would answer")
-    return [("seccomp", seccomp.compiled(checked, cache), checked.flags)]
+    return ("seccomp", seccomp.compiled(checked, cache), checked.flags)
 
 
 def guest_program(config: dict[str, Any], changes: dict[str, Any], cache: str) -> tuple[Operation, ...]:

@@ -77,8 +77,8 @@ class Connect:
     def do(self) -> None:
         """Make the pair. One that is there already stays if it is whole; of half a one the rest is deleted."""
         network, address = _place(self)
-        namespace, outside = self.layout.netns(self.identity), links.links()
-        lower, host = outside.get(network.lower), host_interface(self.identity, address)
+        namespace, host = self.layout.netns(self.identity), host_interface(self.identity, address)
+        lower = links.link(network.lower)
         if lower is None:
             operation = f"connect container {self.identity} to the network {network.name}"
             raise Failure(operation, f"its interface {network.lower} is not there", "declare the network again")
@@ -87,7 +87,7 @@ class Connect:
             self._connect_to(lower, network, address, inside)
             return
         bridge = network.lower
-        if host in outside:
+        if links.link(host):
             if any(link.mac == _mac(self, address) for link in inside.values()):
                 netlink.set_master(host, bridge, network.mtu or 0)
                 return
@@ -270,7 +270,7 @@ def _mac(step: Connect | Configure | Disconnect, address: str) -> str:
 
 def _own_name(step: Connect | Configure | Disconnect, network: Network, address: str) -> str:
     """The name of the container's interface on the network; empty if there is none."""
-    inside, lower = links.links(step.layout.netns(step.identity)), links.links().get(network.lower)
+    inside, lower = links.links(step.layout.netns(step.identity)), links.link(network.lower)
     own = own_interface(inside, network, lower, _mac(step, address))
     return own.name if own else ""
 

@@ -17,7 +17,7 @@ import os
 import select
 import signal
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, NoReturn
 
@@ -48,24 +48,48 @@ LOCAL = "localhost"
 """The one name that no container takes from others by being called so."""
 
 
+_BOOTED: list[tuple[dict[str, Mapping[str, Any]], set[str]]] = []
+"""Records by id, and who has been seen to run, within :func:`booting`."""
+
+
+@contextmanager
+def booting() -> Iterator[None]:
+    """Within the block take records for what they are now, and who has been seen to run for one who goes on.
+
+    Else each of many containers that are started would have all the others looked at.
+    """
+    _BOOTED.append(({}, set()))
+    try:
+        yield
+    finally:
+        _BOOTED.pop()
+
+
 class Neighbours:
     """Who is on which network and runs, each looked up once."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
+        self._records, self._running = _BOOTED[-1] if _BOOTED else ({}, set())
         self._leases = {network: leases.read(layout, network) for network in names(layout)}
-        self._record = cache(self._read_record)
         self._runs = cache(self._is_running)
         self._lines = {network: list(self._lines_of(network, held)) for network, held in self._leases.items()}
 
     def _is_running(self, identity: str) -> bool:
         """Whether a container runs, or its waiter is about to start it again."""
-        return bool(lifecycle.running(self._layout, identity) or lifecycle.waiter(self._layout, identity))
+        if identity not in self._running:
+            if not (lifecycle.running(self._layout, identity) or lifecycle.waiter(self._layout, identity)):
+                return False
+            self._running.add(identity)
+        return True
 
-    def _read_record(self, identity: str) -> Mapping[str, Any]:
-        with suppress(Failure):
-            return store.read_json(self._layout.container(identity, "container.json")) or {}
-        return {}
+    def _record(self, identity: str) -> Mapping[str, Any]:
+        if identity not in self._records:
+            self._records[identity] = {}
+            with suppress(Failure):
+                path = self._layout.container(identity, "container.json")
+                self._records[identity] = store.read_json(path) or {}
+        return self._records[identity]
 
     def on(self, network: str) -> list[str]:
         """The ids of those that run on a network."""

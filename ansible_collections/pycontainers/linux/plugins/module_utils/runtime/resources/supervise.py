@@ -238,7 +238,7 @@ def boot(layout: Layout) -> list[str]:
             told = time.monotonic()
 
     edges = container_order.edges(layout, containers)
-    with _prepared(bool(there)):
+    with _prepared(bool(there)), hosts_files.booting():
         failures += in_order(edges, lambda identity: boot_one(layout, identity, telling=False), AT_BOOT, tell)
     hosts_files.tell(layout, tuple(there))
     return failures + unreadable
