@@ -29,6 +29,13 @@ options:
       - How often O(restart_policy=on-failure) starts the container again. V(0) is any number.
       - For a new container the default is V(0).
     type: int
+  auto_remove:
+    description:
+      - Whether the container removes itself, and its volumes without a name, when its program has ended. One that a
+        task stops stays until the host boots.
+      - It goes with no other O(restart_policy) than V(no).
+      - For a new container the default is V(false).
+    type: bool
   stop_timeout:
     description:
       - How many seconds the container has to end by itself after its O(stop_signal), before all its processes are

@@ -67,6 +67,16 @@ options:
       tmpfs_mode:
         description: For V(type=tmpfs), the permissions of its root, such as V("1777"). Quote them.
         type: str
+  volumes_from:
+    description:
+      - Containers by name or id, whose volumes and paths of the host are put into this container too, at the same
+        places. After a colon V(ro) or V(rw) says whether it can write there; else it can where the other can.
+      - What is said in O(volumes), O(mounts) and O(tmpfs) takes precedence at its place. Of several containers, the
+        first does.
+      - The other containers have to be there, and need not run. What they have is looked up by each task.
+      - Given alone, it says all that is put into the container, but for O(tmpfs).
+    type: list
+    elements: str
   keep_volumes:
     description:
       - Whether volumes without a name outlive the container when it is removed, and when it is replaced by one that

@@ -211,6 +211,10 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "tmpfs": some.dictionaries(
         words, some.sampled_from(["", ":size=1m", ":exec,mode=755", ":ro,suid,nosuid", ":noatime,size=50%"])
     ).map(lambda found: [f"/{name}{options}" for name, options in found.items()]),
+    "host_file": paths,
+    "host_address": some.sampled_from(["", "192.0.2.1", "0.0.0.0", "::", "[2001:DB8::1]"]),
+    "mac_address": some.sampled_from(["", "02:42:ac:11:00:02", "02-42-AC-11-00-03"]),
+    "volumes_from": some.lists(some.sampled_from(["db", "db:ro", "0a1b2c:rw"])),
     "user": some.from_regex(r"[a-z0-9]{1,9}(:[a-z0-9]{1,9})?", fullmatch=True) | some.just(""),
     "groups": some.lists(words),
     "file_mode": some.integers(0, 0o7777) | some.from_regex(r"(0o?)?[0-7]{1,4}", fullmatch=True),

@@ -13,6 +13,7 @@ from ..core.model import Row, parse, rows
 from ..errors import InvalidValue
 from ..image.healthcheck import NONE, SHELL
 from ..oci.user_network import PACKAGES
+from ..resources import env_file
 from ..resources.container_kinds import OTHER, PATH
 from ..resources.container_model import Container
 from ..typed import Any
@@ -53,8 +54,8 @@ SPELLED = {
 """How Docker, or Podman where that has no word, spells rows; others are spelt as they are called."""
 
 SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate",
-                  "keep_volumes", "healthcheck", "healthy_wait_timeout", "restart", "force_kill",
-                  "kill_signal")  # fmt: skip
+                  "keep_volumes", "healthcheck", "healthy_wait_timeout", "restart", "force_kill", "kill_signal",
+                  "auto_remove", "env_file", "default_host_ip", "mac_address", "purge_networks")  # fmt: skip
 """Rows that words, the verb itself, or an option with a grammar of its own stand for."""
 
 ON_FIRST = {
@@ -100,6 +101,8 @@ def parser(verbs: Any, name: str, words: str) -> argparse.ArgumentParser:
     verb: argparse.ArgumentParser = verbs.add_parser(name, help=words, epilog=more, add_help=False)
     verb.add_argument("--help", action="help", help="show this help message and exit")
     verb.add_argument("--name", default="", help="its name")
+    words = "a file with a variable a line; -e goes over it"
+    verb.add_argument("--env-file", action="append", default=[], metavar="FILE", help=words)
     verb.add_argument("--restart", default="", metavar="POLICY[:RETRIES]", help="when it is started again")
     verb.add_argument("--entrypoint", metavar="PROGRAM", help="what is started in place of the image's")
     for name, (spelling, words) in ON_FIRST.items():
@@ -134,6 +137,9 @@ def add_words(verb: argparse.ArgumentParser) -> None:
 def wanted(chosen: argparse.Namespace) -> Container:
     """The container that is asked for. Raises :class:`..errors.InvalidValue`."""
     given = values(chosen, options().values())
+    if chosen.env_file:
+        read = (env_file.read(os.path.abspath(each), os.environ) for each in chosen.env_file)
+        given["env"] = dict(pair for each in read for pair in each.items()) | (given["env"] or {})
     if given["networks"]:
         modes = [each for each in given["networks"] if each in MODES or each.startswith(JOINED)]
         given["network_mode"] = modes[0] if modes else given["network_mode"]

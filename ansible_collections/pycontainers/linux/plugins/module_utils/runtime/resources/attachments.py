@@ -122,6 +122,7 @@ def _shown(attachment: Attachment) -> dict[str, Any]:
 
 
 _TEXT = {"type": "str"}
+MAC_ADDRESS = Kind("mac_address", _TEXT, _PARTS["mac_address"])
 NETWORKS = Kind(
     "networks",
     {

@@ -27,6 +27,7 @@ from . import (
     container_health,
     container_logs,
     container_observed,
+    container_spelling,
     container_state,
     container_volumes,
     container_watch,
@@ -35,10 +36,9 @@ from . import (
     storage_opts,
     user_network,
 )
-from .attachments import filled, names_of
-from .container_kinds import PRIVATE, Tmpfs
+from .attachments import names_of
+from .container_kinds import PRIVATE
 from .container_model import Container
-from .container_mounts import MOUNTS, Volume, one_each
 from .container_target import Target, recreates, restarts
 from .image import IMAGE, Image
 from .volume_model import Volume as NamedVolume
@@ -66,7 +66,7 @@ class ContainerResource:
 
     def resolve(self, layout: Layout, want: Container, have: Container | None) -> Container:
         """Fill in what was left out from the record, the image's id, a new id; refuse what can't work."""
-        healthy, want = want.state == "healthy", _spelt(want)
+        healthy = want.state == "healthy"
         leftovers = container_state.leftovers(layout, want.name, have.id if have else None)
         abandoned = () if want.keep_volumes or have is None else tuple(_anonymous(layout, have).values())
         if want.state == "absent":
@@ -76,6 +76,7 @@ class ContainerResource:
             return _target(want, id=identity, prune=prune, settled=have is None, **gone)
         kept = container_state.load(layout, have.id) if have and have.id else None
         limit_rules.check_said(want)
+        want = container_spelling.spelt(layout, want)
         full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
         full = replace(full, image_id=image, **_running(layout, full, have))
@@ -130,20 +131,6 @@ def _target(container: Container, **found: Any) -> Target:
     return Target(**{each.name: getattr(container, each.name) for each in fields(Container)} | found)
 
 
-def _spelt(want: Container) -> Container:
-    """The container with what is asked for in ``mounts`` in the rows that it is another spelling of."""
-    if want.mounts is None:
-        return want
-    filesystems = [each for each in want.mounts if isinstance(each, Tmpfs)]
-    volumes = [each for each in want.mounts if isinstance(each, Volume)]
-    try:
-        put_in = one_each((*(want.volumes or ()), *volumes))
-        tmpfs = one_each((*(want.tmpfs or ()), *filesystems))
-    except ValueError as error:
-        raise InvalidValue("mounts", MOUNTS.show(want.mounts), str(error), "leave out one of the two") from error
-    return replace(want, volumes=put_in, tmpfs=tmpfs, mounts=None)
-
-
 def _anonymous(layout: Layout, have: Container) -> dict[str, str]:
     return container_volumes.anonymous(have, container_volumes.image_config(layout, have))
 
@@ -165,11 +152,11 @@ def _filled(want: Container, kept: Container | None, have: Container | None) -> 
         want = replace(want, networks=want.networks or (), published_ports=ports)
     if kept and want.log_driver not in (None, kept.log_driver or loggers.FILE) and want.log_options is None:
         want = replace(want, log_options=())  # What is kept of them is about another driver.
+    networks = container_spelling.networks(want, kept.networks or () if kept else ())
     if kept is None:
-        return replace(want, state=state, networks=None if want.networks is None else filled(want.networks, ()))
+        return replace(want, state=state, networks=None if want.networks is None else networks)
     left_out = {row.name: getattr(kept, row.name) for row in rows(Container) if getattr(want, row.name) is None}
-    full = replace(want, **left_out, state=state)
-    return replace(full, networks=filled(full.networks or (), kept.networks or ()))
+    return replace(want, **left_out | {"state": state, "networks": networks})
 
 
 def _image(layout: Layout, full: Container, asked: bool) -> tuple[str | None, tuple[Image, Image | None] | None]:

@@ -44,6 +44,9 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
             raise InvalidValue("volumes", each.source, "there is nothing at this path on the host", "make it first")
         if each.propagation:
             _check_spreads(each)
+    if full.auto_remove and full.restart_policy not in (None, "no"):
+        reason = f"restart_policy is {full.restart_policy}: there would be nothing left to restart"
+        raise InvalidValue("auto_remove", True, reason, "leave out one of the two")
     container_wishes.checked(full)
     container_logs.check_options(full)
     check_host(cgroups(), container_state.cgroup(have or full), full)

@@ -143,6 +143,7 @@ def _host_config(container: Container) -> dict[str, Any]:
             "MaximumRetryCount": container.restart_retries or 0,
         },
         "DependsOn": [{"Name": each.name, "Condition": each.condition} for each in container.depends_on or ()],
+        "AutoRemove": bool(container.auto_remove),
         "PortBindings": _ports(container),
         "Privileged": bool(container.privileged),
         "CapAdd": list(container.cap_add or ()),

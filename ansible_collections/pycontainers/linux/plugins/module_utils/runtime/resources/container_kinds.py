@@ -315,6 +315,7 @@ DEVICES = Kind(
     "devices", _LIST, devices, lambda value: [f"{each.source}:{each.target}:{each.access}" for each in value]
 )
 TMPFS = Kind("tmpfs", _LIST, tmpfs, lambda value: [f"{each.target}:{','.join(each.options)}" for each in value])
+HOST_FILE = Kind("host_file", {"type": "path"}, path)
 USER = Kind("user", {"type": "str"}, user)
 GROUPS = Kind("groups", _LIST, groups, list)
 FOLDER = Kind("folder", {"type": "str"}, _or_empty(path))

@@ -17,12 +17,12 @@ from ..lean.dataclasses import dataclass
 from ..oci import loggers
 from . import container_kinds as kinds
 from . import name_kinds
-from .attachments import NETWORKS, Attachment
-from .container_mounts import MOUNTS, VOLUMES, Mount, Volume
+from .attachments import MAC_ADDRESS, NETWORKS, Attachment
+from .container_mounts import MOUNTS, VOLUMES, VOLUMES_FROM, Mount, Volume
 from .dependencies import DEPENDENCIES, Dependency
 from .limits import Limits
 from .log_options import DRIVERS, LOG_OPTIONS, Options
-from .ports import PORTS, Port
+from .ports import HOST_ADDRESS, PORTS, Port
 from .rates import RATE
 from .storage_opts import STORAGE_OPTS
 
@@ -93,10 +93,11 @@ class Container(Limits):
     of one that is to be checked, there or lost; ``health`` is what the last checks said; ``remains`` is what a stopped
     one still holds of the kernel's, since whoever stopped it was killed; ``layer_image`` is whether what it writes is
     in an image; ``held`` are its addresses, by network.
-    ``mounts`` are volumes and filesystems in memory in another spelling: once read they are in those rows.
+    ``mounts``, ``env_file``, ``default_host_ip``, ``mac_address`` and ``volumes_from`` are other spellings
+    (:mod:`.container_spelling`): once read they are in the rows of volumes, filesystems, variables, ports and networks.
     ``anonymous`` are the names of volumes that were given none, by place; of a new container those that it takes over.
-    ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``auto_remove`` says that
-    it is removed when its program has ended, ``watched`` that its log is for whoever starts it, who wants it as it is.
+    ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``watched`` says that its
+    log is for whoever starts it, who wants it as it is.
     """
 
     name: str = option(NAME, required=True)
@@ -106,16 +107,22 @@ class Container(Limits):
     command: tuple[str, ...] | None = option(COMMAND, Effect.RECREATE)
     entrypoint: tuple[str, ...] | None = option(ENTRYPOINT, Effect.RECREATE)
     env: tuple[tuple[str, str], ...] | None = option(ENVIRONMENT, Effect.RECREATE)
+    env_file: str | None = option(kinds.HOST_FILE, request=True)
     published_ports: tuple[Port, ...] | None = option(PORTS, Effect.LIVE, aliases=("ports",))
+    default_host_ip: str | None = option(HOST_ADDRESS, request=True)
     networks: tuple[Attachment, ...] | None = option(NETWORKS, Effect.LIVE)
+    mac_address: str | None = option(MAC_ADDRESS, request=True)
+    purge_networks: bool = option(BOOL, default=True, request=True)
     network_mode: str | None = option(kinds.NETWORK_MODE, Effect.RECREATE, nothing=kinds.PRIVATE)
     ingress_rate: int | None = option(RATE, Effect.LIVE, nothing=UNLIMITED)
     egress_rate: int | None = option(RATE, Effect.LIVE, nothing=UNLIMITED)
     volumes: tuple[Volume, ...] | None = option(VOLUMES, Effect.RECREATE)
     mounts: tuple[Mount, ...] | None = option(MOUNTS, request=True)
+    volumes_from: tuple[str, ...] | None = option(VOLUMES_FROM, request=True)
     keep_volumes: bool = option(BOOL, default=True, request=True)
     restart_policy: str | None = option(TEXT, Effect.LIVE, choices=RESTART_POLICIES)
     restart_retries: int | None = option(SECONDS, Effect.LIVE)
+    auto_remove: bool | None = option(BOOL, Effect.LIVE, nothing=False)
     stop_timeout: int | None = option(SECONDS, Effect.LIVE)
     depends_on: tuple[Dependency, ...] | None = option(DEPENDENCIES, Effect.LIVE, nothing=())
     healthcheck: Healthcheck | None = option(HEALTHCHECK, Effect.LIVE, nothing=Healthcheck())
@@ -161,7 +168,6 @@ class Container(Limits):
     force_kill: bool | None = option(BOOL, default=False, aliases=("forcekill",), request=True)
     kill_signal: str | None = option(kinds.STOP_SIGNAL, request=True)
     id: str | None = option(TEXT, internal=True)
-    auto_remove: bool | None = option(BOOL, internal=True)
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     anonymous: tuple[tuple[str, str], ...] | None = option(kinds.LABELS, internal=True)

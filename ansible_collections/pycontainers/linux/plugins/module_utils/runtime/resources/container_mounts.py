@@ -104,6 +104,18 @@ def volumes(value: Any) -> tuple[Volume, ...]:
     return one_each(listed(volume)(value))
 
 
+def volumes_from(value: Any) -> tuple[str, ...]:
+    """Names or ids of containers, each once, with ``:ro`` or ``:rw`` after those whose volumes are put in so."""
+    return tuple(dict.fromkeys(listed(_volumes_from)(value)))
+
+
+def _volumes_from(value: Any) -> str:
+    name, colon, mode = text(value).partition(":")
+    if colon and mode not in (READ_ONLY, READ_WRITE):
+        raise ValueError(f"the mode {mode!r} is unknown; modes are ro and rw")
+    return f"{NAME.parse(name)}{colon}{mode}"
+
+
 def one_each(found: Iterable[Placed], what: str = "volumes") -> tuple[Placed, ...]:
     """The same sorted by target. Raises ``ValueError`` where two have the same."""
     in_order = tuple(sorted(found, key=lambda each: each.target))
@@ -210,5 +222,6 @@ def _suboptions() -> dict[str, Any]:
     return parts
 
 
+VOLUMES_FROM = Kind("volumes_from", {"type": "list", "elements": "str"}, volumes_from, list)
 VOLUMES = Kind("volumes", {"type": "list", "elements": "str"}, volumes, show_volumes)
 MOUNTS = Kind("mounts", {"type": "list", "elements": "dict", "options": _suboptions()}, mounts, show_mounts)

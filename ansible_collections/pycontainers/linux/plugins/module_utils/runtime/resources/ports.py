@@ -126,4 +126,11 @@ def _address(said: str, whole: str) -> str:
     return address
 
 
+def host_address(value: Any) -> str:
+    """An address of the host, of IPv6 in brackets or without; empty for every one."""
+    said = text(value)
+    return _address(said.removeprefix("[").removesuffix("]"), said) if said else EVERY
+
+
+HOST_ADDRESS = Kind("host_address", {"type": "str"}, host_address)
 PORTS = Kind("ports", {"type": "list", "elements": "str"}, parse_ports, show_ports)
