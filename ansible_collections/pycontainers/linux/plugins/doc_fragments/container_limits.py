@@ -53,6 +53,12 @@ options:
         version 2.
       - V(false) is no limit.
     type: bool
+  oom_killer:
+    description:
+      - Whether nothing is killed when memory runs out, so that whoever asks for more waits until there is some. As with
+        Docker, V(true) switches the kernel's killer off. Only with cgroup version 1.
+      - V(false) is no limit.
+    type: bool
   cpus:
     description:
       - The processor time that can be used, in processors, such as V(1.5), between 0.001 and 10000, or as a percentage

@@ -59,6 +59,29 @@ def test_all_end_together_with_oom_group(host: Host) -> None:
     assert "survived" not in host.log(container)
 
 
+def test_who_asks_for_too_much_waits_without_the_killer(host: Host) -> None:
+    """When memory runs out nobody is killed; the program goes on as soon as there is more. It is switched live."""
+    if cgroups.cgroups().version == 2:
+        host.run()
+        with pytest.raises(InvalidValue, match="cgroup version 2 has no such limit"):
+            limit(host, oom_killer=True)
+        return
+    # Who asks by a system call is told that there is none; who touches a page waits.
+    script = """sleep 0.2; awk 'BEGIN { s = "x"; for (i = 0; i < 25; i++) s = s s; print "done" }'; sleep 1000"""
+    container = host.shell(script, memory="16m", oom_killer=True)
+    control = Path("/sys/fs/cgroup/memory", container_state.cgroup(container), "memory.oom_control")
+    wait(lambda: "under_oom 1" in control.read_text())
+    assert host.log(container) == ""
+    assert "oom_kill 0" in control.read_text()
+    assert limit(host, memory="128m").changed
+    wait(lambda: host.log(container) == "done\n")
+    assert "oom_kill 0" in control.read_text()
+    pid = host.pid()
+    assert [each.path for each in host.converge(oom_killer=False).changes] == ["oom_killer"]
+    assert "oom_kill_disable 0" in control.read_text()
+    assert host.pid() == pid
+
+
 def test_shares_decide_who_gets_more(host: Host) -> None:
     """Of two busy programs on one processor the one with sixteen times the shares gets most; idle ones get least."""
     cpu = str(min(os.sched_getaffinity(0)))

@@ -49,6 +49,7 @@ CASES: dict[str, list[Case]] = {
     "memory_min": [Case("4m", str(4 * MIB), None), Case("max", "0", None)],
     "memory_swappiness": [Case(10, None, "10"), Case(0, None, "0"), Case("default", None, "60")],
     "oom_group": [Case(True, "1", None), Case(False, "0", None)],
+    "oom_killer": [Case(True, None, "oom_kill_disable 1"), Case(False, None, "oom_kill_disable 0")],
     "cpus": [Case("0.5", "50000 100000", "50000"), Case("0.123456", "12346 100000", "12346"),
              Case("max", "max 100000", "-1")],
     "cpu_period": [Case(20000, "max 20000", "20000"), Case(100000, "max 100000", "100000")],

@@ -35,6 +35,7 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
     "memory_min": some.sampled_from(["max", "1m"]),
     "memory_swappiness": some.sampled_from(["default", 0, 50, 60]),
     "oom_group": some.booleans(),
+    "oom_killer": some.booleans(),
     "cpus": some.sampled_from(["max", "0.3", "0.333333", 1, "1.5", "50%"]),
     "cpu_quota": some.sampled_from(["max", 30000, 43210, 200000]),
     "cpu_period": some.sampled_from(["default", 1000, 33333, 50000]),

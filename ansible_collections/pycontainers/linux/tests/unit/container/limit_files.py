@@ -39,6 +39,7 @@ FRESH_1 = {
     "memory/memory.memsw.limit_in_bytes": str(LARGEST),
     "memory/memory.soft_limit_in_bytes": str(LARGEST),
     "memory/memory.swappiness": "60",
+    "memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 0",
     "cpu/cpu.cfs_quota_us": "-1",
     "cpu/cpu.cfs_period_us": "100000",
     "cpu/cpu.cfs_burst_us": "0",
@@ -77,6 +78,8 @@ def take(where: Group, name: str, text: str) -> None:
 
 
 def _said(name: str, text: str, before: str) -> str:
+    if name == "memory.oom_control":
+        return before.rstrip().replace(before.split("\n")[0], f"oom_kill_disable {text}")
     if name.startswith("memory.") and name not in ("memory.swappiness", "memory.oom.group"):
         largest = "max" if "bytes" not in name else str(LARGEST)
         if text in ("max", "-1") or int(text) >= LARGEST:

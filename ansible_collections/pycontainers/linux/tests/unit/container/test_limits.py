@@ -183,6 +183,7 @@ ASKED: dict[str, some.SearchStrategy[Any]] = {
     "memory_min": some.integers(4096, 2**63 - 1),
     "memory_swappiness": some.integers(0, 100),
     "oom_group": some.booleans(),
+    "oom_killer": some.booleans(),
     "cpus": some.floats(0.01, 10_000) | some.sampled_from([0.1, "0.29", 0.57, 1.1, "2.675", 10_000, "0.123456789"]),
     "cpu_period": some.integers(1000, 1_000_000),
     "cpu_burst": some.integers(0, 10_000_000),

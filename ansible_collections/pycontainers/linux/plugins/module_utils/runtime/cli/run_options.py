@@ -38,6 +38,7 @@ SPELLED = {
     "memory": ("-m", "--memory"),
     "log_options": ("--log-opt",),
     "mounts": ("--mount",),
+    "oom_killer": ("--oom-kill-disable",),
     "networks": ("--network", "--net"),
     "pid_mode": ("--pid",),
     "published_ports": ("-p", "--publish"),

@@ -169,6 +169,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "ExtraHosts": [f"{name}:{address}" for name, address in container.etc_hosts or ()],
         "GroupAdd": list(container.groups or ()),
         "OomScoreAdj": container.oom_score_adj or 0,
+        "OomKillDisable": bool(container.oom_killer),
         "IpcMode": container.ipc_mode or "private",
         "UTSMode": "host" if container.uts == "host" else "",
         "CgroupnsMode": container.cgroupns_mode or "private",

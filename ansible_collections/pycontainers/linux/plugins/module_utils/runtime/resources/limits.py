@@ -105,6 +105,7 @@ _MEMORY1, _MEMORY2 = MemoryAndSwap1(), MemoryAndSwap2()
 _CPU1, _CPU2 = Bandwidth1("cpu/cpu.cfs_burst_us"), Bandwidth2("cpu.max.burst")
 _SHARES1 = SharesAndIdle("cpu/cpu.shares", "cpu/cpu.idle", weights=False)
 _SHARES2 = SharesAndIdle("cpu.weight", "cpu.idle", weights=True)
+_KILLER = (lambda off: str(int(off)), lambda text: text.split()[:2] == ["oom_kill_disable", "1"])
 _SWAPPINESS = "memory/memory.swappiness"
 
 
@@ -163,6 +164,7 @@ class Limits:
         kinds.SWAPPINESS, UNLIMITED, None, _place(Inherited(_SWAPPINESS, _SWAPPINESS, UNLIMITED, int), _SWAPPINESS)
     )
     oom_group: bool | None = _limit(BOOL, False, _switch("memory.oom.group"), None)
+    oom_killer: bool | None = _limit(BOOL, False, None, _one("memory/memory.oom_control", *_KILLER))
     cpus: int | None = _limit(kinds.CPUS, UNLIMITED, _place(_CPU2, "cpu.max"), _place(_CPU1, "cpu/cpu.cfs_quota_us"))
     cpu_period: int | None = _limit(
         kinds.PERIOD_KIND, PERIOD, _place(_CPU2, "cpu.max"), _place(_CPU1, "cpu/cpu.cfs_period_us")
