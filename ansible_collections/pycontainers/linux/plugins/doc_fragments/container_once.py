@@ -11,6 +11,21 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
+  detach:
+    description:
+      - With V(false) the task waits until the container's program has ended, and fails if its exit status is not 0.
+        What it wrote and its status are returned.
+      - The container is started by each such task, unless it runs already, and stays when it has ended. See
+        O(cleanup).
+      - It goes neither with the O(restart_policy) V(always) and V(unless-stopped), nor with O(auto_remove).
+    type: bool
+    default: true
+  cleanup:
+    description:
+      - With O(detach=false), remove the container and its volumes without a name when its program has ended with status
+        0.
+    type: bool
+    default: false
   recreate:
     description:
       - Replace the container this once even if nothing differs. The new one has a new id, and what the old one wrote

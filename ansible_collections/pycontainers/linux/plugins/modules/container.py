@@ -207,6 +207,14 @@ EXAMPLES = r"""
     env_file: /etc/backup.env
     auto_remove: true
 
+- name: Run a migration to its end before the new release starts
+  pycontainers.linux.container:
+    name: migration
+    image: registry.example.com/shop:7
+    command: [./manage.py, migrate]
+    detach: false
+    cleanup: true
+
 - name: Have it on one more network, under a MAC address that the network's owner knows, with ports on one address only
   pycontainers.linux.container:
     name: web
@@ -238,6 +246,8 @@ container:
       of memory, in C(OomKills) how many of the container's it has in all, and in C(OomKilledAt) when the container's
       program last was one of them. Of a program that has ended so, C(Error) tells it with the limit.
     - If its health is checked, C(State) tells in C(Health) its C(Status), C(FailingStreak) and C(Log) of five checks.
+    - With O(detach=false) C(Output) is what the program wrote, of more than a megabyte the end. With O(cleanup=true) it
+      is the container as it was when it had ended.
   returned: success
   type: dict
   sample:
@@ -260,6 +270,11 @@ container:
       RestartPolicy:
         Name: always
         MaximumRetryCount: 0
+status:
+  description: The exit status of the container's program.
+  returned: when O(detach=false), but for a check
+  type: int
+  sample: 0
 actions:
   description: What was done, or in check mode would be done; one step a line, in order. Empty if nothing differs.
   returned: success

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import Failure, explain, failing
-from ..lean.dataclasses import dataclass
+from ..lean.dataclasses import dataclass, field
 from .layout import Layout
 from .model import Change, Effect, diff
 
@@ -84,6 +84,18 @@ class Outcome(Generic[M]):
         return bool(self.actions)
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What is done when all else is and the lock is given back, since it takes as long as it likes.
+
+    A resource that has such a thing has a method ``ending``, which touches nothing. ``facts`` are filled as it is
+    done, and go over those of the resource.
+    """
+
+    plan: Plan = Plan()
+    facts: dict[str, Any] = field(default_factory=dict, compare=False)
+
+
 def differences(want: Any, have: Any) -> tuple[Change, ...]:
     """The changes from ``have`` to ``want``; a removal is the one change of ``state``."""
     if want.state == "absent":
@@ -100,12 +112,20 @@ def converge(resource: Resource[M], layout: Layout, want: M, check: bool) -> Out
         have = resource.observe(layout, want)
         want = resource.resolve(layout, want, have)
         plan = resource.plan(layout, want, have)
+        last = getattr(resource, "ending", _no_ending)(layout, want, have)
         # Who declares several things at once tells of each.
         changes = getattr(resource, "differences", differences)(want, have)
         if not check and (plan.steps or plan.purge):
             apply(plan)
             have = resource.observe(layout, want)
-        return Outcome(changes, tuple(plan.describe()), resource.facts(layout, have))
+        facts = resource.facts(layout, have)
+    if not check:
+        apply(last.plan)
+    return Outcome(changes, (*plan.describe(), *last.plan.describe()), {**facts, **last.facts})
+
+
+def _no_ending(layout: Layout, want: Any, have: Any) -> Ending:
+    return Ending()
 
 
 def apply(plan: Plan) -> None:

@@ -18,7 +18,7 @@ import os
 import re
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
@@ -98,6 +98,16 @@ class LogFiles:
             if each.stamped and size and os.pread(each.descriptor, 1, size - 1) != b"\n":
                 # The line that is being written there will be read whole.
                 os.lseek(each.descriptor, _back(each.descriptor, 1)[0], os.SEEK_SET)
+
+    def place(self) -> dict[_Key, int]:
+        """How far each file has been read, for :meth:`go_to` of another reader."""
+        return {each.key: os.lseek(each.descriptor, 0, os.SEEK_CUR) for each in self.files}
+
+    def go_to(self, place: Mapping[_Key, int]) -> None:
+        """Go to where another reader was; files that have come since are read from their beginning."""
+        self._look()
+        for each in self.files:
+            os.lseek(each.descriptor, place.get(each.key, 0), os.SEEK_SET)
 
     def to_last(self, count: int) -> bool:
         """Go to so many lines before the end, or a few more; whether that is the beginning."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..core.layout import Layout
 from ..core.model import Change, Effect, diff, rows
-from ..core.plan import Plan, differences
+from ..core.plan import Ending, Plan, differences
 from ..errors import InvalidValue
 from ..image import content
 from ..lean.dataclasses import fields, replace
@@ -79,6 +79,10 @@ class ContainerResource:
         want = container_spelling.spelt(layout, want)
         full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
+        if not full.detach and full.state == "started":
+            from .container_end import check as check_end
+
+            check_end(full)
         full = replace(full, image_id=image, **_running(layout, full, have))
         if healthy:
             full = replace(full, **_awaited(layout, full, have))
@@ -119,6 +123,14 @@ class ContainerResource:
         if have is None or not restarts(want, have) or recreates(want, have):
             return found
         return (*found, Change("restart", False, True, Effect.RESTART))
+
+    def ending(self, layout: Layout, want: Container, have: Container | None) -> Ending:
+        """Wait for the end of the program where the task is to."""
+        if want.detach or want.state != "started":
+            return Ending()
+        from . import container_end
+
+        return container_end.ending(self, layout, want, have)
 
     def facts(self, layout: Layout, have: Container | None) -> Mapping[str, Any]:
         """The container as ``docker inspect`` shows it, or nothing."""

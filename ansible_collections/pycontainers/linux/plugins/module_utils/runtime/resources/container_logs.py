@@ -5,6 +5,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Mapping
+from contextlib import closing
+from itertools import chain
 
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue
@@ -69,3 +73,27 @@ def tail(layout: Layout, identity: str, count: int) -> str:
     from ..oci import log_files
 
     return log_files.tail(lifecycle.log_folder(layout, identity), count, MOST_TOLD).decode(errors="replace")
+
+
+def place(layout: Layout, identity: str) -> dict[tuple[int, int], int]:
+    """Where a container's log ends now, for :func:`since`."""
+    from ..oci.log_files import LogFiles
+
+    with closing(LogFiles(lifecycle.log_folder(layout, identity))) as files:
+        files.to_end()
+        return files.place()
+
+
+def since(layout: Layout, identity: str, before: Mapping[tuple[int, int], int]) -> str:
+    """What a container that has ended has said since its log ended there; of more than a task can use, the end."""
+    from ..oci.log_files import LogFiles
+
+    with closing(LogFiles(lifecycle.log_folder(layout, identity))) as files:
+        files.go_to(before)
+        pieces, size = deque[bytes](), 0
+        for each in chain(files.read(), files.flush()):
+            pieces.append(each.text)
+            size += len(each.text)
+            while size - len(pieces[0]) >= MOST_TOLD:
+                size -= len(pieces.popleft())
+    return b"".join(pieces)[-MOST_TOLD:].decode(errors="replace")

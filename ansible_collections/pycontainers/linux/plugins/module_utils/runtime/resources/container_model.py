@@ -163,6 +163,8 @@ class Container(Limits):
     log_options: Options | None = option(LOG_OPTIONS, Effect.RECREATE, aliases=("log_opt",), nothing=())
     tty: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     interactive: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
+    detach: bool = option(BOOL, default=True, request=True)
+    cleanup: bool = option(BOOL, default=False, request=True)
     recreate: bool | None = option(BOOL, default=False, request=True)
     restart: bool | None = option(BOOL, default=False, request=True)
     force_kill: bool | None = option(BOOL, default=False, aliases=("forcekill",), request=True)
