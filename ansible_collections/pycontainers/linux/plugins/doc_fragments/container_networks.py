@@ -90,9 +90,26 @@ options:
     description:
       - The same of what the container sends. A container with C(CAP_NET_ADMIN) can lift it.
     type: str
+  exposed_ports:
+    description:
+      - Ports that the program listens on, beside those that its image says and those that are published, each as
+        C(port[-port][/tcp|udp|sctp]). They are shown, and are what O(publish_all_ports) is about; nothing is opened or
+        closed by it.
+      - For a new container the default is none.
+    type: list
+    elements: str
+    aliases: [exposed, expose]
+  publish_all_ports:
+    description:
+      - Whether each port that is exposed, by O(exposed_ports) or by the image, and is not in O(published_ports), is
+        published at a free port of the host. Which one, C(NetworkSettings) in the result tells. It stays over restarts
+        and replacements.
+      - For a new container the default is V(false).
+    type: bool
   default_host_ip:
     description:
-      - The address of the host for those of O(published_ports) that name none. V("") is every address.
+      - The address of the host for those of O(published_ports) that name none, and for those of O(publish_all_ports).
+        V("") is every address.
       - It is for this task's O(published_ports) alone. The container keeps the ports as they come out.
     type: str
   mac_address:

@@ -172,6 +172,8 @@ def _line(layout: Layout, container: Container, whole: bool) -> list[str]:
     command = " ".join([shown["Path"], *shown["Args"]])
     running = container_words.ports(container) if container.state == "started" else []
     ports = [f"{each.place}->{each.container_port}/{each.protocol}" for each in running]
+    if container.state == "started":
+        ports += [each for each, places in shown["NetworkSettings"]["Ports"].items() if places is None]
     return [
         container.id or "" if whole else (container.id or "")[:12],
         str(container.image),

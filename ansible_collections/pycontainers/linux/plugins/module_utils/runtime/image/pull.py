@@ -37,12 +37,13 @@ class Remote:
     """What a reference stands for at its registry now.
 
     ``registry_digest`` is what the registry calls it: the digest of an index if the reference leads to one, else
-    ``manifest_digest`` again. ``id`` is the digest of the image's configuration.
+    ``manifest_digest`` again. ``id`` is the digest of the image's configuration, ``exposed`` the ports that has.
     """
 
     id: str
     manifest_digest: str
     registry_digest: str
+    exposed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,12 @@ def _resolved(layout: Layout, sources: Sources, target: str) -> _Image:
                 raise ValueError("its index leads to another index")
         parts = documents.image_parts(said)
         config = _stored(layout, parts.config) or sources.small(parts.config.digest, parts.config.size)
-        diff_ids = content.diff_ids_of(documents.image(config, parts))
+        document = documents.image(config, parts)
+        diff_ids = content.diff_ids_of(document)
     except ValueError as error:
         raise Failure(sources.operation, error) from error
-    return _Image(Remote(parts.config.digest, found.digest, first.digest), found, parts, config, diff_ids)
+    exposed = tuple((document.get("config") or {}).get("ExposedPorts") or ())
+    return _Image(Remote(parts.config.digest, found.digest, first.digest, exposed), found, parts, config, diff_ids)
 
 
 def _stored(layout: Layout, part: Descriptor) -> bytes | None:

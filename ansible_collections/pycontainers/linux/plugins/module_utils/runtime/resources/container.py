@@ -84,6 +84,10 @@ class ContainerResource:
 
             check_end(full)
         full = replace(full, image_id=image, **_running(layout, full, have))
+        if full.publish_all_ports or (kept and kept.chosen_ports):
+            from .exposed_ports import chosen
+
+            full = chosen(layout, full, want, kept)
         if healthy:
             full = replace(full, **_awaited(layout, full, have))
         if have is not None and kept is not None and _settled(full, have, kept):

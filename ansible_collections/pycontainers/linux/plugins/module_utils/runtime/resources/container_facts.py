@@ -19,6 +19,7 @@ from . import (
     container_volumes,
     container_words,
     endpoint,
+    exposed_ports,
     rootfs_size,
     storage_opts,
 )
@@ -35,6 +36,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
     identity = container.id or ""
     image = content.find_id(layout, container.image_id) if container.image_id else None
     config = image.config if image else {}
+    exposed = {str(each): None for each in exposed_ports.exposed(container, config)}
     words = container_words.arguments(container, config) if image else list(container.command or ())
     return {
         "Id": identity,
@@ -54,6 +56,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
             "User": container.user or str(config.get("User") or ""),
             "WorkingDir": container.working_dir or str(config.get("WorkingDir") or ""),
             "StopSignal": container.stop_signal or str(config.get("StopSignal") or "SIGTERM"),
+            "ExposedPorts": {each: {} for each in exposed},
             "Tty": bool(container.tty),
             "OpenStdin": bool(container.interactive),
             "Labels": container_words.labels(container, config),
@@ -62,7 +65,7 @@ def inspect(layout: Layout, container: Container) -> dict[str, Any]:
         "HostConfig": _host_config(container),
         "GraphDriver": {"Name": "overlay", "Data": _layer(layout, container)},
         "Mounts": [_mount(layout, each) for each in container_volumes.in_use(container, config)],
-        "NetworkSettings": {"Networks": _networks(layout, container), "Ports": _ports(container)},
+        "NetworkSettings": {"Networks": _networks(layout, container), "Ports": exposed | _ports(container)},
         "LogPath": lifecycle.log_folder(layout, identity),
         "RestartCount": container_state.status(layout, identity).restarts,
     }
@@ -144,6 +147,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         },
         "DependsOn": [{"Name": each.name, "Condition": each.condition} for each in container.depends_on or ()],
         "AutoRemove": bool(container.auto_remove),
+        "PublishAllPorts": bool(container.publish_all_ports),
         "PortBindings": _ports(container),
         "Privileged": bool(container.privileged),
         "CapAdd": list(container.cap_add or ()),

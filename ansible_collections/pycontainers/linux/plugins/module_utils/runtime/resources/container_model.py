@@ -22,7 +22,7 @@ from .container_mounts import MOUNTS, VOLUMES, VOLUMES_FROM, Mount, Volume
 from .dependencies import DEPENDENCIES, Dependency
 from .limits import Limits
 from .log_options import DRIVERS, LOG_OPTIONS, Options
-from .ports import HOST_ADDRESS, PORTS, Port
+from .ports import EXPOSED, HOST_ADDRESS, PORTS, Exposed, Port
 from .rates import RATE
 from .storage_opts import STORAGE_OPTS
 
@@ -95,6 +95,7 @@ class Container(Limits):
     in an image; ``held`` are its addresses, by network.
     ``mounts``, ``env_file``, ``default_host_ip``, ``mac_address`` and ``volumes_from`` are other spellings
     (:mod:`.container_spelling`): once read they are in the rows of volumes, filesystems, variables, ports and networks.
+    ``chosen_ports`` are those of the published ones that ``publish_all_ports`` has chosen.
     ``anonymous`` are the names of volumes that were given none, by place; of a new container those that it takes over.
     ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``watched`` says that its
     log is for whoever starts it, who wants it as it is.
@@ -109,6 +110,10 @@ class Container(Limits):
     env: tuple[tuple[str, str], ...] | None = option(ENVIRONMENT, Effect.RECREATE)
     env_file: str | None = option(kinds.HOST_FILE, request=True)
     published_ports: tuple[Port, ...] | None = option(PORTS, Effect.LIVE, aliases=("ports",))
+    exposed_ports: tuple[Exposed, ...] | None = option(
+        EXPOSED, Effect.LIVE, aliases=("exposed", "expose"), nothing=()
+    )
+    publish_all_ports: bool | None = option(BOOL, Effect.LIVE, nothing=False)
     default_host_ip: str | None = option(HOST_ADDRESS, request=True)
     networks: tuple[Attachment, ...] | None = option(NETWORKS, Effect.LIVE)
     mac_address: str | None = option(MAC_ADDRESS, request=True)
@@ -172,6 +177,7 @@ class Container(Limits):
     id: str | None = option(TEXT, internal=True)
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
+    chosen_ports: tuple[Port, ...] | None = option(PORTS, internal=True)
     anonymous: tuple[tuple[str, str], ...] | None = option(kinds.LABELS, internal=True)
     attached: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     hosts: str | None = option(TEXT, Effect.LIVE, internal=True)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..core.kinds import text
+from ..core.kinds import listed, text
 from ..core.model import Kind
 from ..lean.dataclasses import dataclass, replace
 from .addresses import bits_of, number, written
@@ -57,6 +57,17 @@ class Port:
         return same and (one == two or bool({EVERY, ANY, ANY6} & {one, two}))
 
 
+class Exposed(NamedTuple):
+    """A port that a container's program listens on."""
+
+    port: int
+    protocol: str
+
+    def __str__(self) -> str:
+        """Write it as Docker does."""
+        return f"{self.port}/{self.protocol}"
+
+
 def parse_ports(value: Any) -> tuple[Port, ...]:
     """Ports from texts such as ``8080:80``, ``127.0.0.1:53:53/udp``, ``8000-8010:9000-9010``, sorted.
 
@@ -102,10 +113,10 @@ def _ports(said: str) -> Iterator[Port]:
         yield Port(protocol or "tcp", address, host_port, container_port)
 
 
-def _range(said: str, whole: str) -> range:
+def _range(said: str, whole: str, form: str = _FORM) -> range:
     match = _RANGE.fullmatch(said)
     if not match:
-        raise ValueError(f"{said!r} in {whole!r} is neither a port nor a range of ports; the form is {_FORM}")
+        raise ValueError(f"{said!r} in {whole!r} is neither a port nor a range of ports; the form is {form}")
     first, last = int(match[1]), int(match[2] or match[1])
     for port in (first, last):
         if not 1 <= port <= 65535:
@@ -126,11 +137,28 @@ def _address(said: str, whole: str) -> str:
     return address
 
 
+def exposed(value: Any) -> tuple[Exposed, ...]:
+    """Ports from texts such as ``80``, ``53/udp``, ``8000-8010/tcp``, sorted, each once."""
+    return tuple(sorted({each for some in listed(_exposed)(value) for each in some}))
+
+
+def _exposed(value: Any) -> tuple[Exposed, ...]:
+    said = text(value)
+    numbers, slash, protocol = said.lower().partition("/")
+    if slash and protocol not in PROTOCOLS:
+        raise ValueError(f"the protocol {protocol!r} in {said!r} is unknown; protocols are tcp, udp and sctp")
+    ports = _range(numbers, said, "port[-port][/tcp|udp|sctp]")
+    return tuple(Exposed(each, protocol or "tcp") for each in ports)
+
+
 def host_address(value: Any) -> str:
     """An address of the host, of IPv6 in brackets or without; empty for every one."""
     said = text(value)
     return _address(said.removeprefix("[").removesuffix("]"), said) if said else EVERY
 
 
+EXPOSED = Kind(
+    "exposed_ports", {"type": "list", "elements": "str"}, exposed, lambda value: [str(each) for each in value]
+)
 HOST_ADDRESS = Kind("host_address", {"type": "str"}, host_address)
 PORTS = Kind("ports", {"type": "list", "elements": "str"}, parse_ports, show_ports)
