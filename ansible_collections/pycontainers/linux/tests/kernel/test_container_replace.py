@@ -150,6 +150,13 @@ def test_the_failure_has_the_last_lines_apart(host: Host) -> None:
     assert caught.value.facts == {"exit_status": 5, "log": lines}
 
 
+def test_lines_that_are_kept_elsewhere_are_not_told(host: Host) -> None:
+    """Where a log driver keeps nothing here, the failure says so, and not that nothing was written."""
+    begin(host, True)
+    with pytest.raises(Failure, match="with exit status 5; its log driver is none, so its lines are kept nowhere"):
+        host.converge(**new(host, command=["sh", "-c", "echo line; exit 5"], log_driver="none"))
+
+
 def test_a_job_that_is_done_at_once_has_not_failed(host: Host) -> None:
     """A new container whose program has ended with status 0 is no failure, and takes the old one's place."""
     before = begin(host, True)

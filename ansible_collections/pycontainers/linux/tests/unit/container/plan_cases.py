@@ -308,6 +308,11 @@ CASES = {
     "another command": Case(renewed(command=("sleep", "5")), started(), REPLACEMENT),
     "asked to be made anew": Case(renewed(recreate=True), started(), REPLACEMENT),
     "asked to be restarted": Case(want(restart=True), started(), [*HALT, *DISMANTLE, *made(OLD), *run(OLD)]),
+    "asked to be restarted, as healthy as it is": Case(
+        replace(WATCHED_ONE, restart=True),
+        replace(started(), **WATCHED),
+        [*HALT, *DISMANTLE, *made(OLD), *run(OLD)],
+    ),
     "asked to be restarted, with a live change": Case(
         want(restart=True, restart_policy="no"), started(), [*HALT, *DISMANTLE, record(), *made(OLD), *run(OLD)]
     ),
@@ -318,21 +323,23 @@ CASES = {
         renewed(image_id=OTHER_IMAGE), stopped(), [MAKE, *made(NEW), *run(NEW), SEEN, NAME, *FORGET]
     ),
     "create and wait": Case(
-        renewed(health="healthy"), None, [MAKE, *made(NEW), *run(NEW), NAME, AWAITED.format(NEW[:12])]
+        renewed(health="healthy", awaited=True), None, [MAKE, *made(NEW), *run(NEW), NAME, AWAITED.format(NEW[:12])]
     ),
     "another command, and wait": Case(
-        renewed(command=("sleep", "5"), health="healthy"),
+        renewed(command=("sleep", "5"), health="healthy", awaited=True),
         started(),
         [AWAITED.format(NEW[:12]) if line == SEEN else line for line in REPLACEMENT],
     ),
     "start and wait for ever": Case(
-        want(health="healthy", healthy_wait_timeout=0.0),
+        want(health="healthy", awaited=True, healthy_wait_timeout=0.0),
         stopped(),
         [*made(OLD), *run(OLD), AWAITED.format(OLD[:12]).removesuffix(", at most 300 s")],
     ),
     "healthy already": Case(WATCHED_ONE, replace(started(), **WATCHED), []),
     "wait for a running one": Case(
-        WATCHED_ONE, replace(started(), **{**WATCHED, "health": "starting"}), [AWAITED.format(OLD[:12])]
+        replace(WATCHED_ONE, awaited=True),
+        replace(started(), **{**WATCHED, "health": "starting"}),
+        [AWAITED.format(OLD[:12])],
     ),
     "a checker lost": Case(WATCHED_ONE, replace(started(), **{**WATCHED, "checker": "lost"}), [CHECKED]),
     "a check for the first time": Case(want(healthcheck=CHECK), started(), [CHECKED, record()]),

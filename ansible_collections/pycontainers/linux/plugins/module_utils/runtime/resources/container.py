@@ -107,6 +107,7 @@ class ContainerResource:
         install = install_steps(layout) if full.state == "started" else ()
         prune = renewed and have is not None and _unreferenced(layout, have)
         found: dict[str, Any] = {"kept": kept, "fetch": fetch, "leftovers": leftovers, "install": install}
+        found["awaited"] = healthy
         if renewed:
             found |= {"volumes_made": _missing(layout, full), "abandoned": abandoned}
         return _target(full, prune=prune, **found)

@@ -16,6 +16,7 @@ from ..oci import checker, lifecycle
 from . import container_health, container_state, container_volumes, last_words, restart_policy
 from .container_health import HEALTHY, ROOM, UNHEALTHY, Health
 from .container_model import Container
+from .container_target import Target
 from .container_words import short
 
 LOOK = 0.05
@@ -141,8 +142,8 @@ class SurviveStart:
         """Nothing: it has only looked."""
 
 
-def see_steps(layout: Layout, want: Container, replaces: bool) -> list[Step]:
+def see_steps(layout: Layout, want: Target, replaces: bool) -> list[Step]:
     """See a container that has just been started become what it is to be; one that replaces another at least run."""
-    if want.health == HEALTHY:
+    if want.awaited:
         return [AwaitHealthy(layout, want, want.healthy_wait_timeout)]
     return [SurviveStart(layout, want)] if replaces else []

@@ -20,7 +20,7 @@ class Target(Container):
     ids of others of this name that a killed run has left, ``install`` what the host's runtime lacks, ``volumes_made``
     the volumes that are named and not there, ``abandoned`` the anonymous ones of the container there is that are not to
     be kept. ``prune`` says that nothing but the container there is uses its image, ``settled`` that there is nothing to
-    do.
+    do, ``awaited`` that it is waited for until it is healthy.
     """
 
     kept: Container | None = None
@@ -31,6 +31,7 @@ class Target(Container):
     abandoned: tuple[str, ...] = ()
     prune: bool = False
     settled: bool = False
+    awaited: bool = False
 
 
 def restarts(want: Container, have: Container | None) -> bool:

@@ -11,7 +11,7 @@ from ..errors import Failure
 from ..oci import lifecycle
 from . import container_health, container_memory, container_state
 from .container_health import FAILED
-from .container_logs import tail
+from .container_logs import check_kept, tail
 from .container_model import Container
 
 LINES = 10
@@ -21,7 +21,7 @@ LONGEST = 600
 """Characters of a container's, or of a check's, that are told in a message."""
 
 PATIENCE = 2.0
-"""Seconds within which the waiter must have written down how a program has ended."""
+"""Seconds within which the waiter must have written down how a program has ended, and a logger its last lines."""
 
 
 def exit_status(layout: Layout, container: Container) -> int | None:
@@ -39,9 +39,12 @@ def failure(layout: Layout, container: Container, operation: str, when: str) -> 
     code, identity = exit_status(layout, container), container.id or ""
     known = container_state.status(layout, identity)
     ended = known if code is None else container_memory.ended(container, known, code)
+    logger = lifecycle.logger(layout, identity)
+    if logger:
+        logger.wait(PATIENCE)  # It may still have something to write.
     reason = (ended.error if ended.error != known.error else "") or f"its program ended {when}"
     status = "" if code is None else f", with exit status {code}"
-    return _failure(layout, identity, operation, reason + status, code)
+    return _failure(layout, container, operation, reason + status, code)
 
 
 def unhealthy(layout: Layout, container: Container, operation: str, reason: str) -> Failure:
@@ -49,17 +52,22 @@ def unhealthy(layout: Layout, container: Container, operation: str, reason: str)
     identity = container.id or ""
     health = container_health.read(layout, identity)
     if health is None or not health.log:
-        return _failure(layout, identity, operation, f"{reason}, and no check has been done yet", None)
+        return _failure(layout, container, operation, f"{reason}, and no check has been done yet", None)
     last = health.log[-1]
     ended = "did not end" if last.code == FAILED else f"ended with exit status {last.code}"
     said = f" and said: {_line(last.output)}" if last.output.strip() else ""
-    return _failure(layout, identity, operation, f"{reason}, and its last check {ended}{said}", None)
+    return _failure(layout, container, operation, f"{reason}, and its last check {ended}{said}", None)
 
 
-def _failure(layout: Layout, identity: str, operation: str, reason: str, code: int | None) -> Failure:
-    log = tail(layout, identity, LINES)
-    said = f"; the last that it wrote is: {_line(log)}" if log.strip() else "; it wrote nothing"
-    found = Failure(operation, reason + said)
+def _failure(layout: Layout, container: Container, operation: str, reason: str, code: int | None) -> Failure:
+    log, elsewhere = "", ""
+    try:
+        check_kept(container, "read the log of")
+        log = tail(layout, container.id or "", LINES)
+    except Failure as error:
+        elsewhere = error.reason
+    said = f"the last that it wrote is: {_line(log)}" if log.strip() else elsewhere or "it wrote nothing"
+    found = Failure(operation, f"{reason}; {said}")
     found.facts = {"exit_status": code, "log": log}
     return found
 
