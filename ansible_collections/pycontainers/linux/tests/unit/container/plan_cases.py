@@ -125,6 +125,7 @@ TAKE_NAME = "take the name web away"
 ADD_BACK = made(OLD)[7:10]
 LEAVE_FRONT = ["disconnect from network front", "release 10.0.0.2 on network front"]
 
+ROOM = f"see room on the disk to go back to container web ({OLD[:12]})"
 SEEN = f"see container web ({NEW[:12]}) run for 0.5 s"
 AWAITED = "wait until container web ({}) is healthy, at most 300 s"
 CHECKED = f"check the health of container web ({OLD[:12]}) as declared"
@@ -133,7 +134,7 @@ WATCHED: dict[str, Any] = {"healthcheck": CHECK, "checker": "there", "health": "
 
 WATCHED_ONE = want(**WATCHED, kept=kept(healthcheck=CHECK))
 
-REPLACEMENT = [MAKE, *made(NEW), *HALT, *run(NEW), SEEN, NAME, *DISMANTLE, *FORGET]
+REPLACEMENT = [MAKE, *made(NEW), ROOM, *HALT, *run(NEW), SEEN, NAME, *DISMANTLE, *FORGET]
 """All that can be is made beside the old container before that stops; it goes only once the new one runs."""
 
 CASES = {
@@ -290,6 +291,7 @@ CASES = {
             MAKE,
             *made(NEW)[:3],
             made(NEW)[-1],
+            ROOM,
             *HALT,
             "disconnect from network front",
             "disconnect from network back",
@@ -344,7 +346,7 @@ CASES = {
     "a checker lost": Case(WATCHED_ONE, replace(started(), **{**WATCHED, "checker": "lost"}), [CHECKED]),
     "a check for the first time": Case(want(healthcheck=CHECK), started(), [CHECKED, record()]),
     "another image, and stopped": Case(
-        renewed("stopped", image_id=OTHER_IMAGE), started(), [MAKE, *HALT, NAME, *DISMANTLE, *FORGET]
+        renewed("stopped", image_id=OTHER_IMAGE), started(), [MAKE, ROOM, *HALT, NAME, *DISMANTLE, *FORGET]
     ),
     "remove a running one": Case(
         Target(name="web", state="absent", id=OLD), started(), [*HALT, *DISMANTLE, TAKE_NAME, *FORGET]

@@ -4,6 +4,8 @@
 """The steps that have a container's health checked, and that wait until a container runs well."""
 from __future__ import annotations
 
+import errno
+import os
 import time
 
 from ..core.layout import Layout
@@ -21,6 +23,9 @@ from .container_words import short
 
 LOOK = 0.05
 """Seconds between two looks at a container that is waited for."""
+
+ROOM_TO_GO_BACK = 1 << 16
+"""Bytes on the disk that it takes to stop a container and to start it again: some small files, and its log's."""
 
 MOMENT = 0.5
 """Seconds that the program of a container which takes another's place has to be there."""
@@ -137,6 +142,31 @@ class SurviveStart:
         operation = f"start container {short(self.container)}"
         if last_words.exit_status(self.layout, self.container):
             raise last_words.failure(self.layout, self.container, operation, "as soon as it had been started")
+
+    def undo(self) -> None:
+        """Nothing: it has only looked."""
+
+
+@dataclass(frozen=True)
+class SeeRoom:
+    """The step that sees, before a container is stopped for another's sake, that there is room on the disk to go back.
+
+    On a full one what is written down when it stops, and when it starts again, is lost, and the container with it.
+    """
+
+    layout: Layout
+    container: Container
+
+    def describe(self) -> str:
+        """Which container."""
+        return f"see room on the disk to go back to container {short(self.container)}"
+
+    def do(self) -> None:
+        """Look. Raises ``OSError`` if there is less."""
+        folder = self.layout.container(self.container.id or "")
+        there = os.statvfs(folder)
+        if there.f_bfree * there.f_frsize < ROOM_TO_GO_BACK:
+            raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: less than {ROOM_TO_GO_BACK} bytes", folder)
 
     def undo(self) -> None:
         """Nothing: it has only looked."""

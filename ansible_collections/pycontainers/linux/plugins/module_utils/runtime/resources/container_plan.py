@@ -14,7 +14,7 @@ from ..lean.dataclasses import replace
 from . import container_state, rates, user_network, user_network_steps
 from .attachments import Attachment, names_of
 from .container_folder import GiveName, MakeContainer
-from .container_health_steps import WatchHealth, see_steps
+from .container_health_steps import SeeRoom, WatchHealth, see_steps
 from .container_leftover import RemoveLeftover
 from .container_model import Container
 from .container_network import rates_of
@@ -102,7 +102,7 @@ def _replacement(layout: Layout, want: Target, have: Container) -> Plan:
     fetch = _fetch(layout, want)
     starts, stops = want.state == "started", have.state == "started"
     prepared = prepare_steps(layout, want) if starts else []
-    halted = halt_steps(layout, have) if stops else []
+    halted: list[Step] = [SeeRoom(layout, have), *halt_steps(layout, have)] if stops else []
     if starts and _takes_over(want, have):
         # The bundle is written before, too: what can't be started is to be known while the old one runs.
         prepared = [*beside_steps(layout, want), WriteBundle(layout, want)]
