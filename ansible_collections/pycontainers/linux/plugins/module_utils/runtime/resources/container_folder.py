@@ -46,6 +46,9 @@ class GiveName:
         path = self.layout.name(self.name)
         if identity is None:
             store.remove(path)
+            if os.path.isdir(self.layout.names):
+                # Else a power cut brings it back, after somebody has been told that it is gone.
+                store.sync(self.layout.names)
             return
         os.makedirs(self.layout.names, mode=0o700, exist_ok=True)
         # No name starts with a dot, and the name's lock is held: the next run takes over what a killed one left.
