@@ -54,7 +54,10 @@ def run(resource: Resource[Any]) -> None:
         module.fail_json(msg=message, exception=traceback.format_exc())
     if tells_only(resource.model):
         module.exit_json(changed=False, **outcome.facts)
-    module.exit_json(**result(named(resource, module.params), key(resource.model), outcome))
+    answer = dict(result(named(resource, module.params), key(resource.model), outcome))
+    for warning in answer.pop("warnings", ()):
+        module.warn(warning)
+    module.exit_json(**answer)
 
 
 def _given(model: type[Model], params: Mapping[str, Any]) -> dict[str, Any]:
