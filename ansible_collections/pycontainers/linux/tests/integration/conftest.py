@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, REGISTRY_PORT, Fleet
+from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, REGISTRY_PORT, Fleet, Run
 from testbed.instance import VARIABLE, Instance
 from testbed.registry import standing
 
@@ -37,19 +38,34 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             fleet.testbed("down")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _deployed(request: pytest.FixtureRequest) -> Iterator[Future[Run] | None]:
+    """A virtual machine on its way to running nginx, if any test asks for it: for minutes, beside those before it."""
+    if not any("machine" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        yield None
+        return
+    fleet: Fleet = request.getfixturevalue("fleet")
+
+    def deploy() -> Run:
+        fleet.testbed("up", str(len(HOSTS)), "--vm")
+        return fleet.play(
+            "deploy_nginx",
+            deploy_nginx_hosts=VM,
+            deploy_nginx_image=f"{fleet.registry}/nginx:latest",
+            deploy_nginx_memory="64m",
+            deploy_nginx_cpus="0.5",
+            deploy_nginx_timeout=120,
+            host_insecure_registries=[fleet.registry],
+        )
+
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(deploy)
+
+
 @pytest.fixture(scope="session")
-def machine(fleet: Fleet) -> Iterator[Fleet]:
+def machine(fleet: Fleet, _deployed: Future[Run]) -> Iterator[Fleet]:
     """The testbed with a virtual machine that runs nginx as the playbook deploys it."""
-    fleet.testbed("up", str(len(HOSTS)), "--vm")
-    run = fleet.play(
-        "deploy_nginx",
-        deploy_nginx_hosts=VM,
-        deploy_nginx_image=f"{fleet.registry}/nginx:latest",
-        deploy_nginx_memory="64m",
-        deploy_nginx_cpus="0.5",
-        deploy_nginx_timeout=120,
-        host_insecure_registries=[fleet.registry],
-    )
+    run = _deployed.result()
     assert run.status == 0, run.output
     yield fleet
     fleet.shell(VM, "poweroff")

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from testbed.instance import Instance
 ROOT = Path(__file__).resolve().parents[5]
 HOSTS = ("alpine1", "alpine2")
 REGISTRY_PORT = 5000
+SNAPSHOTS = "/var/log/snapshots"
+"""Where a host keeps some for a while: snapshots leave that folder out."""
 
 _FETCH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).read().decode())"
 _RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
@@ -48,6 +52,15 @@ class Run:
     def diff_lines(self) -> list[str]:
         """The lines that ``--diff`` marks as taken away or added, without those that name the files."""
         return [each for each in self.output.splitlines() if re.match(r"[+-](?![+-])", each)]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A call of a module of the collection."""
+
+    module: str
+    arguments: Mapping[str, Any]
+    check: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,26 @@ class Fleet:
         )
         found = _RESULT.search(done.stdout)
         assert found, done.stdout + done.stderr
-        assert "[WARNING]" not in done.stderr
+        assert not warnings(done.stderr)
         return {**json.loads(found[2]), "failed": found[1] == "FAILED"}
+
+    def tasks(self, host: str, asked: Sequence[Task | None]) -> list[dict[str, Any]]:
+        """Run modules on a host one after another in one play, and return their results, with ``failed``.
+
+        Where None stands for one, the result is a snapshot of the host at that moment.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            playbook, results = Path(folder, "tasks.json"), Path(folder, "results")
+            playbook.write_text(json.dumps([{"hosts": host, "gather_facts": False, "tasks": _steps(asked, results)}]))
+            command = [_tool("ansible-playbook"), "-i", self._inventory, str(playbook)]
+            done = subprocess.run(
+                command, env=_environment(), capture_output=True, text=True, timeout=900, check=False, cwd="/"
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert not warnings(done.stderr)
+            found: list[dict[str, Any]] = json.loads(results.read_text())
+        snapshots = iter(self.shell(host, f"cat {SNAPSHOTS}; rm -f {SNAPSHOTS}").splitlines())
+        return [json.loads(next(snapshots)) if task is None else each for task, each in zip(asked, found, strict=True)]
 
     @contextmanager
     def reachable(self, host: str, port: int) -> Iterator[str]:
@@ -132,6 +163,26 @@ class Fleet:
     @property
     def _inventory(self) -> str:
         return f"{self.instance.state}/inventory.yml"
+
+
+def _steps(asked: Sequence[Task | None], results: Path) -> list[dict[str, Any]]:
+    """The tasks of a play that leaves its results in a file here, and snapshots in one on the host."""
+    program = base64.b64encode(Path(__file__).with_name("snapshot.py").read_bytes()).decode()
+    steps: list[dict[str, Any]] = []
+    for number, task in enumerate(asked):
+        call: dict[str, Any] = {"ansible.builtin.raw": f"(echo {program} | base64 -d | python3 -; echo) >> {SNAPSHOTS}"}
+        if task is not None:
+            call = {f"pycontainers.linux.{task.module}": dict(task.arguments), "check_mode": task.check}
+        steps.append(call | {"ignore_errors": True, "register": f"result_{number}"})
+    told = f"{{{{ [{', '.join(f'result_{number}' for number in range(len(asked)))}] | to_json }}}}"
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    copy = {"ansible.builtin.copy": {"content": told, "dest": str(results)}, "delegate_to": "localhost", "vars": here}
+    return [*steps, copy]
+
+
+def warnings(output: str) -> list[str]:
+    """What Ansible warns of, but for the program s6-log, which the testbed has no package of for Alpine."""
+    return [line for line in output.splitlines() if "WARNING]" in line and "s6-log" not in line]
 
 
 def unused_port() -> int:

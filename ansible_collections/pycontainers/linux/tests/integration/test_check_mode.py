@@ -9,11 +9,12 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, ROOT, Fleet
+from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, ROOT, Fleet, Task
 
 HOST = HOSTS[1]
 STORE = "/var/lib/pycontainers"
@@ -63,17 +64,14 @@ def results(fleet: Fleet, archive: str) -> list[dict[str, Any]]:
     """Of each task: snapshots around its check, what that predicted, what the run did, and what the next did."""
     insecure = json.dumps({"insecure": [fleet.registry]})
     fleet.shell(HOST, f"mkdir -p {STORE} && cat > {STORE}/registries.json", insecure)
-    found = []
+    asked: list[Task | None] = []
     for module, template in STORY:
         text = json.dumps(template).replace("{registry}", fleet.registry).replace("{archive}", archive)
-        arguments = json.loads(text)
-        before = fleet.snapshot(HOST)
-        predicted = fleet.task(HOST, module, arguments, check=True)
-        after = fleet.snapshot(HOST)
-        done = fleet.task(HOST, module, arguments)
-        again = fleet.task(HOST, module, arguments)
-        found.append({"before": before, "predicted": predicted, "after": after, "done": done, "again": again})
-    return found
+        task = Task(module, json.loads(text))
+        asked += [None, replace(task, check=True), None, task, task]
+    told = fleet.tasks(HOST, asked)
+    kinds = ("before", "predicted", "after", "done", "again")
+    return [dict(zip(kinds, told[at : at + len(kinds)], strict=True)) for at in range(0, len(told), len(kinds))]
 
 
 def named(result: dict[str, Any], what: str) -> str:

@@ -325,7 +325,7 @@ def _left(testbed: Testbed, before: set[str]) -> set[str]:
 
 
 @pytest.mark.vm
-def test_a_virtual_machine_has_a_kernel_of_its_own_and_reboots() -> None:
+def test_a_virtual_machine_has_a_kernel_of_its_own() -> None:
     """A VM has cgroup version 2 with controllers, its own kernel, the same ways in, and leaves nothing either."""
     testbed = Testbed("vmtest")
     before = _snapshot(testbed)
@@ -334,10 +334,6 @@ def test_a_virtual_machine_has_a_kernel_of_its_own_and_reboots() -> None:
         controllers = testbed("ssh", "vm1", "cat /sys/fs/cgroup/cgroup.subtree_control").split()
         assert {"cpu", "memory", "pids"} <= set(controllers)
         assert testbed("ssh", "vm1", "uname -r") != os.uname().release
-        first = testbed("ssh", "vm1", BOOT_ID)
-        testbed("ssh", "vm1", "touch /root/kept")
-        testbed("reboot", "vm1")
-        assert testbed("ssh", "vm1", f"ls /root/kept && {BOOT_ID}").split()[1] != first
     finally:
         testbed("down")
     assert _left(testbed, before) == set()

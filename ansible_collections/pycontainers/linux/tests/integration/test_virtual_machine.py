@@ -1,7 +1,7 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host with a kernel of its own: modules to load, cgroup version 2, a reboot that is one."""
+"""A host with a kernel of its own: modules to load, cgroup version 2."""
 
 from __future__ import annotations
 
@@ -52,14 +52,3 @@ def test_the_container_sees_its_own_cgroup_as_the_root(machine: Fleet) -> None:
     assert inside == "0::/"
     refused = machine.shell(HOST, "pycontainers exec nginx sh -c 'echo max > /sys/fs/cgroup/memory.max' 2>&1 || true")
     assert "Read-only file system" in refused
-
-
-def test_a_reboot_brings_the_container_back_with_its_id_and_limits(machine: Fleet) -> None:
-    """The machine's kernel starts anew; the container has the same id, address and limits, and serves the page."""
-    before = _inspect(machine)
-    machine.testbed("reboot", HOST)
-    machine.seconds_until_page(HOST, most=120)
-    after = _inspect(machine)
-    assert after["Id"] == before["Id"]
-    assert after["NetworkSettings"] == before["NetworkSettings"]
-    assert _kernel(machine, after["Id"], "memory.max") == str(96 << 20)

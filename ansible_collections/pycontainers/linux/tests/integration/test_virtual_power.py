@@ -121,6 +121,8 @@ def test_a_boot_brings_back_what_the_policies_say(policies: Fleet, how: str) -> 
             if runs:
                 assert kept(after[name]) == kept(before[name])
                 assert limits(policies, after[name]) == bound[name]
+        assert kept(after["nginx"]) == kept(before["nginx"])
+        policies.seconds_until_page(HOST, most=60)
 
 
 def churned(fleet: Fleet, seed: str, seconds: float) -> list[list[str]]:
