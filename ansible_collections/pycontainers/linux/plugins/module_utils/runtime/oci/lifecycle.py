@@ -69,6 +69,7 @@ def start(
 
     os.makedirs(layout.running(identity), mode=0o700, exist_ok=True)
     forget(layout, identity)
+    store.remove(complaints(layout, identity))
     read_end, write_end = os.pipe()
     waiter = os.fork()
     if not waiter:
