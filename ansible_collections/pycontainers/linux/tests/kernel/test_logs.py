@@ -208,6 +208,15 @@ def test_a_killed_logger_is_told_to_the_program(host: Host, logger: str) -> None
     assert host.ok("logs", "-n", "1", "c") == "more\n"
 
 
+def test_a_logger_is_not_asked_to_end(host: Host, logger: str) -> None:
+    """What ends all at a shutdown leaves the logger to the end of the program, whose last words are kept."""
+    container = host.shell("trap 'echo bye; exit' TERM; echo ready; while :; do sleep 0.02; done")
+    wait(lambda: host.log(container) == "ready\n")
+    os.killpg(reader(host, container).pid, signal.SIGTERM)
+    host.ok("stop", "-t", "5", "c")
+    assert host.log(container) == "ready\nbye\n"
+
+
 def test_a_logger_that_stands_still_holds_up_its_own(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program whose logger does not read is blocked; others are not, and it can be stopped, and started again."""
     monkeypatch.setattr(lifecycle, "LOG_PATIENCE", 0.5)

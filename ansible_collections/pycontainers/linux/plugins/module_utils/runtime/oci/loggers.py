@@ -158,7 +158,7 @@ def _logger(log: Log, folder: str, terminal: bool) -> tuple[list[str], dict[str,
         _program("dd")
         os.close(_appended(f"{folder}/output"))
         return ["/bin/sh", "-c", KEEPER, "pycontainers-log", f"{folder}/output", str(size), str(older)], environment, ""
-    words = [stamping, "-b", "-q", "-l", str(LONGEST_LINE), "--", f"n{older}", f"s{size}", "T", folder]
+    words = [stamping, "-b", "-p", "-q", "-l", str(LONGEST_LINE), "--", f"n{older}", f"s{size}", "T", folder]
     return words, {"TZ": "UTC0"}, "".join(f"\\{byte:03o}" for byte in MARK + b"\n")
 
 
@@ -223,8 +223,9 @@ def _become_logger(
 ) -> NoReturn:
     """In the child: be nothing but the reader of the pipe, or of the terminal whose master is waited for."""
     try:
-        # Whoever ends the waiter's group must not end what the program said last.
+        # Whoever ends the waiter's group, or all at a shutdown, must not end what the program says last.
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         arrange({0: source, 1: os.open("/dev/null", os.O_WRONLY), 2: _appended(complaints)})
         cgroups.join(groups)
         if terminal:
