@@ -20,6 +20,8 @@ description:
     P(pycontainers.linux.host#role) uses it.
   - The runtime is installed by content in a directory of its own below O(root) and switched to at once. Containers
     that run go on undisturbed.
+  - What it needs of the host's packages it does not install, C(s6-log) for time stamps in containers' logs among them;
+    the role does.
 extends_documentation_fragment:
   - pycontainers.linux.common
 options:
