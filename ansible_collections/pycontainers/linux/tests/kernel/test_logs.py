@@ -144,13 +144,15 @@ def test_following_loses_and_doubles_nothing(host: Host, logger: str) -> None:
 
 def test_following_waits_for_a_slow_logger(host: Host, logger: str) -> None:
     """The program has ended, but not all that it has said is in the log: who follows gets that too."""
-    container = host.shell("echo one; sleep 0.5; echo two; printf end")
-    wait(lambda: host.log(container) == "one\n")
+    fifo = host.layout.root + "/hold"
+    os.mkfifo(fifo)
+    container = host.shell("echo one; read x < /hold; echo two; printf end", volumes=[f"{fifo}:/hold"])
     found = reader(host, container)
     with host.beside("logs", "-f", "c") as follower:
         assert follower.stdout is not None
         assert follower.stdout.read(4) == b"one\n"
         os.killpg(found.pid, signal.SIGSTOP)
+        Path(fifo).write_text("go\n")
         wait(lambda: not host.pid())
         time.sleep(0.5)
         os.killpg(found.pid, signal.SIGCONT)
