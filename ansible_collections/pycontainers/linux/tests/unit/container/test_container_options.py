@@ -187,10 +187,12 @@ def test_what_changes_cost() -> None:
     """What is only kept, sizes, rates, limits and checks are changed live; all else takes another container."""
     live = {"labels": {"a": "b"}, "stop_signal": "QUIT", "storage_opts": {"size": "1g"}} | RATES
     live |= {"ulimits": ["nofile:9"], "oom_score_adj": 5, "depends_on": ["db"], "auto_remove": True}
+    live |= {"restart_policy": "always", "restart_retries": 3, "stop_timeout": 5}
     live |= {"exposed_ports": ["80"], "publish_all_ports": True}
     live |= {"healthcheck": {"test": "true"}, "on_unhealthy": "stop"}
     other = {"labels": {}, "stop_signal": "TERM", "storage_opts": {"size": "2g"}, "ingress_rate": 0, "egress_rate": 0}
     other |= {"ulimits": [], "oom_score_adj": 0, "depends_on": [], "healthcheck": {}, "on_unhealthy": "none"}
+    other |= {"restart_policy": "no", "restart_retries": 0, "stop_timeout": 10}
     other |= {"auto_remove": False, "exposed_ports": [], "publish_all_ports": False}
     changes = diff(said(**live), said(**other))
     assert {change.effect for change in changes} == {Effect.LIVE}

@@ -104,7 +104,8 @@ def _held(layout: Layout, identity: str, init: Process) -> Iterator[Container | 
 
 def _restart(layout: Layout, identity: str, init: Process, health: Health) -> None:
     """End the program as a stop does; its waiter starts it again."""
-    from .container_steps import DEFAULT_STOP_TIMEOUT, stop_signal
+    from .container_kinds import DEFAULT_STOP_TIMEOUT
+    from .container_steps import stop_signal
 
     with _held(layout, identity, init) as container:
         if container is None:

@@ -25,6 +25,9 @@ LARGEST_LIMIT = 2**63 - 1
 SHM_SIZE = 64 << 20
 """Bytes of /dev/shm unless said otherwise, as Docker has it."""
 
+DEFAULT_STOP_TIMEOUT = 10
+"""Seconds between the stop signal and SIGKILL, as Docker has it."""
+
 PRIVATE, HOST, NONE, OTHER, PATH = "private", "host", "none", "container:", "ns:"
 """A namespace of its own; and what goes before the name of the container whose it is."""
 

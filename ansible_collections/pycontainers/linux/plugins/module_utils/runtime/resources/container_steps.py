@@ -33,6 +33,7 @@ from . import (
 )
 from .attachments import names_of
 from .container_folder import RemoveFolder
+from .container_kinds import DEFAULT_STOP_TIMEOUT
 from .container_model import Container
 from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
@@ -40,9 +41,6 @@ from .container_volume_steps import MountVolumes, UnmountVolumes
 from .container_wishes import device_access
 from .container_words import short
 from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps, pause_steps
-
-DEFAULT_STOP_TIMEOUT = 10
-"""Seconds between the stop signal and SIGKILL, as Docker has it."""
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,11 @@ def _sysctls(container: Container, shared: frozenset[str]) -> dict[str, str]:
     for kind, flag in NAMESPACES.items():
         new |= 0 if kind in shared else flag
     sysctls(Field("sysctls", settings, []), Namespaces(new & ~syscalls.CLONE_NEWUSER, ()))
+    for name, value in settings.items():
+        # Those of an interface are there once that is.
+        path = name.translate({ord("."): "/", ord("/"): "."})
+        if not {"conf", "neigh"} & set(path.split("/")) and not os.path.exists(f"/proc/sys/{path}"):
+            raise InvalidValue(f"sysctls['{name}']", value, "this kernel has no such setting", "leave it out")
     return settings
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any, TypeVar
 
+from ..core import store
 from ..core.kinds import UNLIMITED
 from ..core.model import Row
 from ..errors import Failure, InvalidValue
@@ -19,6 +20,9 @@ from .limit_kinds import CPU_MOST
 from .limits import LIMIT_ROWS, SETTINGS, Limits, Place, cleared, place, without_nothing
 
 RATES = ("device_read_bps", "device_write_bps", "device_read_iops", "device_write_iops")
+
+ONLINE = {"cpuset_cpus": "/sys/devices/system/cpu/online", "cpuset_mems": "/sys/devices/system/node/online"}
+"""Where the kernel lists the processors and the nodes of memory that there are (sysfs-devices-system-cpu)."""
 
 L = TypeVar("L", bound=Limits)
 
@@ -100,6 +104,8 @@ def _devices(name: str, full: Limits, kept: Limits | None) -> tuple[tuple[str, i
 
 def check_host(groups: Cgroups, path: str, limits: Limits) -> None:
     """Refuse limits that this host does not have. Raises :class:`InvalidValue`."""
+    for name, file in ONLINE.items():
+        _check_online(name, getattr(limits, name) or "", file)
     for row in (row for together in SETTINGS for row in together):
         value = getattr(limits, row.name)
         if value is None or value == cleared(row):
@@ -107,6 +113,20 @@ def check_host(groups: Cgroups, path: str, limits: Limits) -> None:
         reason = _lacking(groups, path, row, value)
         if reason:
             raise InvalidValue(row.name, row.kind.show(value), reason, "leave it out on this host")
+
+
+def _check_online(name: str, said: str, file: str) -> None:
+    """Refuse processors or nodes that the host does not have."""
+    there = (store.read(file) or b"").decode().strip() if said else ""
+    beyond = _numbers(said) - _numbers(there) if there else set()
+    if beyond:
+        raise InvalidValue(name, said, f"this host has {there}, and no {min(beyond)}", "name some of those")
+
+
+def _numbers(said: str) -> set[int]:
+    """The numbers of a list such as ``0-2,4``."""
+    ranges = [part.partition("-") for part in said.split(",") if part]
+    return {number for first, _, last in ranges for number in range(int(first), int(last or first) + 1)}
 
 
 def _lacking(groups: Cgroups, path: str, row: Row, value: Any) -> str:

@@ -33,9 +33,9 @@ from . import (
     restart_policy,
 )
 from .attachments import names_of
+from .container_kinds import DEFAULT_STOP_TIMEOUT
 from .container_model import Container
 from .container_steps import (
-    DEFAULT_STOP_TIMEOUT,
     StopProcess,
     clean_steps,
     dismantle_steps,
