@@ -26,6 +26,14 @@ options:
         0.
     type: bool
     default: false
+  comparisons:
+    description:
+      - How options are compared with what the container is, by the option's name. V(strict), which is the default of
+        all, takes any difference as one. V(ignore) takes none, so that only a new container gets what the task says.
+        V(allow_more_present), for lists and dictionaries, keeps what there is beside what the task names.
+      - The name V(*) stands for all options that are not named, and is V(strict) or V(ignore).
+      - Other than with Docker's module, a list or dictionary without a comparison is all there is to be.
+    type: dict
   recreate:
     description:
       - Replace the container this once even if nothing differs. The new one has a new id, and what the old one wrote

@@ -207,6 +207,15 @@ EXAMPLES = r"""
     env_file: /etc/backup.env
     auto_remove: true
 
+- name: See to a container whose image somebody else chooses, and leave him his own labels
+  pycontainers.linux.container:
+    name: web
+    image: nginx:1.27
+    labels: {team: front}
+    comparisons:
+      image: ignore
+      labels: allow_more_present
+
 - name: Run a migration to its end before the new release starts
   pycontainers.linux.container:
     name: migration

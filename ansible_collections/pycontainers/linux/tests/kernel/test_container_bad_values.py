@@ -19,6 +19,8 @@ BAD: dict[str, list[Any]] = {
     **{row.name: ["perhaps", 2] for row in rows(Container) if row.kind.name == "bool" and not row.internal},
     **{row.name: ["perhaps"] for row in rows(Container) if row.choices and not row.internal},
     "name": [],
+    "comparisons": [{"env": "perhaps"}, {"what": "ignore"}, {"state": "ignore"}, {"memory": "allow_more_present"},
+                    {"command": "allow_more_present"}, {"*": "allow_more_present"}, "ignore"],
     "image": ["UPPER", "busybox:", "a b", ""],
     "command": ["it's", {"a": 1}, ["no such program"]],
     "entrypoint": ["it's", ["/no/such/program"]],
@@ -132,7 +134,7 @@ def test_a_bad_value_costs_nothing(host: Host, name: str) -> None:
             assert isinstance(caught.value, InvalidValue), (value, caught.value)
             assert caught.value.option.partition("[")[0] == name, (value, caught.value)
             assert f" as {caught.value.option}: " in str(caught.value)
-            assert str(caught.value.value) in str(caught.value)
+            assert repr(caught.value.value) in str(caught.value)
             assert len(caught.value.reason) > 5
         assert host.pid() == pid, value
         assert record.read_text() == before, value

@@ -124,6 +124,7 @@ MORE: dict[str, list[list[Any]]] = {
     "depends_on": [[["o"], [{"name": "o"}], [{"name": "o", "condition": "started"}]]],
     "healthcheck": [[{"test": "true"}, {"test": ["CMD-SHELL", "true"]}]],
     "cleanup": [[True, False]],
+    "comparisons": [[{"*": "strict"}, {}, {"memory": "ignore", "env": "allow_more_present"}, LEFT_OUT]],
     "force_kill": [[True, False]],
 }  # fmt: skip
 

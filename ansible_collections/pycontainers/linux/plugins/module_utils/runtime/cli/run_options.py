@@ -59,7 +59,7 @@ SPELLED = {
 SAID_OTHERWISE = ("name", "state", "image", "command", "entrypoint", "restart_policy", "restart_retries", "recreate",
                   "keep_volumes", "healthcheck", "healthy_wait_timeout", "restart", "force_kill", "kill_signal",
                   "auto_remove", "env_file", "default_host_ip", "mac_address", "purge_networks", "detach",
-                  "cleanup")  # fmt: skip
+                  "cleanup", "comparisons")  # fmt: skip
 """Rows that words, the verb itself, or an option with a grammar of its own stand for."""
 
 ON_FIRST = {

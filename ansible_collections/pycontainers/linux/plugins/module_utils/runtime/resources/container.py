@@ -37,6 +37,7 @@ from . import (
     user_network,
 )
 from .attachments import names_of
+from .comparisons import compared
 from .container_kinds import PRIVATE
 from .container_model import Container
 from .container_target import Target, recreates, restarts
@@ -77,6 +78,8 @@ class ContainerResource:
         kept = container_state.load(layout, have.id) if have and have.id else None
         limit_rules.check_said(want)
         want = container_spelling.spelt(layout, want)
+        if want.comparisons:
+            want = compared(want, kept)
         full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
         if not full.detach and full.state == "started":

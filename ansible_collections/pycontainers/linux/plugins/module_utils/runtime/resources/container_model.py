@@ -18,6 +18,7 @@ from ..oci import loggers
 from . import container_kinds as kinds
 from . import name_kinds
 from .attachments import MAC_ADDRESS, NETWORKS, Attachment
+from .comparisons import COMPARISONS
 from .container_mounts import MOUNTS, VOLUMES, VOLUMES_FROM, Mount, Volume
 from .dependencies import DEPENDENCIES, Dependency
 from .limits import Limits
@@ -170,6 +171,7 @@ class Container(Limits):
     interactive: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     detach: bool = option(BOOL, default=True, request=True)
     cleanup: bool = option(BOOL, default=False, request=True)
+    comparisons: tuple[tuple[str, str], ...] | None = option(COMPARISONS, request=True)
     recreate: bool | None = option(BOOL, default=False, request=True)
     restart: bool | None = option(BOOL, default=False, request=True)
     force_kill: bool | None = option(BOOL, default=False, aliases=("forcekill",), request=True)
