@@ -222,6 +222,13 @@ options:
       - For a new container the default is V(private).
     type: str
     choices: [host, private]
+  cgroup_parent:
+    description:
+      - The cgroup that the container's own is made in, as a path from the root of the cgroups, such as V(/shop.slice).
+        Its limits hold for all containers in it together; they are set by M(pycontainers.linux.cgroup_limit). It is
+        made if it is not there, and stays. With cgroup version 2 it must have no processes of its own.
+      - For a new container the default is V(""), which is C(pycontainers).
+    type: str
   pid_mode:
     description:
       - Whose processes the container sees, its own only (V(private)), all of the host (V(host)), or with

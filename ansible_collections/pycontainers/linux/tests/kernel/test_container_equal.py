@@ -34,7 +34,7 @@ LISTS = ("device_read_bps", "device_write_bps", "device_read_iops", "device_writ
 MAPPINGS = ("hugetlb", "rdma", "misc", "env", "etc_hosts", "labels", "storage_opts", "sysctls", "log_options",
             "healthcheck")  # fmt: skip
 TEXTS = ("cpuset_cpus", "cpuset_mems", "user", "working_dir", "hostname", "domainname", "stop_signal", "network_mode",
-         "pid_mode")  # fmt: skip
+         "pid_mode", "cgroup_parent")  # fmt: skip
 NONE = dict.fromkeys(FLAGS, False) | {name: [] for name in LISTS} | {name: {} for name in MAPPINGS}
 NONE |= dict.fromkeys(TEXTS, "")
 NONE |= {"purge_networks": True, "keep_volumes": True, "detach": True, "pull": "missing", "state": "started"}
@@ -124,6 +124,7 @@ MORE: dict[str, list[list[Any]]] = {
     "depends_on": [[["o"], [{"name": "o"}], [{"name": "o", "condition": "started"}]]],
     "healthcheck": [[{"test": "true"}, {"test": ["CMD-SHELL", "true"]}]],
     "cleanup": [[True, False]],
+    "cgroup_parent": [["/x.slice/y", "x.slice/y/", "//x.slice/./y"], ["", "pycontainers", "/pycontainers/"]],
     "comparisons": [[{"*": "strict"}, {}, {"memory": "ignore", "env": "allow_more_present"}, LEFT_OUT]],
     "force_kill": [[True, False]],
 }  # fmt: skip

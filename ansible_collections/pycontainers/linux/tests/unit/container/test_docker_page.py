@@ -14,22 +14,24 @@ PAGE = Path(__file__).parents[6] / "docs/coming-from-docker.md"
 BEGIN, END = "<!-- options: begin -->\n", "<!-- options: end -->\n"
 
 DOCKER = """
-auto_remove blkio_weight cap_drop capabilities cgroup_parent cgroupns_mode cleanup command command_handling comparisons
-container_default_behavior cpu_period cpu_quota cpu_shares cpus cpuset_cpus cpuset_mems default_host_ip detach
-device_cgroup_rules device_read_bps device_read_iops device_requests device_write_bps device_write_iops devices dns_opts
-dns_search_domains dns_servers domainname entrypoint env env_file etc_hosts exposed_ports force_kill groups healthcheck
+auto_remove blkio_weight cap_drop capabilities cgroup_parent cgroupns_mode cleanup command command_handling
+comparisons container_default_behavior cpu_period cpu_quota cpu_shares cpus cpuset_cpus cpuset_mems default_host_ip
+detach device_cgroup_rules device_read_bps device_read_iops device_requests device_write_bps device_write_iops devices
+dns_opts dns_search_domains dns_servers domainname entrypoint env env_file etc_hosts exposed_ports force_kill groups
+healthcheck
 healthy_wait_timeout hostname image image_comparison image_label_mismatch image_name_mismatch init interactive ipc_mode
 keep_volumes kernel_memory kill_signal labels links log_driver log_options mac_address memory memory_reservation
 memory_swap memory_swappiness mounts name network_mode networks networks_cli_compatible oom_killer oom_score_adj
 output_logs paused pid_mode pids_limit platform privileged publish_all_ports published_ports pull
 pull_check_mode_behavior purge_networks read_only recreate removal_wait_timeout restart restart_policy restart_retries
-runtime security_opts shm_size state stop_signal stop_timeout storage_opts sysctls tmpfs tty ulimits user userns_mode uts
-volume_driver volumes volumes_from working_dir
+runtime security_opts shm_size state stop_signal stop_timeout storage_opts sysctls tmpfs tty ulimits user userns_mode
+uts volume_driver volumes volumes_from working_dir
 """.split()
-"""The options of community.docker's docker_container, of release 5; purge_networks is of those before 4."""
+"""The options of community.docker's docker_container, of release 5, and one of those before 4."""
 
 DIFFERS = {
     "auto_remove": "a container that a task stops stays until the host boots",
+    "cgroup_parent": "a path in either cgroup version, which systemd is not told of",
     "command": "text is split as a shell splits it",
     "comparisons": "`strict` is the default for lists and dictionaries too",
     "cpus": "a percentage of the host's processors too",
@@ -62,7 +64,6 @@ DIFFERS = {
 """What means something else here, or more, or less."""
 
 MISSING = {
-    "cgroup_parent": "containers' cgroups are side by side below `pycontainers`",
     "command_handling": "what it calls `correct` is what there is",
     "container_default_behavior": "what is left out is not managed: `no_defaults`",
     "device_requests": "there are no device drivers to ask; name the nodes in `devices`",

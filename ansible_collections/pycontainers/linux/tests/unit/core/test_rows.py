@@ -212,6 +212,7 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
         words, some.sampled_from(["", ":size=1m", ":exec,mode=755", ":ro,suid,nosuid", ":noatime,size=50%"])
     ).map(lambda found: [f"/{name}{options}" for name, options in found.items()]),
     "exposed_ports": some.lists(some.sampled_from(["80", "80/tcp", 53, "53/UDP", "8000-8002/sctp"])),
+    "cgroup_parent": some.sampled_from(["", "/a", "a/b.slice/", "pycontainers", "//a//b"]),
     "comparisons": some.dictionaries(words, some.sampled_from(["strict", "ignore", "allow_more_present"])),
     "host_file": paths,
     "host_address": some.sampled_from(["", "192.0.2.1", "0.0.0.0", "::", "[2001:DB8::1]"]),

@@ -12,7 +12,7 @@ import os
 
 from ..core.layout import Layout
 from ..errors import Failure
-from . import container_observed, container_state, endpoint, leases, user_network, volume_model
+from . import cgroup_parent, container_observed, container_state, endpoint, leases, user_network, volume_model
 from .attachments import Attachment
 from .container_model import Container
 from .container_mounts import Volume
@@ -47,6 +47,7 @@ def _bare(layout: Layout, identity: str) -> Container:
         published_ports=endpoint.observe_ports(layout, identity),
         restart_policy="always",
         pid_mode="host",
+        cgroup_parent=cgroup_parent.found(identity) or None,
         volumes=tuple(Volume(f"/{each}", each) for each in volume_model.held(layout, identity)),
     )
 

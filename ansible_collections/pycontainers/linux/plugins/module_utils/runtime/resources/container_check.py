@@ -14,6 +14,7 @@ from ..image import content
 from ..kernel import mounts
 from ..kernel.cgroups import cgroups
 from . import (
+    cgroup_parent,
     container_logs,
     container_network,
     container_order,
@@ -47,6 +48,8 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     if full.auto_remove and full.restart_policy not in (None, "no"):
         reason = f"restart_policy is {full.restart_policy}: there would be nothing left to restart"
         raise InvalidValue("auto_remove", True, reason, "leave out one of the two")
+    if full.cgroup_parent and full.state == "started":
+        cgroup_parent.check(full.cgroup_parent)
     container_wishes.checked(full)
     container_logs.check_options(full)
     check_host(cgroups(), container_state.cgroup(have or full), full)

@@ -176,6 +176,7 @@ def _host_config(container: Container) -> dict[str, Any]:
         "OomKillDisable": bool(container.oom_killer),
         "IpcMode": container.ipc_mode or "private",
         "UTSMode": "host" if container.uts == "host" else "",
+        "CgroupParent": f"/{container.cgroup_parent}" if container.cgroup_parent else "",
         "CgroupnsMode": container.cgroupns_mode or "private",
         "NetworkMode": "default" if container.network_mode in (None, PRIVATE) else container.network_mode,
         "PidMode": "" if container.pid_mode == PRIVATE else container.pid_mode or "",

@@ -18,6 +18,7 @@ from ..oci import loggers
 from . import container_kinds as kinds
 from . import name_kinds
 from .attachments import MAC_ADDRESS, NETWORKS, Attachment
+from .cgroup_parent import CGROUP_PARENT
 from .comparisons import COMPARISONS
 from .container_mounts import MOUNTS, VOLUMES, VOLUMES_FROM, Mount, Volume
 from .dependencies import DEPENDENCIES, Dependency
@@ -162,6 +163,7 @@ class Container(Limits):
     ipc_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     uts: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
     cgroupns_mode: str | None = option(TEXT, Effect.RECREATE, choices=MODES, nothing="private")
+    cgroup_parent: str | None = option(CGROUP_PARENT, Effect.RECREATE, nothing="")
     pid_mode: str | None = option(kinds.PID_MODE, Effect.RECREATE, nothing=kinds.PRIVATE)
     init: bool | None = option(BOOL, Effect.RECREATE, nothing=False)
     userns_mode: str | None = option(TEXT, Effect.RECREATE, choices=("host",), nothing="host")

@@ -20,6 +20,7 @@ from ..kernel.cgroups import cgroups, exists
 from ..lean.dataclasses import asdict, dataclass, fields, replace
 from ..oci import lifecycle
 from . import restart_policy
+from .cgroup_parent import USUAL
 from .container_model import Container
 from .limits import LIMIT_ROWS, cleared, observe_limits
 
@@ -201,7 +202,7 @@ def record_step(layout: Layout, new: Container, old: Container | None) -> store.
 
 def cgroup(container: Container) -> str:
     """The container's cgroup."""
-    return f"pycontainers/{container.id}"
+    return f"{container.cgroup_parent or USUAL}/{container.id}"
 
 
 def paused(container: Container) -> bool:
