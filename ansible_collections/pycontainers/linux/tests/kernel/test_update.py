@@ -52,7 +52,7 @@ def test_restart_policies(host: Host) -> None:
     container = host.run(restart_policy="on-failure", restart_retries=3)
     pid = host.pid()
     ok(host, "update", "--restart", "always", "c")
-    assert (host.observed().restart_policy, host.observed().restart_retries) == ("always", None)
+    assert (host.observed().restart_policy, host.observed().restart_retries) == ("always", 0)
     assert host.pid() == pid
     os.kill(pid, signal.SIGKILL)
     wait(lambda: host.pid() not in (0, pid))

@@ -56,6 +56,6 @@ def _keep_policy(layout: Layout, found: Container, policy: Container) -> None:
     """Write the record: what it says counts when the program ends."""
     with container_state.lock(layout, found.name):
         kept = container_state.find(layout, found.id or "")
-        new = replace(kept, restart_policy=policy.restart_policy, restart_retries=policy.restart_retries)
+        new = replace(kept, restart_policy=policy.restart_policy, restart_retries=policy.restart_retries or 0)
         if new != kept:
             apply(Plan((container_state.record_step(layout, new, kept),)))
