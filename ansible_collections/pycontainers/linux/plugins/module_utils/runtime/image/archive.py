@@ -40,8 +40,8 @@ class Lacking(Failure):
     """Layers that neither an archive nor the store has. ``facts`` tells a program of them, by the archive's names."""
 
     def __init__(self, operation: str, names: list[str]) -> None:
-        self.facts = {"missing": names}
         super().__init__(operation, f"the archive lacks {', '.join(names)}", "save it anew")
+        self.facts = {"missing": names}
 
 
 @dataclass(frozen=True)
