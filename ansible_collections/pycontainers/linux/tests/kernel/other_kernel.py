@@ -19,6 +19,13 @@ MODULES = "/usr/lib/uml/modules"
 FILESYSTEMS = ("quota_v2", "overlay", "loop")
 REPOSITORY = Path(__file__).resolve().parents[5]
 
+CGROUPS = {
+    2: "mount -t cgroup2 cgroup /sys/fs/cgroup",
+    1: "mount -t tmpfs tmp /sys/fs/cgroup; for each in memory cpu cpuacct pids freezer devices blkio; do "
+    "mkdir /sys/fs/cgroup/$each; mount -t cgroup -o $each cgroup /sys/fs/cgroup/$each; done",
+}
+"""How cgroups are mounted, by their version."""
+
 INIT = r"""#!/bin/sh
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME={home} TMPDIR=/run PYTHONDONTWRITEBYTECODE=1
 # The registers that it does not keep for a process are not to be used by any.
@@ -26,7 +33,7 @@ without=-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX_Fast_Unaligned_Load,-ERMS,-
 export GLIBC_TUNABLES=glibc.cpu.hwcaps=$without
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-mount -t cgroup2 cgroup /sys/fs/cgroup
+{cgroups}
 mount -t tmpfs tmp /run
 cd {repository}
 {python} -c 'import ctypes, os, sys
@@ -57,6 +64,11 @@ def missing() -> str:
     return "" if os.path.exists(KERNEL) else f"there is no {KERNEL}: install user-mode-linux"
 
 
+def is_it() -> bool:
+    """Whether this is the other kernel."""
+    return b"User Mode Linux" in Path("/proc/cpuinfo").read_bytes()
+
+
 def _files(names: tuple[str, ...]) -> list[str]:
     """The files of modules, each after those that it depends on."""
     folder = Path(MODULES) / os.listdir(MODULES)[0]
@@ -71,14 +83,17 @@ def _files(names: tuple[str, ...]) -> list[str]:
 
 
 def run(
-    folder: Path, words: list[str], seconds: int, modules: tuple[str, ...] = FILESYSTEMS
+    folder: Path, words: list[str], seconds: int, modules: tuple[str, ...] = FILESYSTEMS, version: int = 2
 ) -> tuple[int, str]:
-    """Run a command in the other kernel, with these modules; its exit status and all that was written."""
+    """Run a command in the other kernel, with these modules; its exit status and all that was written.
+
+    ``version`` is that of cgroups.
+    """
     init = folder / "init"
     command = shlex.join(words)
     loaded = " ".join(_files(modules))
     python = {"python": sys.executable, "interpreter": os.path.realpath(sys.executable)}
-    given = {"repository": REPOSITORY, "modules": loaded, "command": command, **python}
+    given = {"repository": REPOSITORY, "modules": loaded, "command": command, "cgroups": CGROUPS[version], **python}
     init.write_text(INIT.format(home=Path.home(), **given))
     init.chmod(0o755)
     kernel = [KERNEL, "mem=1G", "rootfstype=hostfs", "root=98:0", "rootflags=/", "ro", f"init={init}", "quiet"]
