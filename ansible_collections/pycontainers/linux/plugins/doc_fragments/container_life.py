@@ -45,9 +45,10 @@ options:
   depends_on:
     description:
       - Other containers of this host that have to run before this one is started, each by its name, or as a dictionary
-        with C(name) and C(condition), which is V(started).
+        with C(name) and C(condition), which is V(started) or V(healthy).
       - All of them must be there, and none may need this one. A task that starts the container fails if one of them
-        does not run, since it changes only what it names; C(pycontainers start) starts them first.
+        does not run, or is not healthy where it has to be, since it changes only what it names; C(pycontainers start)
+        starts them first, and waits for their health.
       - When the host boots, containers are started in this order, and stopped the other way round when it shuts down.
         One that can't be started holds up only those that depend on it.
       - The containers that O(pid_mode) and O(network_mode) name are depended on without being in this list.

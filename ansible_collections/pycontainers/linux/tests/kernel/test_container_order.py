@@ -68,6 +68,29 @@ def test_dependencies_are_live_and_compared(host: Host) -> None:
     assert host.pid() == before
 
 
+READY = {"test": "test -e /ready", "interval": "50ms", "retries": 1000}
+
+
+def test_one_that_has_to_be_healthy(host: Host) -> None:
+    """A task refuses to start before it is, ``start`` and a boot wait for it, and what nobody checks is refused."""
+    need = [{"name": "db", "condition": "healthy"}]
+    host.run(name="db", restart_policy="always")
+    with pytest.raises(InvalidValue, match="nothing checks its health; give it a healthcheck"):
+        host.run(depends_on=need)
+    host.converge("db", healthcheck=READY)
+    with pytest.raises(InvalidValue, match="it is starting, not healthy; declare that one with state: healthy first"):
+        host.run(depends_on=need)
+    host.ok("exec", "db", "touch", "/ready")
+    host.converge("db", state="healthy")
+    host.run(depends_on=need, restart_policy="always")
+    assert not host.converge(depends_on=need).changed
+    for bring in (lambda: supervise.boot(host.layout), lambda: host.ok("start", "c").replace("c\n", "")):
+        supervise.shutdown(host.layout)
+        assert not bring()
+        assert host.observed("db").health == "healthy"
+        assert host.pid()
+
+
 def test_start_begins_with_those_that_are_needed(host: Host) -> None:
     """``start`` and ``restart`` start first what a container depends on, and what that depends on; ``run`` does not."""
     chain(host)

@@ -32,7 +32,7 @@ def test_names_and_dictionaries_say_the_same() -> None:
         ("db", "it is not a list"),
         (["db", {"name": "db"}], "a container is named twice: db"),
         ([{"condition": "started"}], "a dependency has no name"),
-        ([{"name": "db", "condition": "green"}], "the condition 'green' is not one of started"),
+        ([{"name": "db", "condition": "green"}], "the condition 'green' is not one of started, healthy"),
         ([{"name": "db", "until": 1}], "'until' is not known of a dependency"),
         (["../db"], "a name starts with a letter or digit"),
     ],

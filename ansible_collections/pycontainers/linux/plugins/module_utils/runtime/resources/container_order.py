@@ -4,14 +4,24 @@
 """Which containers come before which: those in ``depends_on``, and those whose processes or network one joins."""
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, NotFound
-from . import container_state
+from . import container_health, container_state
 from .container_kinds import OTHER
 from .container_model import Container
+from .dependencies import HEALTHY
+
+PATIENCE = 300.0
+"""Seconds that a start waits for another container's health."""
+
+LOOK = 0.05
+"""Seconds between two looks at it."""
+
+UNCHECKED = "nothing checks its health"
 
 
 def needed(container: Container) -> tuple[str, ...]:
@@ -24,7 +34,8 @@ def needed(container: Container) -> tuple[str, ...]:
 
 def check(layout: Layout, container: Container, starts: bool) -> None:
     """Refuse others that are not there or do not run, and such as need this one. Raises :class:`InvalidValue`."""
-    said = [each.name for each in container.depends_on or ()]
+    conditions = {each.name: each.condition for each in container.depends_on or ()}
+    said = list(conditions)
     for name in said:
         if name == container.name:
             raise InvalidValue("depends_on", name, "that is the container itself", "leave it out")
@@ -35,6 +46,12 @@ def check(layout: Layout, container: Container, starts: bool) -> None:
             raise InvalidValue("depends_on", name, reason, "declare that one first, or leave it out") from error
         if starts and not _runs(layout, other):
             raise InvalidValue("depends_on", name, "it does not run", "start that container first")
+        health = container_health.read(layout, other.id or "") if starts and conditions[name] == HEALTHY else None
+        if health is not None and health.status != HEALTHY:
+            reason = f"it is {health.status}, not healthy"
+            raise InvalidValue("depends_on", name, reason, "declare that one with state: healthy first")
+        if health is None and starts and conditions[name] == HEALTHY:
+            raise InvalidValue("depends_on", name, UNCHECKED, "give it a healthcheck, or depend on it as started")
     for name in needed(container):
         way = _way(layout, name, container.name, ())
         if way:
@@ -74,7 +91,10 @@ def _runs(layout: Layout, container: Container) -> bool:
 
 
 def require(layout: Layout, container: Container) -> None:
-    """Refuse to start a container that depends on one that does not run. Raises :class:`Failure`."""
+    """Refuse to start a container that depends on one that does not run; wait for the health of one that has to be.
+
+    Raises :class:`Failure`.
+    """
     for each in container.depends_on or ():
         operation = f"start container {container.name}"
         try:
@@ -84,6 +104,23 @@ def require(layout: Layout, container: Container) -> None:
             raise Failure(operation, reason, "make that one, or take it out of depends_on") from error
         if not _runs(layout, other):
             raise Failure(operation, f"container {each.name}, on which it depends, does not run", "start that first")
+        if each.condition == HEALTHY:
+            _await_health(layout, operation, other)
+
+
+def _await_health(layout: Layout, operation: str, other: Container) -> None:
+    """Wait until a container that runs is healthy. Raises :class:`Failure` where it is not to be expected any more."""
+    end, fix = time.monotonic() + PATIENCE, f"see pycontainers inspect {other.name}"
+    while True:
+        health = container_health.read(layout, other.id or "")
+        if health is None:
+            raise Failure(operation, f"container {other.name}, on which it depends: {UNCHECKED}", fix)
+        if health.status == HEALTHY:
+            return
+        late = time.monotonic() > end or health.status == container_health.UNHEALTHY
+        if late or not _runs(layout, other):
+            raise Failure(operation, f"container {other.name}, on which it depends, is not healthy", fix)
+        time.sleep(LOOK)
 
 
 def edges(layout: Layout, containers: Iterable[Container]) -> dict[str, set[str]]:

@@ -11,8 +11,8 @@ from ..core.kinds import NAME
 from ..core.model import Kind
 from ..lean.dataclasses import dataclass
 
-STARTED = "started"
-CONDITIONS = (STARTED,)
+STARTED, HEALTHY = "started", "healthy"
+CONDITIONS = (STARTED, HEALTHY)
 
 
 @dataclass(frozen=True, order=True)
