@@ -155,4 +155,4 @@ def test_a_host_without_s6_is_told_of(host: Host) -> None:
     assert len(told) == 1
     assert "container c: s6-log, of the package s6, is missing" in told[0]
     assert "container c: s6-log, of the package s6, is missing" in said
-    assert said.endswith("1 findings\n")
+    assert said.endswith("\n1 finding\n")

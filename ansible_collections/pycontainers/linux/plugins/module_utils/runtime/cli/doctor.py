@@ -31,7 +31,8 @@ def show(layout: Layout, chosen: argparse.Namespace) -> int:
     else:
         for finding, result in results:
             print(f"{finding}{f': {result}' if result else ''}")
-        print(f"{len(found)} findings" if found else "all is as it should be")
+        count = f"{len(found)} finding{'' if len(found) == 1 else 's'}"
+        print(count if found else "all is as it should be")
     return 1 if any(result != MENDED and not finding.harmless for finding, result in results) else 0
 
 
