@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,11 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.mo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import block_devices
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import Group, cgroups
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import (
+    Group,
+    cgroups,
+    write_file,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.cgroup_limit import (
     CGROUP_LIMIT,
@@ -63,6 +69,17 @@ def offered(host: Host, name: str, container: str = "c") -> bool:
     there = "cgroup.controllers" if groups.version == 2 else f"{place.controller}/cgroup.procs"
     known = group.has(there) and (groups.version == 1 or place.controller in group.text(there).split())
     return not known or any(group.has(each) for each in place.files)
+
+
+@contextmanager
+def short_of_processors(path: str) -> Iterator[None]:
+    """Give a group of version 1 half a processor, so that the kernel refuses more to those below."""
+    quota = cgroups().file(path, "cpu/cpu.cfs_quota_us")
+    write_file(quota, "50000")
+    try:
+        yield
+    finally:
+        write_file(quota, "-1")
 
 
 @cache
