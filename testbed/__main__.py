@@ -31,26 +31,12 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "containers", metavar="N", nargs="?", type=_count(MOST_CONTAINERS), default=2, help="system containers"
     )
-    up.add_argument(
-        "--vm",
-        dest="vms",
-        metavar="N",
-        nargs="?",
-        type=_count(MOST_VMS),
-        const=1,
-        default=0,
-        help="virtual machines too",
-    )
-    up.add_argument(
-        "--debian",
-        dest="debians",
-        metavar="N",
-        nargs="?",
-        type=_count(MOST_DEBIANS),
-        const=1,
-        default=0,
-        help="system containers with Debian and systemd too",
-    )
+    too = {
+        "--vm": ("vms", MOST_VMS, "virtual machines too"),
+        "--debian": ("debians", MOST_DEBIANS, "system containers with Debian and systemd too"),
+    }
+    for option, (name, most, words) in too.items():
+        up.add_argument(option, dest=name, metavar="N", nargs="?", type=_count(most), const=1, default=0, help=words)
     verbs.add_parser("down", help="end all hosts and remove all that they left")
     ssh = verbs.add_parser("ssh", help="log in to a host, or run a command on it")
     ssh.add_argument("name")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Step
@@ -31,3 +32,20 @@ class Broken:
 
     def undo(self) -> None:
         """Nothing has been done."""
+
+
+BEYOND = 77
+"""The status of a child that had no such step."""
+
+
+def killed_in_child(run: Callable[[], bool]) -> bool:
+    """Run in a child what says whether it had the step to be killed at; whether it was killed there."""
+    child = os.fork()
+    if not child:
+        try:
+            os._exit(0 if run() else BEYOND)
+        finally:
+            os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (BEYOND, -signal.SIGKILL)
+    return code != BEYOND

@@ -36,7 +36,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume import VOLUME
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_model import Volume
-from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken
+from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken, killed_in_child
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, snapshot, wait
 
 REPOSITORY = Path(__file__).resolve().parents[5]
@@ -222,16 +222,8 @@ def test_a_kill_at_any_step_is_mended_by_the_next_run(host: Host, name: str) -> 
     number = 0
     while True:
         begin(host, name)
-        child = os.fork()
-        if not child:
-            try:
-                os._exit(0 if broken_run(host, name, number, killed=True) else 77)
-            finally:
-                os._exit(1)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if code == 77:
+        if not killed_in_child(partial(broken_run, host, name, number, killed=True)):
             break
-        assert code == -signal.SIGKILL, number
         task = {"image": host.busybox, **TASKS[name]}
         told = host.converge(check=True, **task)
         done = host.converge(**task)

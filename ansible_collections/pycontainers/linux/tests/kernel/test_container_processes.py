@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import InvalidValue
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, programs
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.process import process
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
@@ -86,7 +86,8 @@ def test_a_missing_program_is_told_before_an_init_runs(host: Host, tini: str) ->
 
 def test_a_host_without_an_init(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A host that has none, or one that needs the host's C library, is told what it lacks, before anything is made."""
-    monkeypatch.setattr(container_init, "FOLDERS", "/none")
+    monkeypatch.setattr(programs, "FOLDERS", "/none")
+    monkeypatch.setattr(container_init, "FOLDERS", ())
     monkeypatch.setenv("PATH", "/none")
     with pytest.raises(InvalidValue, match="install the package tini") as caught:
         host.run(init=True)

@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
-from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken
+from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken, killed_in_child
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.replace_bench import PORT, answer, asking, server
 from ansible_collections.pycontainers.linux.tests.kernel.test_container_faults import nothing_is_left
@@ -245,16 +245,8 @@ def test_whoever_replaces_is_killed_at_any_step(host: Host, started: bool) -> No
     before = begin(host, started)
     number, kept = 0, 0
     while True:
-        child = os.fork()
-        if not child:
-            try:
-                os._exit(0 if killed_run(host, number) else 77)
-            finally:
-                os._exit(1)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if code == 77:
+        if not killed_in_child(partial(killed_run, host, number)):
             break
-        assert code == -signal.SIGKILL, number
         if container_state.identity_of(host.layout, "c") == before[0]:
             kept += 1
             host.converge(**old(host))

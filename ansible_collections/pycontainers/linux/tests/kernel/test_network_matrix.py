@@ -7,7 +7,6 @@ The table of docs/networks.md is what this finds. It is written anew where PYCON
 """
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from ansible_collections.pycontainers.linux.tests import pages
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.network_bench import (
     HOST,
@@ -24,8 +24,6 @@ from ansible_collections.pycontainers.linux.tests.kernel.network_bench import (
     Bench,
 )
 
-PAGE = Path(__file__).parents[5] / "docs/networks.md"
-BEGIN, END = "<!-- who reaches whom: begin -->\n", "<!-- who reaches whom: end -->\n"
 BRIDGED = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 BRIDGED6 = Path("/proc/sys/net/bridge/bridge-nf-call-ip6tables")
 
@@ -137,13 +135,7 @@ def _check_page(found: dict[str, dict[str, set[bool]]]) -> None:
     words = {frozenset({True}): "yes", frozenset({False}): "no"}
     lines = [f"| from | {' | '.join(WAYS)} |", "|---|---|---|---|"]
     lines += [f"| {place} | {' | '.join(words[frozenset(found[place][way])] for way in WAYS)} |" for place in PLACES]
-    text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    wanted = f"{before}{BEGIN}{chr(10).join(lines)}\n{END}{after}"
-    if os.environ.get("PYCONTAINERS_WRITE_DOCS"):
-        PAGE.write_text(wanted)
-    assert text == wanted, "set PYCONTAINERS_WRITE_DOCS to have the table written"
+    pages.check("networks.md", "who reaches whom", "".join(f"{line}\n" for line in lines))
 
 
 def test_an_internal_container_reaches_no_port_by_its_gateway(world: World) -> None:

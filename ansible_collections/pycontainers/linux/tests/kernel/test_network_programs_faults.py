@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.user_network import LOG
-from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken
+from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken, killed_in_child
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import SLEEP, Host
 from ansible_collections.pycontainers.linux.tests.kernel.test_container_faults import Nothing, differences, settled
 from ansible_collections.pycontainers.linux.tests.kernel.user_network_bench import (
@@ -116,16 +117,8 @@ def test_a_kill_at_any_step_is_mended_by_the_next_run(host: Host, bench: Bench, 
     number = 0
     while True:
         begin(host, name, program)
-        child = os.fork()
-        if not child:
-            try:
-                os._exit(0 if broken_run(host, task(host, name, program), number, killed=True) else 77)
-            finally:
-                os._exit(1)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if code == 77:
+        if not killed_in_child(partial(broken_run, host, task(host, name, program), number, killed=True)):
             break
-        assert code == -signal.SIGKILL, number
         told = host.converge(check=True, **task(host, name, program))
         done = host.converge(**task(host, name, program))
         assert done.actions == told.actions, number

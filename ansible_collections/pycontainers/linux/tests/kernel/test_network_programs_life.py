@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure, InvalidValue
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import programs as host_programs
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import user_network, user_network_program
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     container_state,
@@ -163,7 +164,7 @@ def test_a_missing_program_is_told_before_anything_is_made(
 ) -> None:
     """By its name and that of its package."""
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(user_network, "FOLDERS", "/nowhere")
+    monkeypatch.setattr(host_programs, "FOLDERS", "/nowhere")
     package = {"slirp4netns": "slirp4netns", "pasta": "passt"}[program]
     with pytest.raises(InvalidValue, match=f"there is no program {program} in PATH; install the package {package}"):
         start(host, program)

@@ -4,14 +4,9 @@
 """The table of docs/coming-from-docker.md is what the rows say; PYCONTAINERS_WRITE_DOCS has it written anew."""
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect, Row, rows
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
-
-PAGE = Path(__file__).parents[6] / "docs/coming-from-docker.md"
-BEGIN, END = "<!-- options: begin -->\n", "<!-- options: end -->\n"
+from ansible_collections.pycontainers.linux.tests import pages
 
 DOCKER = """
 auto_remove blkio_weight cap_drop capabilities cgroup_parent cgroupns_mode cleanup command command_handling
@@ -127,10 +122,4 @@ def test_every_option_is_accounted_for() -> None:
 
 def test_the_page_tells_what_the_rows_say() -> None:
     """The table of the page is the one that follows from the rows."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    written, _, after = rest.partition(END)
-    if "PYCONTAINERS_WRITE_DOCS" in os.environ:
-        PAGE.write_text(f"{before}{BEGIN}{table()}{END}{after}", encoding="utf-8")
-        written = table()
-    assert written == table()
+    pages.check("coming-from-docker.md", "options", table())

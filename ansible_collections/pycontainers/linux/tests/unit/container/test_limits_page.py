@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect, Row, rows
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.limits import Limits
-
-PAGE = Path(__file__).parents[6] / "docs/limits.md"
-BEGIN, END = "<!-- limits: begin -->\n", "<!-- limits: end -->\n"
+from ansible_collections.pycontainers.linux.tests import pages
 
 UNITS = {
     "memory": "bytes",
@@ -85,10 +80,4 @@ def table() -> str:
 
 def test_the_page_tells_what_the_rows_say() -> None:
     """Each limit is on the page with its files, its unit, and what it costs."""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(BEGIN)
-    written, _, after = rest.partition(END)
-    if "PYCONTAINERS_WRITE_DOCS" in os.environ:
-        PAGE.write_text(f"{before}{BEGIN}{table()}{END}{after}", encoding="utf-8")
-        written = table()
-    assert written == table()
+    pages.check("limits.md", "limits", table())

@@ -9,6 +9,7 @@ import os
 from ..errors import Failure, failing
 from ..lean.contextlib import suppress
 from . import procfs, syscalls
+from .programs import find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
     Ids = Sequence[tuple[int, int, int]]
     """Ranges of ids: the first inside, the first outside, how many."""
-
-FOLDERS = "/usr/bin:/usr/local/bin:/bin"
-"""Where the programs that map subordinate ids are looked for, besides PATH."""
-
 
 def write_maps(pid: int, uids: Ids, gids: Ids) -> None:
     """Map the ids of the user namespace of a process that has none mapped yet.
@@ -80,14 +77,13 @@ def _mapped_by(name: str, pid: int, ids: Ids) -> None:
     import subprocess
 
     operation = f"map ids by {name}"
-    places = f"{os.environ.get('PATH', '')}:{FOLDERS}".split(":")
-    found = [f"{folder}/{name}" for folder in places if folder and os.access(f"{folder}/{name}", os.X_OK)]
-    if not found:
+    found = find(name)
+    if found is None:
         reason = "it is not installed, and only root may map ids other than its own"
         raise Failure(operation, reason, "install the package uidmap, or map nothing but the own user and group")
     numbers = [str(number) for each in ids for number in each]
     with failing(operation):
-        done = subprocess.run([found[0], str(pid), *numbers], capture_output=True, text=True, check=False)
+        done = subprocess.run([found, str(pid), *numbers], capture_output=True, text=True, check=False)
     if done.returncode:
         said = done.stderr.strip().removeprefix(f"{name}: ")
         raise Failure(operation, said or f"status {done.returncode}", "see /etc/subuid and /etc/subgid")

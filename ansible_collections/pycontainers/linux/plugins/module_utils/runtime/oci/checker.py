@@ -24,7 +24,7 @@ from contextlib import suppress
 
 from ..core import store
 from ..core.layout import Layout
-from ..errors import Failure, explain
+from ..errors import Failure
 from ..kernel import cgroups, syscalls
 from ..kernel.process import process
 from ..typed import NoReturn
@@ -50,29 +50,19 @@ def begin(layout: Layout, identity: str, seconds: float) -> None:
     Raises :class:`Failure` if there can be none.
     """
     end(layout, identity)
-    read_end, write_end = os.pipe()
-    if not os.fork():
-        try:
-            os.setsid()
-            own = process(os.getpid())
-            if own is None:
-                raise Failure("find the checker", "/proc is not mounted")
-            store.write_json(layout.running(identity, lifecycle.CHECKER), own._asdict(), durable=False)
-            groups = cgroups.cgroups()
-            groups.create(WAITERS)
-            cgroups.join(groups.directories(WAITERS))
-            settle()
-            sleep(layout, identity, seconds)
-        except Exception as error:  # the caller hears of it, and raises it
-            os.write(write_end, explain(error).encode())
-        finally:
-            os._exit(1)
-    os.close(write_end)
-    # It is closed by exec.
-    with os.fdopen(read_end, "rb") as file:
-        said = file.read().decode()
-    if said:
-        raise Failure(f"have the health of container {identity[:12]} checked", said)
+
+    def become() -> NoReturn:
+        own = process(os.getpid())
+        if own is None:
+            raise Failure("find the checker", "/proc is not mounted")
+        store.write_json(layout.running(identity, lifecycle.CHECKER), own._asdict(), durable=False)
+        groups = cgroups.cgroups()
+        groups.create(WAITERS)
+        cgroups.join(groups.directories(WAITERS))
+        settle()
+        sleep(layout, identity, seconds)
+
+    lifecycle.have_child(become, f"have the health of container {identity[:12]} checked")
 
 
 def sleep(layout: Layout, identity: str, seconds: float) -> NoReturn:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from ..errors import Failure, InvalidValue
-from ..kernel import syscalls
+from ..kernel import programs, syscalls
 from ..typed import NamedTuple
 from . import mappings, user_network, user_network_program
 from .config import Config
@@ -42,7 +42,7 @@ def check(config: Config, wanted: Wanted) -> None:
     if os.geteuid() and not config.namespaces.new & syscalls.CLONE_NEWPID:
         reason = "the program is the user's, as root inside is, who could take hold of it by its pid"
         raise InvalidValue("--network", str(network), reason, "add a new namespace of the type pid")
-    if user_network.find(network.program) is None:
+    if programs.find(network.program) is None:
         reason = f"there is no program {network.program} in PATH"
         raise InvalidValue("--network", str(network), reason, f"install the package {PACKAGES[network.program]}")
 

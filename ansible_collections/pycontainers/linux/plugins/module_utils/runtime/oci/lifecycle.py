@@ -22,7 +22,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..core import store
 from ..core.layout import Layout
@@ -31,6 +31,8 @@ from ..kernel.process import Process, parse_stat, process
 from . import loggers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .program import Operation
 
 LAST_LINES = 20
@@ -121,16 +123,25 @@ def stand_in(layout: Layout, identity: str) -> None:
     init = running(layout, identity)
     if init is None:
         raise Failure(f"wait for container {identity[:12]}", "container not running", "start it")
+
+    def become() -> NoReturn:
+        from .waiter import become_stand_in
+
+        _note_waiter(layout, identity)
+        kept = _kept(layout, identity)
+        del kept["folder"]
+        become_stand_in(identity, init, **kept)
+
+    have_child(become, f"wait for container {identity[:12]}")
+
+
+def have_child(become: Callable[[], NoReturn], operation: str) -> None:
+    """Have a child, with a session of its own, become another program. Raises :class:`Failure` if it does not."""
     read_end, write_end = os.pipe()
     if not os.fork():
         try:
             os.setsid()
-            _note_waiter(layout, identity)
-            from .waiter import become_stand_in
-
-            kept = _kept(layout, identity)
-            del kept["folder"]
-            become_stand_in(identity, init, **kept)
+            become()
         except Exception as error:  # the caller hears of it, and raises it
             os.write(write_end, explain(error).encode())
         finally:
@@ -140,7 +151,7 @@ def stand_in(layout: Layout, identity: str) -> None:
     with os.fdopen(read_end, "rb") as file:
         said = file.read().decode()
     if said:
-        raise Failure(f"wait for container {identity[:12]}", said)
+        raise Failure(operation, said)
 
 
 def end_stand_in(layout: Layout, identity: str) -> None:

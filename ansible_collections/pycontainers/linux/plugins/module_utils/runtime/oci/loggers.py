@@ -18,7 +18,7 @@ import os
 
 from ..core import store
 from ..errors import Failure
-from ..kernel import cgroups
+from ..kernel import cgroups, programs
 from ..kernel.process import Process, process
 from ..lean import signal
 from ..lean.contextlib import suppress
@@ -28,8 +28,8 @@ from .streams import arrange
 
 FILE, SYSLOG, JOURNALD, NONE = "file", "syslog", "journald", "none"
 
-FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/command"
-"""Where programs are looked for, whoever calls; the last is where the authors of s6 would have it."""
+S6 = "/command"
+"""Where the authors of s6 would have its programs, beside those that all are looked for in."""
 
 SYSLOG_SOCKET, JOURNAL_SOCKET = "/dev/log", "/run/systemd/journal/stdout"
 
@@ -146,7 +146,7 @@ def _both(descriptor: int) -> Output:
 
 def _logger(log: Log, folder: str, terminal: bool) -> tuple[list[str], dict[str, str], str]:
     """What is executed, with which environment, and what tells of the end."""
-    environment = {"PATH": FOLDERS, "LC_ALL": "C"}
+    environment = {"PATH": programs.FOLDERS, "LC_ALL": "C"}
     if log.driver == SYSLOG:
         if not os.path.exists(SYSLOG_SOCKET):
             raise Failure("log to syslog", f"there is no {SYSLOG_SOCKET}", "start a syslog daemon")
@@ -163,12 +163,8 @@ def _logger(log: Log, folder: str, terminal: bool) -> tuple[list[str], dict[str,
 
 
 def find(program: str) -> str | None:
-    """The path of a program of the host."""
-    for folder in filter(None, f"{os.environ.get('PATH', '')}:{FOLDERS}".split(":")):
-        path = f"{folder}/{program}"
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    return None
+    """The path of a logger's program."""
+    return programs.find(program, S6)
 
 
 def _program(name: str) -> str:

@@ -46,9 +46,6 @@ _SANDBOX = ("--enable-sandbox", "--enable-seccomp")
 _SEEN = ("/etc", "/run")
 """What slirp4netns sees of the host's files in its sandbox."""
 
-FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where programs are looked for, besides PATH."""
-
 
 class Forward(NamedTuple):
     """A port of the host that leads to one in the namespace; ``address`` is "" for every one of the host's."""
@@ -172,15 +169,6 @@ def _cidr(value: str) -> str:
     if base & (1 << 32 - int(length)) - 1:
         raise ValueError(f"the cidr {value!r} has host bits set")
     return f"{socket.inet_ntoa(base.to_bytes(4, 'big'))}/{int(length)}"
-
-
-def find(program: str) -> str | None:
-    """The path of a program of the host."""
-    for folder in filter(None, f"{os.environ.get('PATH', '')}:{FOLDERS}".split(":")):
-        path = f"{folder}/{program}"
-        if os.path.isfile(path) and os.access(path, os.X_OK):
-            return path
-    return None
 
 
 def command(

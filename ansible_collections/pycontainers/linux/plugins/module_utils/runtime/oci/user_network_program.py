@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ..core import store
 from ..errors import Failure, explain
-from ..kernel import cgroups, syscalls
+from ..kernel import cgroups, programs, syscalls
 from ..kernel.process import Process, process
 from . import user_network
 from .streams import arrange
@@ -100,7 +100,7 @@ def start(
     their paths but by that. Raises :class:`Failure` with what it said last; nothing runs then.
     """
     what = f"start {network.program} for the network namespace {namespaces[0]}"
-    path = user_network.find(network.program)
+    path = programs.find(network.program)
     if path is None:
         fix = f"install the package {PACKAGES[network.program]}"
         raise Failure(what, f"there is no program {network.program} in PATH", fix)
@@ -165,7 +165,7 @@ def _launch(order: _Order, report: int) -> NoReturn:
         arrange(places | {EXIT_FD + 1: report})
         report = EXIT_FD + 1
         os.set_inheritable(report, False)
-        os.execve(order.words[0], order.words, {"PATH": user_network.FOLDERS})
+        os.execve(order.words[0], order.words, {"PATH": programs.FOLDERS})
     except Exception as error:  # the caller hears of it, and raises it
         os.write(report, explain(error).encode())
     finally:

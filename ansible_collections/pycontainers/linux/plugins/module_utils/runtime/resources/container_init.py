@@ -12,12 +12,13 @@ import os
 import struct
 
 from ..errors import InvalidValue
+from ..kernel import programs
 
 NAMES = ("docker-init", "tini-static", "tini", "catatonit", "dumb-init")
 """Programs that take ``-- COMMAND``, the better known first."""
 
-FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/libexec/docker:/usr/libexec/podman"
-"""Where they are looked for, besides PATH."""
+FOLDERS = ("/usr/libexec/docker", "/usr/libexec/podman")
+"""Where others have them, beside the folders that all programs are looked for in."""
 
 PLACE = "/sbin/docker-init"
 """Where it is in the container, as Docker has it."""
@@ -32,14 +33,12 @@ def prefix() -> list[str]:
 
 def find() -> str:
     """The path of the host's init. Raises :class:`InvalidValue`."""
-    places = dict.fromkeys(filter(None, f"{os.environ.get('PATH', '')}:{FOLDERS}".split(":")))
     linked = ""
     for name in NAMES:
-        for path in (f"{folder}/{name}" for folder in places):
-            if os.path.isfile(path) and os.access(path, os.X_OK):
-                if static(path):
-                    return os.path.realpath(path)
-                linked = linked or path
+        for path in programs.paths(name, *FOLDERS):
+            if static(path):
+                return os.path.realpath(path)
+            linked = linked or path
     reason = f"of {', '.join(NAMES)} this host has none that is statically linked"
     reason += f", which {linked} is not" if linked else ""
     raise InvalidValue("init", True, reason, "install the package tini (Debian), tini-static (Alpine) or catatonit")

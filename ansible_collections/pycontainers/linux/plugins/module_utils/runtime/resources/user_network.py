@@ -13,7 +13,7 @@ from typing import Any
 from ..core.kinds import UNLIMITED
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue
-from ..kernel import links, namespaces
+from ..kernel import links, namespaces, programs
 from ..lean.dataclasses import replace
 from ..oci import user_network, user_network_program
 from ..oci.user_network import INTERFACE, PACKAGES, SLIRP, Forward, UserNetwork
@@ -35,7 +35,7 @@ def of(container: Container) -> UserNetwork | None:
 def check(container: Container, network: UserNetwork) -> None:
     """Refuse what such a network can't do, and one whose program is missing. Raises :class:`InvalidValue`."""
     mode = str(network)
-    if user_network.find(network.program) is None:
+    if programs.find(network.program) is None:
         reason = f"there is no program {network.program} in PATH"
         raise InvalidValue("network_mode", mode, reason, f"install the package {PACKAGES[network.program]}")
     for name in ("ingress_rate", "egress_rate"):
