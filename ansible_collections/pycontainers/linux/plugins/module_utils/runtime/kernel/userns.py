@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Ids = Sequence[tuple[int, int, int]]
     """Ranges of ids: the first inside, the first outside, how many."""
 
+
 def write_maps(pid: int, uids: Ids, gids: Ids) -> None:
     """Map the ids of the user namespace of a process that has none mapped yet.
 
