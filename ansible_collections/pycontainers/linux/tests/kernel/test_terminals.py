@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import store
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.process import Process, process
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.loggers import KEEPER
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
@@ -339,6 +341,26 @@ def test_without_its_logger_a_terminal_is_hung_up(host: Host) -> None:
     wait(lambda: reads_terminal(reader))
     os.killpg(reader.pid, signal.SIGKILL)
     assert host.ended(container).exit_code == 7
+
+
+def test_a_keeper_of_busybox_ends_with_its_terminal(stored: tuple[Layout, str], tmp_path: Path) -> None:
+    """On a host whose dd is that of busybox, too, the logger ends when the terminal is hung up, with all in the file."""
+    busybox = next(Path(stored[0].root).glob("layers/*/bin/busybox"))
+    for name in ("dd", "mv", "sleep", "wc"):
+        (tmp_path / name).symlink_to(busybox)
+    output = tmp_path / "output"
+    output.touch()
+    master, program = os.openpty()
+    os.write(program, b"said")
+    words = [busybox, "sh", "-c", KEEPER, "pycontainers-log", output, "10000", "2"]
+    with subprocess.Popen(words, stdin=master, env={"PATH": str(tmp_path), "LC_ALL": "C"}) as keeper:
+        for descriptor in (master, program):
+            os.close(descriptor)
+        try:
+            assert keeper.wait(60) == 0
+        finally:
+            keeper.kill()
+    assert output.read_bytes() == b"said"
 
 
 def test_a_user_owns_the_terminal(host: Host) -> None:

@@ -79,7 +79,7 @@ while :; do
     case $said in 0+0*) exit 0 ;; esac
   else
     # A terminal that is hung up can't be read. What can't be written, on a full disk, is lost.
-    case $said in *read*) exit 0 ;; *) sleep 1 ;; esac
+    case $said in *'standard input'*) exit 0 ;; *) sleep 1 ;; esac
   fi
 done
 """
