@@ -133,6 +133,19 @@ def test_the_end_of_a_long_log_is_found_from_behind(folder: Path, monkeypatch: p
 _READ = os.read
 
 
+def test_who_writes_on_and_on_keeps_no_reader(folder: Path, log: LogFiles) -> None:
+    """What is written while a log is read is left for the next time, and not read for as long as it comes."""
+    (folder / "current").write_bytes(stamped(b"1", b"2"))
+    with (folder / "current").open("ab", buffering=0) as file:
+        for count in (3, 2):
+            read = 0
+            for read, _ in enumerate(log.read(), 1):
+                file.write(stamped(b"more"))
+                assert read < 100
+            assert read >= count
+    assert text(log).count(b"more") > 0
+
+
 def test_the_end_is_where_a_line_begins(folder: Path, log: LogFiles) -> None:
     """Who begins at the end sees no half of a line, but the whole one that is being written."""
     current = folder / "current"

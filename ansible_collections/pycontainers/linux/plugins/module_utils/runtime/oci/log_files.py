@@ -63,6 +63,11 @@ class _File:
         self.goes_on = False
         self.missed = 0
 
+    @property
+    def left(self) -> int:
+        """How many bytes are yet to be read."""
+        return max(0, os.fstat(self.descriptor).st_size - os.lseek(self.descriptor, 0, os.SEEK_CUR))
+
 
 class LogFiles:
     """A reader of a container's log, at its beginning; what is written meanwhile is read too."""
@@ -121,11 +126,17 @@ class LogFiles:
         return count > 0
 
     def read(self) -> Iterator[Line]:
-        """What there is by now, but for a last line with a time stamp that is not whole."""
-        while True:
+        """What there is by now, but for a last line with a time stamp that is not whole.
+
+        It comes to an end also where more is written meanwhile than can be read.
+        """
+        self._look()
+        left = sum(each.left for each in self.files)
+        while left >= 0:
             self._look()
             for each in self.files:
                 chunk = os.read(each.descriptor, CHUNK)
+                left -= len(chunk)
                 if chunk:
                     yield from self._lines(each, chunk) if each.stamped else _raw(each, chunk)
                     break
@@ -179,8 +190,7 @@ class LogFiles:
                 break
         for each in self.files[:-1]:
             each.missed = 0 if each.key in now else each.missed + 1
-            read = os.lseek(each.descriptor, 0, os.SEEK_CUR) >= os.fstat(each.descriptor).st_size
-            if each.missed > 1 and read and not each.rest:
+            if each.missed > 1 and not each.left and not each.rest:
                 os.close(each.descriptor)
                 self.files.remove(each)
 
