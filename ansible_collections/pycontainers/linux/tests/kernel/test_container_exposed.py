@@ -78,6 +78,18 @@ def test_named_ports_stay_as_they_are(host: Host, image: str) -> None:
     assert host.pid() == pid
 
 
+def test_a_named_port_takes_that_of_a_chosen_one(host: Host, image: str) -> None:
+    """A port of the host that was chosen and is named for another port now leads there alone; another one is chosen."""
+    host.run(image=image, networks=["front"], exposed_ports=["81"], publish_all_ports=True)
+    chosen = ports(host)[80].host_port
+    task = {"published_ports": [f"{chosen}:81"]}
+    check = host.converge(**task, check=True)
+    assert host.converge(**task).changes == check.changes
+    assert ports(host)[81].host_port == chosen
+    assert ports(host)[80].host_port != chosen
+    assert not host.converge(**task).changed
+
+
 def test_it_is_taken_back_live(host: Host, image: str) -> None:
     """Without it the ports that were chosen lead nowhere any more, those that were named still do."""
     host.run(image=image, networks=["front"], exposed_ports=["81"], published_ports=["8080:80"], publish_all_ports=True)

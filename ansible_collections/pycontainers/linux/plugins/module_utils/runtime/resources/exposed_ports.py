@@ -60,8 +60,9 @@ def chosen(layout: Layout, full: Container, want: Container, kept: Container | N
         port = known.get(each) or Port(each.protocol, want.default_host_ip or EVERY, 0, each.port)
         if want.default_host_ip is not None:
             port = replace(port, address=want.default_host_ip)
-        taken = [*own, *found, *known.values()]
-        found.append(port if port.host_port else _free(layout, full, port, taken))
+        if not port.host_port or any(map(port.meets, (*own, *found))):
+            port = _free(layout, full, port, [*own, *found, *known.values()])
+        found.append(port)
     return replace(full, published_ports=tuple(sorted({*own, *found})), chosen_ports=tuple(sorted(found)) or None)
 
 
