@@ -90,6 +90,15 @@ def test_a_named_port_takes_that_of_a_chosen_one(host: Host, image: str) -> None
     assert not host.converge(**task).changed
 
 
+def test_chosen_ports_are_not_more_that_is_present(host: Host, image: str) -> None:
+    """Those beside which more may be are the named ones: the chosen stay chosen, and a second run changes nothing."""
+    task = {"published_ports": ["8080:90"], "comparisons": {"published_ports": "allow_more_present"}}
+    host.run(image=image, networks=["front"], publish_all_ports=True, **task)
+    assert not host.converge(**task).changed
+    host.converge(**task, publish_all_ports=False)
+    assert set(ports(host)) == {90}
+
+
 def test_it_is_taken_back_live(host: Host, image: str) -> None:
     """Without it the ports that were chosen lead nowhere any more, those that were named still do."""
     host.run(image=image, networks=["front"], exposed_ports=["81"], published_ports=["8080:80"], publish_all_ports=True)

@@ -79,7 +79,9 @@ class ContainerResource:
         limit_rules.check_said(want)
         want = container_spelling.spelt(layout, want)
         if want.comparisons:
-            want = compared(want, kept)
+            from .exposed_ports import named
+
+            want = compared(want, kept and replace(kept, published_ports=named(kept)))
         full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
         if not full.detach and full.state == "started":

@@ -39,15 +39,18 @@ def exposed(container: Container, config: Mapping[str, Any]) -> tuple[Exposed, .
     return tuple(sorted({*(container.exposed_ports or ()), *of_image(config.get("ExposedPorts") or ()), *published}))
 
 
+def named(container: Container) -> tuple[Port, ...]:
+    """The published ports that somebody has named, without those that were chosen."""
+    return tuple(each for each in container.published_ports or () if each not in (container.chosen_ports or ()))
+
+
 def chosen(layout: Layout, full: Container, want: Container, kept: Container | None) -> Container:
     """The container with its published ports: those that are asked for, and where all are to be, the others exposed.
 
     ``want`` is what the task says, ``kept`` the record. Raises :class:`InvalidValue` where they would lead nowhere.
     """
     before = (kept.chosen_ports if kept else None) or ()
-    own = full.published_ports or ()
-    if want.published_ports is None:
-        own = tuple(each for each in own if each not in before)
+    own = named(full) if want.published_ports is None else full.published_ports or ()
     if not full.publish_all_ports or not own_network(full.network_mode):
         return replace(full, published_ports=own, chosen_ports=None) if before else full
     led = {Exposed(each.container_port, each.protocol) for each in own}
