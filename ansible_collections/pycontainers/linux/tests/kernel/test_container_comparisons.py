@@ -73,6 +73,13 @@ def test_more_may_be_present(host: Host, option: str, before: Any, said: Any, af
     assert not host.converge(**{option: after}).changed
 
 
+def test_more_of_what_is_one_value(host: Host) -> None:
+    """A health check is a dictionary of which there is one: it is refused, whether the container has one or not."""
+    host.run(healthcheck={"test": "true"})
+    with pytest.raises(InvalidValue, match=r"comparisons\['healthcheck'\]: it is one value"):
+        host.converge(healthcheck={"test": "false"}, comparisons={"healthcheck": "allow_more_present"})
+
+
 def test_more_that_does_not_go_with_it(host: Host) -> None:
     """Where both can't be, the task fails and nothing is touched."""
     host.run(dns_servers=["192.0.2.1", "192.0.2.2", "192.0.2.3"])

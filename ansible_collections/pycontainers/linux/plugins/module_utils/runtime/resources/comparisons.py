@@ -16,8 +16,8 @@ STRICT, IGNORE, MORE, ALL = "strict", "ignore", "allow_more_present", "*"
 UNCOMPARED = ("name", "state")
 """Options that say which container, and what is to become of it."""
 
-ORDERED = ("command", "entrypoint")
-"""Lists that are one value."""
+ONE_VALUE = ("command", "entrypoint", "healthcheck")
+"""Lists and dictionaries that are one value."""
 
 
 def comparisons(value: Any) -> tuple[tuple[str, str], ...]:
@@ -56,17 +56,17 @@ def compared(want: Any, kept: Any) -> Any:
 
 
 def _check(name: str, way: str, known: Mapping[str, Row]) -> None:
-    reason = ""
+    reason, fix = "", "leave it out"
     if name == ALL:
         return
     if name not in known:
         reason = "there is no such option"
     elif known[name].request or name in UNCOMPARED:
         reason = "it is no property of a container that is compared"
-    elif way == MORE and (known[name].kind.spec["type"] not in ("list", "dict") or name in ORDERED):
-        reason = f"it is neither a list nor a dictionary, of which there can be more: give {STRICT} or {IGNORE}"
+    elif way == MORE and (known[name].kind.spec["type"] not in ("list", "dict") or known[name].name in ONE_VALUE):
+        reason, fix = "it is one value, beside which there is no more", f"compare it as {STRICT} or {IGNORE}"
     if reason:
-        raise InvalidValue(f"comparisons['{name}']", way, reason, "leave it out")
+        raise InvalidValue(f"comparisons['{name}']", way, reason, fix)
 
 
 def _with_more(row: Row, value: tuple[Any, ...], before: tuple[Any, ...]) -> Any:
