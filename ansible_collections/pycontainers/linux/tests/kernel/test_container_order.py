@@ -43,6 +43,17 @@ def test_what_depends_on_nobody_or_on_itself(host: Host) -> None:
         host.converge("c", state="started")
 
 
+def test_a_restart_is_a_start(host: Host) -> None:
+    """A task restarts a container only if all that it depends on run; else it keeps its process."""
+    host.run(name="db")
+    host.run(depends_on=["db"])
+    host.converge("db", state="stopped")
+    pid = host.pid()
+    with pytest.raises(InvalidValue, match="use 'db' as depends_on: it does not run"):
+        host.converge(restart=True)
+    assert host.pid() == pid
+
+
 def test_circles(host: Host) -> None:
     """Containers that need each other are refused with the way around, by joins as well; nothing is changed."""
     chain(host)

@@ -30,7 +30,7 @@ from .addresses import BITS4, BITS6, bits_of
 from .attachments import names_of
 from .container_model import Container
 from .container_mounts import Volume
-from .container_target import recreates
+from .container_target import recreates, restarts
 from .limit_rules import check_host
 from .name_kinds import HOST_GATEWAY
 from .network_model import declared_network, reached_on
@@ -57,7 +57,7 @@ def check(layout: Layout, full: Container, have: Container | None, leftovers: tu
     if not program:
         _check_gateway(layout, full)
     container_network.check(layout, full)
-    begins = have is None or have.state != "started" or recreates(full, have)
+    begins = have is None or have.state != "started" or recreates(full, have) or restarts(full, have)
     container_order.check(layout, full, full.state == "started" and begins)
     if full.state == "started":
         container_pids.check(layout, full)
