@@ -17,7 +17,8 @@ options:
         What it wrote and its status are returned.
       - The container is started by each such task, unless it runs already, and stays when it has ended. See
         O(cleanup).
-      - It goes neither with the O(restart_policy) V(always) and V(unless-stopped), nor with O(auto_remove).
+      - It goes neither with the O(restart_policy) V(always) and V(unless-stopped), nor with O(auto_remove) or
+        O(paused=true).
     type: bool
     default: true
   cleanup:

@@ -99,6 +99,7 @@ def test_a_policy_has_its_tries(host: Host) -> None:
     [
         ({"restart_policy": "always"}, "restart_policy is always"),
         ({"restart_policy": "unless-stopped"}, "restart_policy is unless-stopped"),
+        ({"paused": True}, "paused is true: its program does not get to its end"),
         ({"auto_remove": True}, "with auto_remove nobody could tell how its program ended"),
     ],
 )

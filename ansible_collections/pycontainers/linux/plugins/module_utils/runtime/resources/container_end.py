@@ -98,6 +98,9 @@ def check(full: Container) -> None:
     if full.restart_policy in ("always", "unless-stopped"):
         reason = f"restart_policy is {full.restart_policy}: its program has no end to wait for"
         raise InvalidValue("detach", False, reason, "leave out one of the two")
+    if full.paused:
+        reason = "paused is true: its program does not get to its end"
+        raise InvalidValue("detach", False, reason, "leave out one of the two")
     if full.auto_remove:
         reason = "with auto_remove nobody could tell how its program ended"
         raise InvalidValue("detach", False, reason, "use cleanup in place of auto_remove")
