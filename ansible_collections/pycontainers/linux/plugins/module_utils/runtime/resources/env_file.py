@@ -14,7 +14,7 @@ def read(path: str, callers: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables of a file: ``NAME=value`` a line, values as they are; of two of one name the last counts.
 
     Empty lines and those that begin with ``#`` say nothing. A name alone has the value that ``callers`` has for it, and
-    is refused if there is no caller. Raises :class:`InvalidValue`.
+    is refused if there is no caller. Raises :class:`InvalidValue`, which repeats nothing of the file: it may be secret.
     """
     try:
         content = store.read(path)
@@ -37,11 +37,11 @@ def _variables(said: str, callers: Mapping[str, str] | None) -> dict[str, str]:
             continue
         name, equals, value = line.partition("=")
         if not name or name.split() != [name]:
-            raise ValueError(f"in line {number} {name!r} is not a variable name")
+            raise ValueError(f"line {number} does not begin with a variable's name")
         if "\0" in line:
             raise ValueError(f"line {number} contains a NUL byte")
         if not equals and callers is None:
-            raise ValueError(f"line {number} gives {name} no value")
+            raise ValueError(f"line {number} gives its variable no value")
         if equals or name in (callers or ()):
             found[name] = value if equals else (callers or {})[name]
     return found
