@@ -19,7 +19,7 @@ BAD: dict[str, list[Any]] = {
     **{row.name: ["perhaps", 2] for row in rows(Container) if row.kind.name == "bool" and not row.internal},
     **{row.name: ["perhaps"] for row in rows(Container) if row.choices and not row.internal},
     "name": [],
-    "cgroup_parent": ["/", "a/../b", "pycontainers/other", "/cgroup.procs"],
+    "cgroup_parent": ["/", "a/../b", "pycontainers/other", "/cgroup.procs", "a/" + "b" * 256],
     "comparisons": [{"env": "perhaps"}, {"what": "ignore"}, {"state": "ignore"}, {"memory": "allow_more_present"},
                     {"command": "allow_more_present"}, {"healthcheck": "allow_more_present"},
                     {"*": "allow_more_present"}, "ignore"],

@@ -16,6 +16,9 @@ from ..kernel.cgroups import cgroups
 USUAL = "pycontainers"
 """Where containers' cgroups are unless said otherwise."""
 
+LONGEST = 255
+"""Bytes of a file's name (NAME_MAX)."""
+
 
 def cgroup_parent(value: Any) -> str:
     """A path from the root of the cgroups, without slashes at its ends; empty for the usual place."""
@@ -25,6 +28,8 @@ def cgroup_parent(value: Any) -> str:
         raise ValueError("it is the root, which has no limits")
     if "\n" in found:
         raise ValueError("a line ends within it")
+    if any(len(os.fsencode(each)) > LONGEST for each in found.split("/")):
+        raise ValueError(f"a name in it is longer than {LONGEST} bytes")
     if found.partition("/")[0] == USUAL:
         if found == USUAL:
             return ""
