@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from ..core.layout import Layout
@@ -59,12 +60,13 @@ def chosen(layout: Layout, full: Container, want: Container, kept: Container | N
         raise InvalidValue("publish_all_ports", True, "the container is on no network", "give it one in networks")
     known = {Exposed(each.container_port, each.protocol): each for each in before}
     found: list[Port] = []
+    others = cache(lambda: [*known.values(), *_busy(layout, full.name)])
     for each in wanted:
         port = known.get(each) or Port(each.protocol, want.default_host_ip or EVERY, 0, each.port)
         if want.default_host_ip is not None:
             port = replace(port, address=want.default_host_ip)
         if not port.host_port or any(map(port.meets, (*own, *found))):
-            port = _free(layout, full, port, [*own, *found, *known.values()])
+            port = _free(full.name, port, [*own, *found, *others()])
         found.append(port)
     return replace(full, published_ports=tuple(sorted({*own, *found})), chosen_ports=tuple(sorted(found)) or None)
 
@@ -81,15 +83,14 @@ def _declared(layout: Layout, full: Container) -> set[Exposed]:
     return of_image(resolve(layout, full.image).exposed)
 
 
-def _free(layout: Layout, full: Container, port: Port, taken: list[Port]) -> Port:
+def _free(name: str, port: Port, busy: list[Port]) -> Port:
     """The port with the first one of the host that nobody has, from a place on that the container's name tells."""
     from hashlib import sha256
 
     with open(RANGE, encoding="ascii") as file:
         first, last = map(int, file.read().split())
-    busy = [*taken, *_busy(layout, full.name)]
     size = last - first + 1
-    start = int(sha256(f"{full.name} {port.container_port}/{port.protocol}".encode()).hexdigest(), 16)
+    start = int(sha256(f"{name} {port.container_port}/{port.protocol}".encode()).hexdigest(), 16)
     for step in range(size):
         found = replace(port, host_port=first + (start + step) % size)
         if not any(map(found.meets, busy)):
