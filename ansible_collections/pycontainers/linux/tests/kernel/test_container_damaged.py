@@ -108,7 +108,10 @@ def test_what_another_version_has_left_unfinished_is_removed(host: Host, before:
     removed(host, before)
 
 
-STATUSES = {"empty": "", "half written": '{"wanted": "run', "no object": "[]", "a number": '{"wanted": 5}'}
+STATUSES = {
+    "empty": "", "half written": '{"wanted": "run', "no object": "[]", "a number": '{"wanted": 5}',
+    "no time": '{"started_at": 1e300}',
+}  # fmt: skip
 
 
 def status_file(host: Host, container: Container) -> Path:
@@ -148,6 +151,15 @@ def test_a_damaged_status_is_mended(host: Host) -> None:
     assert [(each.path, each.before, each.after) for each in outcome.changes] == [("wanted", "unknown", "running")]
     assert json.loads(status_file(host, container).read_text())["wanted"] == "running"
     assert host.converge(state="started").changed is False
+
+
+@pytest.mark.parametrize("moment", ["1e300", "1e999", "-1", "1" + "0" * 400])
+def test_a_time_that_is_none_is_told(host: Host, moment: str) -> None:
+    """A status with a number for which there is no time is a damaged one, and keeps no listing from the others."""
+    container = host.run()
+    status_file(host, container).write_text(f'{{"finished_at": {moment}}}')
+    assert "Up " in host.ok("ps", "-a")
+    assert "finished_at is " in json.loads(host.ok("inspect", "c"))[0]["State"]["Error"]
 
 
 def test_a_program_that_ends_with_a_damaged_status(host: Host) -> None:

@@ -36,6 +36,9 @@ DEFAULTS |= {row.name: row.facts["nothing"] for row in rows(Container) if "nothi
 WANTED, UNKNOWN = ("running", "stopped"), "unknown"
 """What can be wanted of a container; and what is where that can't be read."""
 
+LATEST = 253402300800
+"""Seconds since the epoch of the year 10000, which no time is written of (RFC 3339)."""
+
 OBSERVED = ("state", "attached", "hosts", "wanted", "waiter", "checker", "health", "remains", "layer_image")
 """Rows that tell what is, and are no part of the record."""
 
@@ -251,7 +254,9 @@ def status_or_failure(layout: Layout, identity: str) -> Status:
     kinds = {each.name: type(each.default) for each in fields(Status)}
     known = {key: value for key, value in kept.items() if key in kinds}
     for key, value in known.items():
-        fits = type(value) in (kinds[key], int) if kinds[key] is float else type(value) is kinds[key]
+        fits = type(value) is kinds[key]
+        if kinds[key] is float:
+            fits = type(value) in (int, float) and 0 <= value < LATEST
         if not fits or (key == "wanted" and value not in WANTED):
             raise Failure(f"read {path}", f"{key} is {value!r} there", "start or stop the container")
     return Status(**known)
