@@ -344,7 +344,7 @@ def test_without_its_logger_a_terminal_is_hung_up(host: Host) -> None:
 
 
 def test_a_keeper_of_busybox_ends_with_its_terminal(stored: tuple[Layout, str], tmp_path: Path) -> None:
-    """On a host whose dd is that of busybox, too, the logger ends when the terminal is hung up, with all in the file."""
+    """On a host whose dd is that of busybox, too, the logger ends when the terminal does, with all in the file."""
     busybox = next(Path(stored[0].root).glob("layers/*/bin/busybox"))
     for name in ("dd", "mv", "sleep", "wc"):
         (tmp_path / name).symlink_to(busybox)

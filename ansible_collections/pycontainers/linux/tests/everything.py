@@ -1,0 +1,55 @@
+# Copyright: The pycontainers authors
+# GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run all tests, in two processes of pytest at a time, each in namespaces and cgroups of its own.
+
+Much of what a test does is to wait, for a host to boot or a container to end. Plugins that spread tests over processes
+give those threads, and a thread's namespaces are not its process's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+ROOT = TESTS.parents[3]
+AT_ONCE = 2
+FILES = 6
+"""How many files of kernel tests one process runs: few, so that both end at about the same time."""
+
+
+def portions() -> Iterator[tuple[str, ...]]:
+    """Arguments of pytest for each process, those first that run for longest."""
+    yield (str(TESTS / "integration"),)
+    files = sorted(map(str, (TESTS / "kernel").glob("test_*.py")))
+    for start in range(0, len(files), FILES):
+        yield tuple(files[start : start + FILES])
+    yield str(TESTS / "unit"), str(ROOT / "testbed" / "registry" / "tests")
+
+
+def run(paths: tuple[str, ...]) -> int:
+    """Run pytest for some paths, tell what it said, and return its exit status."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *paths],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    )  # fmt: skip
+    names = " ".join(Path(each).name.removeprefix("test_").removesuffix(".py") for each in paths)
+    result = "passed" if not done.returncode else f"FAILED ({done.returncode})"
+    print(f"{done.stdout.rstrip()}\n{names}: {result} in {time.monotonic() - began:.0f} s", flush=True)
+    return done.returncode
+
+
+def main() -> int:
+    """Run all; 1 if any failed."""
+    with ThreadPoolExecutor(AT_ONCE) as beside:
+        return int(any(list(beside.map(run, portions()))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
