@@ -154,7 +154,7 @@ class InstallRuntime:
     def _write(self, aside: str, folder: str) -> None:
         import py_compile
         import sys
-        from hashlib import sha256
+        from zlib import crc32
 
         for name, content in carried().items():
             store.write(f"{aside}/{PACKAGE}/{name}", content, 0o644)
@@ -166,8 +166,8 @@ class InstallRuntime:
                 invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
             )
         # By these a task tells that the runtime it carries is the installed one, and takes that (see the package).
-        digests = {name: sha256(content).hexdigest() for name, content in carried().items()}
-        store.write_json(f"{aside}/manifest.json", digests, 0o644)
+        manifest = {name: [len(content), crc32(content)] for name, content in carried().items()}
+        store.write_json(f"{aside}/manifest.json", manifest, 0o644)
         for parent, _, _ in os.walk(aside):
             # Whoever is not root is to be told so by the command line, not by an interpreter that can't read it.
             os.chmod(parent, 0o755)
