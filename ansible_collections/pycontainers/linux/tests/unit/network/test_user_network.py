@@ -14,7 +14,6 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.use
     UserNetwork,
     asked,
     command,
-    find,
 )
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import user_network
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import parse_ports
@@ -116,12 +115,3 @@ def test_every_address_is_every_one_of_ipv4_for_slirp4netns() -> None:
     told = user_network.forwards(UserNetwork("slirp4netns"), ports)
     assert [each.address for each in told] == ["", ""]
     assert {each.address for each in user_network.forwards(UserNetwork("pasta"), ports)} == {"", "0.0.0.0"}
-
-
-def test_programs_are_looked_for_in_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What can't be executed is none."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    (tmp_path / "of-no-package").write_text(HELP)
-    assert find("of-no-package") is None
-    (tmp_path / "of-no-package").chmod(0o755)
-    assert find("of-no-package") == str(tmp_path / "of-no-package")

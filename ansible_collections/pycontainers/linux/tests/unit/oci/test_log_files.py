@@ -5,8 +5,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -146,35 +144,6 @@ def test_who_writes_on_and_on_keeps_no_reader(folder: Path, log: LogFiles) -> No
                 assert read < 100
             assert read >= count
     assert text(log).count(b"more") > 0
-
-
-RENEWING = """
-import os, sys, time
-os.chdir(sys.argv[1])
-end, number = time.monotonic() + 60, 0
-while time.monotonic() < end:
-    with open("current", "wb") as file:
-        file.write(b"2026-11-30 08:00:00.000000000  %d\\n" % number)
-    os.rename("current", f"@{number:09}.s")
-    if number >= 500:
-        os.unlink(f"@{number - 500:09}.s")
-    number += 1
-    if number == 600:
-        print("full", flush=True)
-"""
-
-
-def test_files_that_are_renewed_on_and_on_keep_no_reader(folder: Path) -> None:
-    """Where files are renamed faster than they can be listed, those that are still there are read."""
-    words = [sys.executable, "-I", "-c", RENEWING, str(folder)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as writer:
-        try:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == b"full\n"
-            assert tail(str(folder), 3).count(b"\n") == 3
-            assert writer.poll() is None
-        finally:
-            writer.kill()
 
 
 def test_the_end_is_where_a_line_begins(folder: Path, log: LogFiles) -> None:

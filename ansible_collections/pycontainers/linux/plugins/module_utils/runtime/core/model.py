@@ -106,6 +106,7 @@ def option(
 
 
 _ROWS: dict[type, tuple[Row, ...]] = {}
+_BY_NAME: dict[type, dict[str, Row]] = {}
 
 
 def rows(model: type) -> tuple[Row, ...]:
@@ -116,21 +117,28 @@ def rows(model: type) -> tuple[Row, ...]:
     return _ROWS[model]
 
 
+def _by_name(model: type) -> dict[str, Row]:
+    if model not in _BY_NAME:
+        _BY_NAME[model] = {row.name: row for row in rows(model)}
+    return _BY_NAME[model]
+
+
 def parse(model: type[Model], values: Mapping[str, Any]) -> Model:
     """A model from a playbook's or a record's values. Unknown keys are an error, ``None`` is "left out".
 
     Raises :class:`InvalidValue` that names the option and the value.
     """
-    known = {row.name: row for row in rows(model)}
+    known = _by_name(model)
     for key in values:
         if key not in known:
             raise InvalidValue(key, values[key], "there is no such option", f"options are {', '.join(known)}")
+    for row in rows(model):
+        if row.required and values.get(row.name) is None:
+            raise InvalidValue(row.name, None, "a value is required")
     normal = {}
-    for name, row in known.items():
-        value = values.get(name)
+    for name, value in values.items():
+        row = known[name]
         if value is None:
-            if row.required:
-                raise InvalidValue(name, value, "a value is required")
             continue
         try:
             normal[name] = row.kind.parse(value)

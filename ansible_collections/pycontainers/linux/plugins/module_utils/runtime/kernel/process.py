@@ -65,10 +65,16 @@ class Process(NamedTuple):
 
 def _stat(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except (FileNotFoundError, ProcessLookupError):
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
         return ""
+    try:
+        # The line is written as a whole, and shorter than this.
+        return os.read(descriptor, 4096).decode(errors="replace")
+    except ProcessLookupError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def parse_stat(line: str) -> tuple[Process, str] | None:

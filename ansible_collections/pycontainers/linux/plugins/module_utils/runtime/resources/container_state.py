@@ -16,7 +16,7 @@ from ..core.layout import Layout
 from ..core.model import parse, record, rows
 from ..errors import Failure, InvalidValue, NotFound, failing
 from ..kernel import freezer
-from ..kernel.cgroups import cgroups, exists
+from ..kernel.cgroups import cgroups
 from ..lean.dataclasses import asdict, dataclass, fields, replace
 from ..oci import lifecycle
 from . import restart_policy
@@ -223,8 +223,9 @@ def limited(layout: Layout, container: Container) -> Container:
     if not lifecycle.running(layout, container.id or "") and not _restarting(layout, container):
         return replace(container, state="stopped")
     groups, path = cgroups(), cgroup(container)
-    readings: dict[str, Any] = observe_limits(groups, path, container) if exists(groups, path) else {}
-    return replace(container, state="started", **readings)
+    readings: dict[str, Any] = observe_limits(groups, path, container)
+    there = any(value is not None for value in readings.values())
+    return replace(container, state="started", **(readings if there else {}))
 
 
 def _restarting(layout: Layout, container: Container) -> bool:

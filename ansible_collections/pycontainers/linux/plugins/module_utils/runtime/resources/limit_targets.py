@@ -144,7 +144,5 @@ def usage(each: Limited) -> dict[str, Any]:
     """What a cgroup uses and has used: bytes, processes, nanoseconds, how often memory ran out. Empty if it is gone."""
     from ..oci.statistics import brief
 
-    groups = cgroups.cgroups()
-    if not each.runs or not any(map(os.path.isdir, groups.directories(each.path))):
-        return {}
-    return brief(groups, each.path)
+    # Of a group that is gone there was no limit to read.
+    return brief(cgroups.cgroups(), each.path) if each.runs and each.have != Limits() else {}

@@ -222,6 +222,16 @@ SETTINGS: tuple[tuple[Row, ...], ...] = tuple(
 """The rows whose limits are in files, those of one knob together; they are the same in both versions."""
 
 
+_KNOBS: list[tuple[tuple[str, ...], dict[int, Knob | None]]] = [
+    (
+        tuple(row.name for row in together),
+        {version: found.knob if (found := together[0].facts[f"v{version}"]) else None for version in (1, 2)},
+    )
+    for together in SETTINGS
+]
+"""What keeps the limits of these names, by the version of cgroups; None where that has none."""
+
+
 def place(row: Row, groups: Cgroups) -> Place | None:
     """Where the row's limit is on this host; None where its cgroup version has no such limit."""
     found: Place | None = row.facts[f"v{groups.version}"]
@@ -240,11 +250,13 @@ def observe_limits(groups: Cgroups, path: str, said: Limits | None = None) -> di
     """
     group = Group(groups, path)
     found: dict[str, Any] = {}
-    for together in SETTINGS:
-        here = place(together[0], groups)
-        told = tuple(getattr(said, row.name, None) for row in together)
-        values = here.knob.read(group, told) if here else (None,) * len(together)
-        found |= {row.name: value for row, value in zip(together, values, strict=True)}
+    for names, knobs in _KNOBS:
+        knob = knobs[groups.version]
+        if knob:
+            values = knob.read(group, tuple([getattr(said, name, None) for name in names]))
+            found.update(zip(names, values, strict=True))
+        else:
+            found.update(dict.fromkeys(names))
     return found
 
 
