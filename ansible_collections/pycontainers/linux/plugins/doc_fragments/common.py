@@ -28,6 +28,10 @@ options:
     type: str
     default: /run/pycontainers
 attributes:
+  action_group:
+    description: Use C(group/pycontainers.linux.all) in C(module_defaults) to set options of all modules at once.
+    support: full
+    membership: [pycontainers.linux.all]
   check_mode:
     description: Can run in C(check_mode) and return what would be changed, without changing anything on the host.
     support: full
@@ -36,6 +40,10 @@ attributes:
       - Returns the options that differ, and what changing each costs something that runs.
         C(live) means that it goes on undisturbed, C(restart) that it is started anew,
         C(recreate) that it is replaced.
+    support: full
+  idempotent:
+    description:
+      - The same task, run again, reports no change and does nothing, as long as nobody else changes what it is about.
     support: full
   platform:
     description: The systems that the module works on.

@@ -92,6 +92,11 @@ options:
       - The file is read by each task. Its variables are compared as those of O(env) are, and together they say all
         that the container has over its image's.
     type: path
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(recreate=true), O(restart=true) or O(detach=false) the container is replaced, or started, each time.
 seealso:
   - module: pycontainers.linux.image
   - module: pycontainers.linux.bridge_network

@@ -70,6 +70,11 @@ options:
       - Whether to copy also what does not differ.
       - If V(false), nothing is copied where anything is there at O(container_path).
     type: bool
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(force=true) all is copied each time.
 seealso:
   - module: pycontainers.linux.container
   - module: pycontainers.linux.container_copy_out

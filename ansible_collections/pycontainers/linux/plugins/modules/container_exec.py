@@ -77,6 +77,10 @@ attributes:
     description:
       - Nothing is run. The task says that it would be, or by O(creates) and O(removes) that it would not.
     support: full
+  idempotent:
+    support: partial
+    details:
+      - The program is run each time, unless O(creates) or O(removes) says that it need not be.
 seealso:
   - module: pycontainers.linux.container
   - module: pycontainers.linux.container_copy_into

@@ -44,6 +44,11 @@ options:
     description: Whether to write the archive in any case, also over a file that is none.
     type: bool
     default: false
+attributes:
+  idempotent:
+    support: partial
+    details:
+      - With O(force=true) the archive is written each time.
 seealso:
   - module: pycontainers.linux.image
   - module: pycontainers.linux.image_load

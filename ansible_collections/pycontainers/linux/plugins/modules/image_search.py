@@ -40,6 +40,9 @@ options:
       - How many results to return at most, between V(1) and V(10000).
     type: int
     default: 25
+attributes:
+  diff_mode:
+    support: none
 seealso:
   - module: pycontainers.linux.image
 """

@@ -31,8 +31,7 @@ NAME = "pycontainers.linux"
 MADE = {"MANIFEST.json", "FILES.json"}
 WHOLE = ("meta/", "playbooks/", "plugins/", "roles/")
 """Of these folders an archive has all, and of the rest no more than ``SINGLE``."""
-SINGLE = {"CHANGELOG.md", "LICENSE", "README.md", "changelogs/changelog.yaml", "changelogs/config.yaml"}
-SINGLE |= {"requirements.txt", "bindep.txt", "tests/config.yml"}
+SINGLE = {*"CHANGELOG.md LICENSE README.md changelogs/changelog.yaml changelogs/config.yaml tests/config.yml".split()}
 
 STAND_IN = "repository: https://example.com/pycontainers.linux\n"
 """Galaxy wants an address, and the collection has none yet."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,10 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.re
 COLLECTION = Path(__file__).parents[3]
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
 COMMON = yaml.safe_load(ModuleDocFragment.DOCUMENTATION)
+AGAIN = {"container", "container_copy_into", "container_exec", "image_export"}
+"""Modules that can be asked to act each time."""
+QUIET = {"image_search"}
+"""Modules without differences to show, besides those that only tell."""
 COMPARED = ("type", "elements", "choices", "default", "aliases", "required")
 
 
@@ -50,6 +54,21 @@ def documentation(name: str) -> dict[str, Any]:
         other = importlib.import_module(f"ansible_collections.pycontainers.linux.plugins.doc_fragments.{where}")
         found["options"] |= yaml.safe_load(other.ModuleDocFragment.DOCUMENTATION)["options"]
     return found
+
+
+def attributes(name: str) -> dict[str, dict[str, Any]]:
+    """What ansible-doc says that the module does and does not, its own words over those that all have."""
+    own = documentation(name).get("attributes", {})
+    return {each: COMMON["attributes"].get(each, {}) | own.get(each, {}) for each in COMMON["attributes"] | own}
+
+
+def leaves(described: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The returned values that hold no others, by name."""
+    for name, entry in described.items():
+        if "contains" in entry:
+            yield from leaves(entry["contains"])
+        else:
+            yield name, entry
 
 
 def tasks(name: str) -> list[dict[str, Any]]:
@@ -106,6 +125,26 @@ def test_documentation_is_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_attributes_say_what_the_module_does(name: str) -> None:
+    """Each module tells of check mode, diff, repetition and platform; what it does partly is explained."""
+    said = attributes(name)
+    assert set(said) == {"action_group", "check_mode", "diff_mode", "idempotent", "platform"}
+    assert [each for each, entry in said.items() if entry["support"] == "partial" and "details" not in entry] == []
+    assert all(entry["description"] for entry in said.values())
+    shown = "none" if tells_only(resource(name).model) or name in QUIET else "full"
+    repeated = "partial" if name in AGAIN else "full"
+    supported = {each: entry["support"] for each, entry in said.items()}
+    assert supported == dict.fromkeys(said, "full") | {"diff_mode": shown, "idempotent": repeated}
+
+
+def test_all_modules_are_in_the_group_of_all() -> None:
+    """``module_defaults`` for the group reach every module, and the group names each once."""
+    runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text(encoding="utf-8"))
+    assert runtime["action_groups"] == {"all": MODULES}
+    assert COMMON["attributes"]["action_group"]["membership"] == ["pycontainers.linux.all"]
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_descriptions_are_sentences(name: str) -> None:
     """Descriptions of options and of returned values begin like sentences and end with a full stop."""
     said = descriptions(documentation(name)["options"], "suboptions")
@@ -146,7 +185,7 @@ def test_return_values_are_documented(name: str) -> None:
     returned = yaml.safe_load(module(name).RETURN)
     for entry in returned.values():
         assert {"description", "returned", "type"} <= set(entry)
-        assert "sample" in entry or "contains" in entry
+    assert [each for each, entry in leaves(returned) if "sample" not in entry] == []
     assert tells_only(resource(name).model) or not name.endswith("_info")
     if tells_only(resource(name).model):
         assert not {"actions", "changes", "diff"} & set(returned)
