@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
-from benchmarks import boot, network, pull, replace, runtime
+from benchmarks import boot, network, pull, replace, runtime, shims
 from benchmarks import idle as idle_cost
 from benchmarks.world import World, world
 
@@ -176,6 +176,8 @@ def main(names: list[str]) -> int:
         pull.peers()
     if "network" in names or not names:
         network.peers()
+    if "idle" in names or not names:
+        shims.peers()
     with world() as made:
         for name in names or BENCHMARKS:
             BENCHMARKS[name](made)

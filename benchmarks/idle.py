@@ -11,13 +11,11 @@ from pathlib import Path
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
+from benchmarks import shims
 from benchmarks.world import World
 
 SETTLED = 1.0
 """Seconds after which nothing is on its way any more."""
-
-PEERS = {"conmon, as measured earlier": 450.0, "containerd-shim, as measured earlier": 3400.0}
-"""On Debian 12, of one container that is idle."""
 
 NAMES = ("other", "idle")
 """Two of each, else the pages of the programs' own files would count as one's."""
@@ -35,7 +33,7 @@ def figures(made: World) -> dict[str, float]:
     time.sleep(SETTLED)
     ours = {_program(waiter.pid): _private(waiter.pid), _program(logger.pid): _private(logger.pid)}
     each = {f"  of these {name}": kept for name, kept in ours.items()}
-    return {"waiter and logger": sum(ours.values()), **each, **PEERS}
+    return {"waiter and logger": sum(ours.values()), **each, **shims.figures(made, SETTLED, _private)}
 
 
 def _program(pid: int) -> str:
