@@ -21,6 +21,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Outcome, Plan, apply, converge
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.lean.bundle import Bundle, tasks
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import service
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.service import RUNTIME, Runtime
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, wait
@@ -118,6 +119,19 @@ def test_it_is_compiled(readable: Layout) -> None:
     sources = sorted(folder.rglob("*.py"))
     assert len(sources) == len(service.carried())
     assert [each for each in sources if not os.path.exists(importlib.util.cache_from_source(str(each)))] == []
+
+
+def test_tasks_have_their_modules_in_one_file(readable: Layout) -> None:
+    """A task that takes the installed runtime finds every module of it in a file that is written with it."""
+    runtime(readable)
+    folder = os.path.realpath(f"{readable.runtimes}/current/runtime")
+    bundle = Bundle(tasks(folder))
+    bundle.use()
+    sys.meta_path.remove(bundle)
+    found = {name: bundle.find_spec(name) for name in bundle.kept}
+    files = {spec.origin.removeprefix(f"{folder}/") for spec in found.values() if spec}
+    assert files == set(service.carried())
+    assert found[service.__name__].loader.get_code(service.__name__).co_filename == f"{folder}/resources/service.py"
 
 
 def test_the_first_process_imports_little(readable: Layout) -> None:

@@ -42,3 +42,6 @@ if hasattr(_loader, "archive"):
     _folder = _installed(_loader, __name__.replace(".", "/") + "/")
     if _folder:
         __path__ = [_folder]
+        from .lean.bundle import Bundle, tasks
+
+        Bundle(tasks(_folder)).use()

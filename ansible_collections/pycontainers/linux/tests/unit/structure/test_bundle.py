@@ -4,6 +4,7 @@
 """The OCI command line keeps its compiled modules in one file, and nobody can tell but by the time that it takes."""
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.lean.bundle import Bundle
 from ansible_collections.pycontainers.linux.tests.unit.structure.test_floors import RUNTIME
 
 CALL = """\
@@ -40,6 +42,29 @@ class Copy:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout + (done.stderr if options else "")
+
+
+def test_it_can_be_written_before_the_sources_are_in_their_place(tmp_path: Path) -> None:
+    """The modules are found once the folder has moved to where the file says that they will be, and not before."""
+    aside, folder = tmp_path / "aside", tmp_path / "folder"
+    for name, text in {"__init__.py": "", "one.py": '"""Words."""\nNUMBER = 1\n'}.items():
+        (aside / "package").mkdir(parents=True, exist_ok=True)
+        (aside / "package" / name).write_text(text)
+    files = {"package": "package/__init__.py", "package.one": "package/one.py"}
+    places = {name: (f"{aside}/{file}", f"{folder}/{file}") for name, file in files.items()}
+    Bundle(f"{aside}/bundle").fill(places)
+    early, late = Bundle(f"{aside}/bundle"), Bundle(f"{folder}/bundle")
+    try:
+        early.use()
+        assert early.find_spec("package.one") is None
+        aside.rename(folder)
+        late.use()
+        one = importlib.import_module("package.one")
+        assert (one.NUMBER, one.__doc__, one.__file__) == (1, None, f"{folder}/package/one.py")
+    finally:
+        sys.meta_path[:] = [each for each in sys.meta_path if each not in (early, late)]
+        for name in files:
+            sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -143,6 +143,7 @@ class V1:
 
     def __init__(self, hierarchies: dict[str, str], spare: Mapping[str, str] | None = None) -> None:
         self.hierarchies, self.spare = hierarchies, spare or {}
+        self._around: dict[str, tuple[str, str]] = {}
 
     def directories(self, path: str) -> tuple[str, ...]:
         """A directory per hierarchy, none twice where controllers share one; a spare one only where it is there."""
@@ -195,8 +196,11 @@ class V1:
 
     def file(self, path: str, name: str) -> str:
         """The knob's file; ``name`` begins with its controller."""
-        controller, _, file = name.partition("/")
-        return f"{self.hierarchies.get(controller) or self._top(controller, f'set {file}')}/{path}/{file}"
+        around = self._around.get(name)
+        if around is None:
+            controller, _, file = name.partition("/")
+            around = self._around[name] = f"{self._top(controller, f'set {file}')}/", f"/{file}"
+        return around[0] + path + around[1]
 
     def _top(self, controller: str, operation: str) -> str:
         top = self.hierarchies.get(controller) or self.spare.get(controller)

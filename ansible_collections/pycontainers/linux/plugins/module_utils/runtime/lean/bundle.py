@@ -1,11 +1,12 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The compiled modules of a command line in one file, since looking for each takes as long as executing it.
+"""The compiled modules of a program in one file, since looking for each takes as long as executing it.
 
 The interpreter asks the kernel ten things for each module that it imports, here it is one: whether the source is still
-as old and as large as it was. A module of which that is not so is imported as ever, and the file is written anew when
-the command line ends. It lies where the interpreter keeps its compiled files, and is written when those would be.
+as old and as large as it was. A module of which that is not so is imported as ever. Of a command line the file lies
+where the interpreter keeps its compiled files, is written when those would be, and anew when the command line ends. For
+tasks it is written with the runtime that is installed, as they write nothing that they do not tell.
 """
 from __future__ import annotations
 
@@ -38,6 +39,11 @@ WRITABLE = 0o022
 
 DAMAGED = (ValueError, TypeError, EOFError, AttributeError)
 """What comes of content that nobody has written so."""
+
+
+def tasks(folder: str) -> str:
+    """Where the file for tasks is of the runtime whose package is installed in a folder."""
+    return f"{os.path.dirname(folder)}/tasks.{sys.implementation.cache_tag}.bundle"
 
 
 class _Loader(SourceFileLoader):
@@ -127,34 +133,46 @@ class Bundle:
         new = {name: spec for name, spec in new.items() if not self._holds(name)}
         if sys.dont_write_bytecode or not new:
             return
+        with suppress(OSError):
+            self._write(self._content(new))
+
+    def fill(self, modules: dict[str, tuple[str, str]]) -> None:
+        """Write the file for modules whose sources move before it is used: by name, where each is now, and is then."""
+        codes = b""
+        index: Kept = {}
+        for name, (now, then) in modules.items():
+            about, code = os.stat(now), _compiled(now, then)
+            package = os.path.basename(now) == "__init__.py"
+            index[name] = (then, about.st_mtime_ns, about.st_size, package, len(codes), len(code))
+            codes += code
+        self._write(_joined(index, codes))
+
+    def _write(self, content: bytes) -> None:
         aside = f"{self.path}.{os.getpid()}"
+        # Whatever the caller's umask is: shims have 0.
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 & ~WRITABLE)
         try:
-            content = self._content(new)
-            # Whatever the caller's umask is: shims have 0.
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 & ~WRITABLE)
-            try:
-                with open(descriptor, "wb") as file:
-                    file.write(content)
-                os.rename(aside, self.path)
-            except OSError:
-                os.unlink(aside)
+            with open(descriptor, "wb") as file:
+                file.write(content)
+            os.rename(aside, self.path)
         except OSError:
-            return
+            os.unlink(aside)
+            raise
 
     def _content(self, new: dict[str, ModuleSpec]) -> bytes:
-        codes, index = b"", {}
-        for name, (*about, place, length) in self.kept.items():
+        codes = b""
+        index: Kept = {}
+        for name, (file, modified, size, package, place, length) in self.kept.items():
             if name not in new:
-                index[name] = (*about, len(codes), length)
+                index[name] = (file, modified, size, package, len(codes), length)
                 codes += self.part(place, length)
         for name, spec in new.items():
             file = spec.origin or ""
-            before, code = os.stat(file), _compiled(file)
-            index[name] = (file, before.st_mtime_ns, before.st_size, spec.submodule_search_locations is not None)
-            index[name] += (len(codes), len(code))
+            before, code = os.stat(file), _compiled(file, file)
+            package = spec.submodule_search_locations is not None
+            index[name] = (file, before.st_mtime_ns, before.st_size, package, len(codes), len(code))
             codes += code
-        table = marshal.dumps(index)
-        return len(table).to_bytes(WORD, "big") + table + codes
+        return _joined(index, codes)
 
 
 def _stamp(descriptor: int) -> tuple[int, int, int]:
@@ -162,7 +180,12 @@ def _stamp(descriptor: int) -> tuple[int, int, int]:
     return now.st_ino, now.st_mtime_ns, now.st_size
 
 
-def _compiled(file: str) -> bytes:
-    """The module's code without its docstrings, which nobody reads here."""
+def _joined(index: Kept, codes: bytes) -> bytes:
+    table = marshal.dumps(index)
+    return len(table).to_bytes(WORD, "big") + table + codes
+
+
+def _compiled(file: str, name: str) -> bytes:
+    """The module's code, with its file's name, without its docstrings, which nobody reads here."""
     with open(file, "rb") as source:
-        return marshal.dumps(compile(source.read(), file, "exec", dont_inherit=True, optimize=2))
+        return marshal.dumps(compile(source.read(), name, "exec", dont_inherit=True, optimize=2))

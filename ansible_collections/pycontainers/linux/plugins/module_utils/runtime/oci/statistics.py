@@ -31,8 +31,14 @@ class _Files(Group):
     """The files of one cgroup; one that is missing reads as nothing."""
 
     def number(self, name: str) -> int:
-        said = self.text(name).strip()
+        said = self.text(name)
         return NO_LIMIT if said == "max" else int(said) if said.isdigit() else 0
+
+    def entry(self, name: str, key: str) -> int:
+        """The number behind one word of a table."""
+        _, _, rest = f"\n{self.text(name)}".partition(f"\n{key} ")
+        value = rest.partition("\n")[0]
+        return int(value) if value.isdigit() else 0
 
     def table(self, name: str) -> dict[str, int]:
         lines = (line.split() for line in self.text(name).splitlines())
@@ -74,7 +80,7 @@ def memory_events(groups: Cgroups, path: str) -> dict[str, int]:
     files = _Files(groups, path)
     if groups.version == 2:
         return files.table("memory.events")
-    killed = files.table("memory/memory.oom_control").get("oom_kill", 0)
+    killed = files.entry("memory/memory.oom_control", "oom_kill")
     return {"max": files.number("memory/memory.failcnt"), "oom_kill": killed}
 
 
@@ -97,7 +103,7 @@ def _brief_1(files: _Files) -> dict[str, Any]:
         "swap": max(0, both - used) if both else 0,
         "pids": files.number("pids/pids.current"),
         "cpu": files.number("cpuacct/cpuacct.usage"),
-        "cpu_throttled": files.table("cpu/cpu.stat").get("throttled_time", 0),
+        "cpu_throttled": files.entry("cpu/cpu.stat", "throttled_time"),
         "pressure": {},
     }
 

@@ -68,7 +68,8 @@ class CgroupLimitResource:
         limit_rules.check_said(want)
         found = have.found if have else ()
         said = limits_of(want)
-        resolved = tuple(replace(each, want=_wanted(want.state, said, each)) for each in found)
+        named = {row.name: value for row in rows(Limits) if (value := getattr(said, row.name)) is not None}
+        resolved = tuple(replace(each, want=_wanted(want.state, said, named, each)) for each in found)
         for each in resolved:
             if each.want is not None and diff(each.want, each.have):
                 limit_targets.check(each, bool(want.force))
@@ -92,14 +93,16 @@ class CgroupLimitResource:
         return {"cgroup_limit": one, "cgroup_limits": told}
 
 
-def _wanted(state: str, said: Limits, each: Limited) -> Limits:
-    """The limits that are to change or to be kept of one, in the form that is compared."""
+def _wanted(state: str, said: Limits, named: Mapping[str, Any], each: Limited) -> Limits:
+    """The limits that are to change or to be kept of one, in the form that is compared.
+
+    ``named`` are those of ``said`` that are said, by row name.
+    """
     if state == "absent":
-        there = {row.name: cleared(row) for row in LIMIT_ROWS if getattr(each.have, row.name) is not None}
-        said = Limits(**there)
+        named = {row.name: cleared(row) for row in LIMIT_ROWS if getattr(each.have, row.name) is not None}
+        said = Limits(**named)
     below = limits_of(each.kept) if each.kept else each.have
-    named = {row.name for row in rows(Limits) if getattr(said, row.name) is not None}
-    full = replace(below, **{name: getattr(said, name) for name in named})
+    full = replace(below, **named)
     settled = limit_rules.settled(full, said, each.kept, each.have)
     wanted = {row.name: getattr(settled, row.name) for row in LIMIT_ROWS}
     differ = {name: value for name, value in wanted.items() if value != getattr(below, name) or name in named}

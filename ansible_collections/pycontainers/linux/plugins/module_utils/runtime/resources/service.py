@@ -21,9 +21,14 @@ from ..core.model import Effect, option
 from ..core.plan import Plan
 from ..errors import Failure, InvalidValue
 from ..kernel.process import process
+from ..lean.bundle import Bundle, tasks
 from ..lean.dataclasses import dataclass, replace
 
 PACKAGE = "runtime"
+"""What the package is called on hosts."""
+
+TASKS = "ansible_collections.pycontainers.linux.plugins.module_utils.runtime"
+"""What it is called in tasks."""
 
 LAUNCHERS = {
     "pycontainers": ("cli.main", 'sys.exit(main(prog="pycontainers"))'),
@@ -70,6 +75,11 @@ def _whole() -> None:
     from ..core import report  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401
     from . import cgroup_limit, container_exec, container_files, container_info, container_stats, rootfs  # noqa: F401
+
+
+def _module(file: str) -> str:
+    """What tasks call the module of a file of the package."""
+    return ".".join([TASKS, *file.removesuffix(".py").removesuffix("__init__").strip("/").split("/")]).rstrip(".")
 
 
 def _in_folder(folder: str) -> dict[str, bytes]:
@@ -167,6 +177,8 @@ class InstallRuntime:
             )
         # By these a task tells that the runtime it carries is the installed one, and takes that (see the package).
         manifest = {name: [len(content), crc32(content)] for name, content in carried().items()}
+        places = {_module(name): (f"{aside}/{PACKAGE}/{name}", f"{folder}/{PACKAGE}/{name}") for name in manifest}
+        Bundle(tasks(f"{aside}/{PACKAGE}")).fill(places)
         store.write_json(f"{aside}/manifest.json", manifest, 0o644)
         for parent, _, _ in os.walk(aside):
             # Whoever is not root is to be told so by the command line, not by an interpreter that can't read it.
