@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +33,14 @@ def portions() -> Iterator[tuple[str, ...]]:
     yield str(TESTS / "unit"), str(ROOT / "testbed" / "registry" / "tests")
 
 
-def run(paths: tuple[str, ...]) -> int:
-    """Run pytest for some paths, tell what it said, and return its exit status."""
+def run(folder: str, paths: tuple[str, ...]) -> int:
+    """Run pytest for some paths with a folder for what they make, tell what it said, and return its exit status."""
     began = time.monotonic()
+    # Of the usual folder pytest takes away, whenever it starts, the right of others to enter, which some tests give.
+    command = [sys.executable, "-m", "pytest", "-q", f"--basetemp={folder}", *paths]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *paths],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
     names = " ".join(Path(each).name.removeprefix("test_").removesuffix(".py") for each in paths)
     result = "passed" if not done.returncode else f"FAILED ({done.returncode})"
     print(f"{done.stdout.rstrip()}\n{names}: {result} in {time.monotonic() - began:.0f} s", flush=True)
@@ -47,8 +49,14 @@ def run(paths: tuple[str, ...]) -> int:
 
 def main() -> int:
     """Run all; 1 if any failed."""
-    with ThreadPoolExecutor(AT_ONCE) as beside:
-        return int(any(list(beside.map(run, portions()))))
+    with (
+        tempfile.TemporaryDirectory(prefix="pycontainers-", ignore_cleanup_errors=True) as folder,
+        ThreadPoolExecutor(AT_ONCE) as beside,
+    ):
+        all_paths = list(portions())
+        # Short names, as those of sockets have to be.
+        folders = (f"{folder}/{number}" for number in range(len(all_paths)))
+        return int(any(list(beside.map(run, folders, all_paths))))
 
 
 if __name__ == "__main__":

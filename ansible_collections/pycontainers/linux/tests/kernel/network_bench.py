@@ -35,7 +35,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 
 HOST, NEIGHBOUR = "192.0.2.1", "192.0.2.2"
 HOST6, NEIGHBOUR6 = "2001:db8::1", "2001:db8::2"
-PATIENCE, IMPATIENCE = 5.0, 0.4
+PATIENCE, IMPATIENCE = 20.0, 0.4
 """Seconds to wait for traffic that should get through (TCP asks again after one), and for what should be dropped."""
 
 

@@ -18,7 +18,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.mo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import namespaces
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import endpoint
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
-from ansible_collections.pycontainers.linux.tests.kernel.network_bench import HOST, HOST6, Bench
+from ansible_collections.pycontainers.linux.tests.kernel.network_bench import HOST, HOST6, PATIENCE, Bench
 
 FRONT: dict[str, Any] = {"subnet": "10.88.1.0/24", "ipv6_subnet": "fd00:88:1::/64"}
 WEB: dict[str, Any] = {"networks": [{"name": "front"}], "published_ports": ["8080:80"]}
@@ -121,7 +121,7 @@ def world(host: Host) -> Iterator[World]:
                 calling = bench._socket(where, socket.SOCK_STREAM, family)
                 calling.connect((target, port))
                 accepted = open_ones.enter_context(waiting.accept()[0])
-                accepted.settimeout(5)
+                accepted.settimeout(PATIENCE)
                 connections.append((calling, accepted))
         yield World(host, bench, connections)
     for name in ("web", "near"):
