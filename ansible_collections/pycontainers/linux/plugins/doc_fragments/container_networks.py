@@ -13,10 +13,13 @@ class ModuleDocFragment:
 options:
   published_ports:
     description:
-      - Ports of the host that lead into the container, each as C([address:]host_port:container_port[/tcp|udp|sctp]).
+      - Ports of the host that lead into the container, each as C([[address:]host_port:]container_port[/tcp|udp|sctp]).
         Without an address it is every address of the host, without a protocol it is C(tcp). V(0.0.0.0) is every
         address of IPv4, V([::]) every one of IPv6; addresses of IPv6 are written in brackets.
       - Ranges of the same length are possible, such as V(8000-8010:9000-9010). Quote each one.
+      - One without a port of the host, such as V(80) or V(127.0.0.1::80), is published at a free one. Which one,
+        C(NetworkSettings) in the result and C(pycontainers port) tell. It stays over restarts, replacements and boots;
+        only if somebody else has it by the time that a task starts the container again, another one is taken.
       - They lead to the container's address on the first of its O(networks) that is not internal, in each family to one
         of that family. Only C(::1) of the host leads nowhere.
       - An empty list publishes none.

@@ -28,7 +28,7 @@ BAD: dict[str, list[Any]] = {
     "entrypoint": ["it's", ["/no/such/program"]],
     "env": [["A"], {"A": 1}, {"": "1"}],
     "env_file": ["relative", "/no/such/file", "/etc"],
-    "published_ports": [["80"], ["8080:x"], ["70000:1"], ["8080:80", "8080:81"], "8080:80", ["8080:80/icmp"],
+    "published_ports": [["0"], ["8080:x"], ["70000:1"], ["8080:80", "8080:81"], "8080:80", ["8080:80/icmp"],
                         ["203.0.113.300:1:1"]],
     "exposed_ports": [["x"], ["0"], ["80/icmp"], ["81-80"], "80"],
     "default_host_ip": ["localhost", "::1", "10.0.0.0/8"],

@@ -50,6 +50,7 @@ def test_all_that_is_not_named(host: Host) -> None:
         ("labels", {"a": "1", "b": "1"}, {"b": "2"}, {"a": "1", "b": "2"}),
         ("env", {"a": "1", "b": "1"}, {"b": "2"}, {"a": "1", "b": "2"}),
         ("published_ports", ["80:80", "81:81"], ["81:82"], ["80:80", "81:82"]),
+        ("published_ports", ["80", "8081:81"], ["82"], ["80", "8081:81", "82"]),
         ("networks", ["front"], ["back"], ["back", "front"]),
         ("volumes", ["/etc:/a", "/etc:/b"], ["/usr:/b"], ["/etc:/a", "/usr:/b"]),
         ("ulimits", ["nofile:512", "core:0"], ["nofile:256"], ["core:0", "nofile:256"]),

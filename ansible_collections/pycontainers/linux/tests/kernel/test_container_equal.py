@@ -76,6 +76,8 @@ MORE: dict[str, list[list[Any]]] = {
     "published_ports": [
         [["8080:80"], ["8080:80/tcp"], ["8080:80/TCP"]],
         [["8000-8001:80-81"], ["8001:81", "8000:80"]],
+        [["80", "81"], ["80-81"], [81, "80/tcp", "80"]],
+        [["127.0.0.1::80"], Said(published_ports=["80"], default_host_ip="127.0.0.1")],
         [Said(published_ports=["127.0.0.1:80:80"]), Said(published_ports=["80:80"], default_host_ip="127.0.0.1")],
     ],
     "exposed_ports": [[["80"], [80], ["80/tcp"]], [["80-81"], ["81", "80", "80"]]],

@@ -45,7 +45,7 @@ DIFFERS = {
     "networks": "the list is all that it is on, in order, changed live; no `links`",
     "oom_killer": "as there, true switches the killer off; with cgroup version 1 only, live",
     "paused": "kept, and so again after a restart",
-    "published_ports": "a port of the host is named in each; ranges are of the same length",
+    "published_ports": "ranges are of the same length; a free port that was found stays over restarts and boots",
     "publish_all_ports": "the ports of the host stay over restarts and replacements",
     "pull": "`always`, `missing`, `never`; a check asks the registry too",
     "purge_networks": "true is the default",

@@ -244,7 +244,8 @@ SAID: dict[str, some.SearchStrategy[Any]] = {
             "start_interval": some.none(),
         },
     ),
-    "ports": some.lists(some.tuples(ports, ports, some.sampled_from(["", "/tcp", "/udp"]))).map(_unique),
+    "ports": some.lists(some.tuples(ports, ports, some.sampled_from(["", "/tcp", "/udp"]))).map(_unique)
+    | some.lists(some.sampled_from(["80", 80, "80/tcp", "53/UDP", "127.0.0.1::80", "[fd00::1]::80-81"])),
     "subnet": some.builds(_network, some.integers(1 << 24, (127 << 24) - 1), some.integers(8, 30)),
     "address": addresses,
     "interface": some.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,14}", fullmatch=True),

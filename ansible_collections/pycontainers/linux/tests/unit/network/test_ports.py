@@ -35,6 +35,11 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
         (["127.0.0.2:80:80", "127.0.0.1:80:80"], [Port("tcp", f"127.0.0.{n}", 80, 80) for n in (1, 2)]),
         (["[::]:80:80", "0.0.0.0:80:80"], [Port("tcp", "0.0.0.0", 80, 80), Port("tcp", "::", 80, 80)]),
         (["[2001:DB8::01]:80-81:90-91/sctp"], [Port("sctp", "2001:db8::1", 80 + n, 90 + n) for n in range(2)]),
+        (["80"], [Port("tcp", "", 0, 80)]),
+        ([80, "80/tcp", "80-81"], [Port("tcp", "", 0, 80), Port("tcp", "", 0, 81)]),
+        (["127.0.0.1::80-81/udp"], [Port("udp", "127.0.0.1", 0, 80), Port("udp", "127.0.0.1", 0, 81)]),
+        (["[fd00::1]::80", "80", "8080:80"],
+         [Port("tcp", "", 0, 80), Port("tcp", "", 8080, 80), Port("tcp", "fd00::1", 0, 80)]),
         ([], []),
     ],
 )
@@ -48,9 +53,11 @@ def test_ports_have_one_normal_form(said: list[str], found: list[Port]) -> None:
     [
         ("8080:80", "it is not a list"),
         ([None], "it is not text"),
-        (["80"], "names no port of the host"),
-        ([8080], "names no port of the host"),
-        ([""], "names no port of the host"),
+        ([""], "'' in '' is neither a port nor a range"),
+        (["0"], "port 0 in '0' is not between 1 and 65535"),
+        ([":80"], "'' in ':80' is neither a port nor a range"),
+        (["::80"], "'' is not an IPv4 address"),
+        (["127.0.0.1:80"], "'127.0.0.1' in '127.0.0.1:80' is neither a port nor a range"),
         (["8080:"], "'' in '8080:' is neither a port nor a range"),
         (["0:80"], "port 0 in '0:80' is not between 1 and 65535"),
         (["8080:70000"], "port 70000 in '8080:70000' is not between 1 and 65535"),
@@ -87,7 +94,7 @@ def test_what_is_no_port_is_refused_with_the_reason(said: Any, reason: str) -> N
 
 numbers = some.integers(1, 65535)
 addresses = some.sampled_from(["", "0.0.0.0", "::", "fd00::1", "2001:db8::"]) | some.ip_addresses(v=4).map(str)
-ports = some.builds(Port, some.sampled_from(PROTOCOLS), addresses, numbers, numbers)
+ports = some.builds(Port, some.sampled_from(PROTOCOLS), addresses, numbers | some.just(0), numbers)
 
 
 @given(some.lists(ports, max_size=20, unique_by=lambda port: (port.protocol, port.host_port)))
@@ -108,6 +115,6 @@ def test_no_text_breaks_the_grammar(said: list[str]) -> None:
 
 @given(ports, ports)
 def test_meeting_is_mutual(one: Port, other: Port) -> None:
-    """Two ports ask for the same port of the host whichever is asked first, and each meets itself."""
+    """Two ports ask for the same port of the host whichever is asked first; one that asks for any meets none."""
     assert one.meets(other) == other.meets(one)
-    assert one.meets(one)
+    assert one.meets(one) == (one.host_port != 0)

@@ -9,7 +9,7 @@ from ..oci.lent_network import Wanted
 from ..oci.user_network import asked
 from ..resources import user_network
 from ..resources.listeners import check_unheard
-from ..resources.ports import parse_ports
+from ..resources.ports import all_named, parse_ports
 from .options import Chosen
 
 NONE = "none"
@@ -32,6 +32,9 @@ def wanted(chosen: Chosen) -> Wanted | None:
         ports = parse_ports(said)
     except ValueError as error:
         raise InvalidValue("--publish", said, str(error)) from error
+    if not all_named(ports):
+        # There is no record here in which one that we choose could be kept, nor a verb that would tell of it.
+        raise InvalidValue("--publish", said, "one names no port of the host", "write host_port:container_port")
     user_network.check_ports(ports, network, "--publish")
     check_unheard(ports, "--publish")
     return Wanted(network, user_network.forwards(network, ports))

@@ -85,7 +85,7 @@ def _with_more(row: Row, value: tuple[Any, ...], before: tuple[Any, ...]) -> Any
 
 def _key(each: Any) -> object:
     """What tells one entry from another: its place or name; of what is nothing else, itself."""
-    named = [getattr(each, name) for name in ("place", "target", "name") if hasattr(each, name)]
-    if named:
-        return getattr(each, "protocol", ""), named[0]
+    for name in ("asked", "target", "name"):
+        if hasattr(each, name):
+            return getattr(each, name)
     return each if isinstance(each, str) or hasattr(each, "protocol") else each[0]

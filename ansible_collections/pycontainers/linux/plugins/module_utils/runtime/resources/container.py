@@ -42,6 +42,7 @@ from .container_kinds import PRIVATE
 from .container_model import Container
 from .container_target import Target, recreates, restarts
 from .image import IMAGE, Image
+from .ports import all_named
 from .volume_model import Volume as NamedVolume
 from .volume_model import load as load_volume
 
@@ -79,9 +80,9 @@ class ContainerResource:
         limit_rules.check_said(want)
         want = container_spelling.spelt(layout, want)
         if want.comparisons:
-            from .exposed_ports import named
+            from .exposed_ports import asked
 
-            want = compared(want, kept and replace(kept, published_ports=named(kept)))
+            want = compared(want, kept and replace(kept, published_ports=asked(kept)))
         full = limit_rules.settled(_filled(want, kept, have), want, kept, have)
         image, fetch = _image(layout, full, want.image is not None)
         if not full.detach and full.state == "started":
@@ -89,10 +90,10 @@ class ContainerResource:
 
             check_end(full)
         full = replace(full, image_id=image, **_running(layout, full, have))
-        if full.publish_all_ports or (kept and kept.chosen_ports):
+        if full.publish_all_ports or full.chosen_ports or full.free_ports or not all_named(full.published_ports):
             from .exposed_ports import chosen
 
-            full = chosen(layout, full, want, kept)
+            full = chosen(layout, full, want, kept, have)
         if healthy:
             full = replace(full, **_awaited(layout, full, have))
         if have is not None and kept is not None and _settled(full, have, kept):

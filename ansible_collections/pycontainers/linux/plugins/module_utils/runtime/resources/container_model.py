@@ -97,7 +97,8 @@ class Container(Limits):
     in an image; ``held`` are its addresses, by network.
     ``mounts``, ``env_file``, ``default_host_ip``, ``mac_address`` and ``volumes_from`` are other spellings
     (:mod:`.container_spelling`): once read they are in the rows of volumes, filesystems, variables, ports and networks.
-    ``chosen_ports`` are those of the published ones that ``publish_all_ports`` has chosen.
+    ``chosen_ports`` are those of the published ones that ``publish_all_ports`` has chosen, ``free_ports`` those for
+    which ``published_ports`` names no port of the host, on the free one that was found.
     ``anonymous`` are the names of volumes that were given none, by place; of a new container those that it takes over.
     ``console_size`` are lines and columns of the terminal of whoever starts it and looks on; ``watched`` says that its
     log is for whoever starts it, who wants it as it is.
@@ -182,6 +183,7 @@ class Container(Limits):
     created: str | None = option(TEXT, internal=True)
     image_id: str | None = option(TEXT, Effect.RECREATE, internal=True)
     chosen_ports: tuple[Port, ...] | None = option(PORTS, internal=True)
+    free_ports: tuple[Port, ...] | None = option(PORTS, internal=True)
     anonymous: tuple[tuple[str, str], ...] | None = option(kinds.LABELS, internal=True)
     attached: tuple[str, ...] | None = option(TEXTS, Effect.LIVE, internal=True)
     hosts: str | None = option(TEXT, Effect.LIVE, internal=True)

@@ -18,12 +18,12 @@ EVERY, ANY, ANY6 = "", "0.0.0.0", "::"
 
 PROTOCOLS = ("sctp", "tcp", "udp")
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", re.ASCII)
-_FORM = "[address:]host_port:container_port[/tcp|udp|sctp]"
+_FORM = "[[address:]host_port:]container_port[/tcp|udp|sctp]"
 
 
 @dataclass(frozen=True, order=True)
 class Port:
-    """A port of the host that leads to a port of a container."""
+    """A port of the host that leads to a port of a container; port 0 of the host stands for one that is free."""
 
     protocol: str
     address: str
@@ -34,7 +34,13 @@ class Port:
         """Write the port as a playbook does, without what is default."""
         address = "" if self.address == EVERY else self.place.removesuffix(str(self.host_port))
         protocol = "" if self.protocol == "tcp" else f"/{self.protocol}"
-        return f"{address}{self.host_port}:{self.container_port}{protocol}"
+        named = f"{self.host_port}:" if self.host_port else ":" if address else ""
+        return f"{address}{named}{self.container_port}{protocol}"
+
+    @property
+    def asked(self) -> tuple[str, str, int]:
+        """What a container can ask for once only: this port of the host, or any that leads to this one of its own."""
+        return self.protocol, self.place, 0 if self.host_port else self.container_port
 
     @property
     def place(self) -> str:
@@ -50,7 +56,7 @@ class Port:
 
     def meets(self, other: Port) -> bool:
         """Whether both ask for one and the same port of the host."""
-        same = (self.protocol, self.host_port) == (other.protocol, other.host_port)
+        same = (self.protocol, self.host_port) == (other.protocol, other.host_port) and self.host_port != 0
         one, two = self.address, other.address
         if one and two and bits_of(one) != bits_of(two):
             return False
@@ -69,13 +75,15 @@ class Exposed(NamedTuple):
 
 
 def parse_ports(value: Any) -> tuple[Port, ...]:
-    """Ports from texts such as ``8080:80``, ``127.0.0.1:53:53/udp``, ``8000-8010:9000-9010``, sorted.
+    """Ports from texts such as ``8080:80``, ``127.0.0.1:53:53/udp``, ``8000-8010:9000-9010``, ``80``, sorted.
 
-    Raises ``ValueError`` with the reason, also when two of them ask for the same port of the host.
+    One that names no port of the host and is said twice is the same as said once. Raises ``ValueError`` with the
+    reason, also when two of them ask for the same port of the host.
     """
     if not isinstance(value, list | tuple):
         raise ValueError("it is not a list")
-    found = sorted(port for each in value for port in _ports(text(each)))
+    said = [port for each in value for port in _ports(text(each))]
+    found = sorted([*(each for each in said if each.host_port), *{each for each in said if not each.host_port}])
     asked: dict[tuple[str, int], list[Port]] = {}
     for port in found:
         others = asked.setdefault((port.protocol, port.host_port), [])
@@ -84,6 +92,11 @@ def parse_ports(value: Any) -> tuple[Port, ...]:
                 raise ValueError(f"{other} and {port} ask for the same port of the host")
         others.append(port)
     return tuple(found)
+
+
+def all_named(ports: tuple[Port, ...] | None) -> bool:
+    """Whether each of the ports names one of the host."""
+    return all(each.host_port for each in ports or ())
 
 
 def show_ports(value: tuple[Port, ...]) -> list[str]:
@@ -98,13 +111,11 @@ def _ports(said: str) -> Iterator[Port]:
         raise ValueError(f"the protocol {protocol!r} in {said!r} is unknown; protocols are tcp, udp and sctp")
     ipv6, bracket, rest = numbers.removeprefix("[").partition("]:")
     parts = [ipv6, *rest.split(":")] if bracket and numbers.startswith("[") else numbers.split(":")
-    if len(parts) == 1:
-        raise ValueError(
-            f"{said!r} names no port of the host; write host_port:container_port in quotes, such as '8080:80'"
-        )
     if len(parts) > 3:
         raise ValueError(f"{said!r} is not of the form {_FORM}")
-    host, inside = _range(parts[-2], said), _range(parts[-1], said)
+    inside = _range(parts[-1], said)
+    named = len(parts) == 2 or (len(parts) == 3 and parts[1] != "")
+    host = _range(parts[-2], said) if named else [0] * len(inside)
     if len(host) != len(inside):
         lengths = f"{len(host)} ports of the host, {len(inside)} of the container"
         raise ValueError(f"the ranges in {said!r} differ in length: {lengths}")
