@@ -243,8 +243,8 @@ def snapshot(layout: Layout) -> dict[str, Any]:
 
 def _files(folder: str) -> Iterator[tuple[str, Any]]:
     for parent, folders, files in os.walk(folder):
-        # Of layers and merged trees the names are enough.
-        folders[:] = [each for each in folders if each not in ("layers", "merged", "locks")]
+        # Of layers and merged trees the names are enough; what was undone has been an event all the same.
+        folders[:] = [each for each in folders if each not in ("layers", "merged", "locks", "events")]
         for name in (*folders, *files):
             path = os.path.join(parent, name)
             there = os.lstat(path)

@@ -20,6 +20,7 @@ from ..resources import (
     container_observed,
     container_state,
     container_words,
+    journal,
     supervise,
 )
 from ..resources.container_facts import inspect
@@ -129,6 +130,7 @@ def restart(layout: Layout, container: Container, chosen: argparse.Namespace) ->
     _end(layout, container, chosen)
     # As it is recorded: what the kernel held of ports and limits may have been changed by hand.
     start(layout, container_observed.observed(layout, container_state.find(layout, container.id or "")), chosen)
+    journal.note(layout, container, "restart")
 
 
 def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> None:

@@ -33,6 +33,7 @@ SUBJECTS = {
     "changes": ("commit", "diff"),
     "copying": ("cp",),
     "doctor": ("doctor",),
+    "events": ("events",),
     "image_look": ("history", "mount", "umount", "unmount"),
     "image_make": ("import", "tag"),
     "image_group": ("image",),

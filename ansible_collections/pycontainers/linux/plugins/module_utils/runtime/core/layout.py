@@ -107,6 +107,11 @@ class Layout:
 
         return f"{self.run}/overlay/{sha256(path.encode(errors='surrogateescape')).hexdigest()[:32]}"
 
+    @property
+    def events(self) -> str:
+        """The folder of the journal of what has become of containers."""
+        return f"{self.root}/events"
+
     # The runtime itself, installed on the host
     @property
     def runtimes(self) -> str:

@@ -113,13 +113,17 @@ def _steps(layout: Layout, each: Limited, patience: float) -> list[Step]:
     steps: list[Step] = []
     want, current, kept = each.want or Limits(), each.container, each.kept
     if each.runs and diff(want, each.have):
+        from . import container_pause
         from .limit_steps import limit_steps, pause_steps
 
         have = {row.name: getattr(each.have, row.name) for row in LIMIT_ROWS}
         steps += limit_steps(each.path, want, have, patience)
         if current is not None and want.device_cgroup_rules is not None:
             steps += _device_steps(each.path, current, want.device_cgroup_rules)
-        steps += pause_steps(each.path, want, each.have.paused)
+        if current is None:
+            steps += pause_steps(each.path, want, each.have.paused)
+        else:
+            steps += container_pause.pause_steps(layout, current, want, each.have.paused)
     if kept is not None:
         wanted = {row.name: value for row in LIMIT_ROWS if (value := getattr(want, row.name)) is not None}
         new = replace(kept, **wanted)

@@ -13,7 +13,7 @@ from ..errors import Failure
 from ..image import content
 from ..lean.dataclasses import dataclass, replace
 from ..oci import checker
-from . import container_health, container_state, container_volume_steps, container_volumes
+from . import container_health, container_state, container_volume_steps, container_volumes, journal
 from .container_model import Container
 from .container_words import short
 from .rootfs_size_steps import forget_quota
@@ -91,6 +91,7 @@ class MakeContainer:
         except BaseException:
             self.undo()
             raise
+        journal.note(self.layout, self.container, "create")
 
     def undo(self) -> None:
         """Remove the folder with all that the steps since have put there, and the volumes that were its own."""
@@ -115,6 +116,7 @@ class RemoveFolder:
 
         identity = self.container.id or ""
         folder, running = self.layout.container(identity), self.layout.running(identity)
+        there = os.path.exists(container_state.record_path(self.layout, identity))
         checker.end(self.layout, identity)
         if os.path.isdir(running):
             erase(running)
@@ -124,6 +126,8 @@ class RemoveFolder:
             erase(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)
         with suppress(FileNotFoundError):
             os.rmdir(folder)
+        if there:
+            journal.note(self.layout, self.container, "destroy")
 
     def undo(self) -> None:
         """Nothing can bring it back."""

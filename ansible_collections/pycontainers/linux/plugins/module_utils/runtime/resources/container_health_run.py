@@ -18,7 +18,7 @@ from ..kernel.cgroups import cgroups
 from ..kernel.process import Process
 from ..lean.dataclasses import replace
 from ..oci import lifecycle, probe
-from . import container_guest, container_health, container_state, container_volumes, restart_policy
+from . import container_guest, container_health, container_state, container_volumes, journal, restart_policy
 from .container_health import FAILED, LONGEST_OUTPUT, ROOM, SECOND, UNHEALTHY, Health, Result
 from .container_model import Container
 
@@ -44,11 +44,13 @@ def once(layout: Layout, identity: str) -> float | None:
     began = container_state.status(layout, identity).started_clock
     age = restart_policy.clock() - began
     result = _result(layout, container, check, container_health.arguments(check, image)) if init else None
-    health = container_health.read(layout, identity) or Health()
+    health = before = container_health.read(layout, identity) or Health()
     # A run that has ended meanwhile has whoever records that to end this process.
     if result and init and lifecycle.running(layout, identity) == init:
         health = container_health.after(health, result, check, age)
         container_health.write(layout, identity, health)
+        if health.status != before.status:
+            journal.note(layout, container, f"health_status: {health.status}")
         if health.status == UNHEALTHY and result.code:
             _act(layout, container, init, health)
     return container_health.delay(health, check, restart_policy.clock() - began)

@@ -15,7 +15,7 @@ from ..kernel.cgroups import cgroups
 from ..kernel.process import Process, signal_number
 from ..lean.dataclasses import replace
 from ..oci import lifecycle
-from . import container_state, container_steps
+from . import container_state, container_steps, journal
 from .container_model import Container
 
 
@@ -26,6 +26,7 @@ def pause(layout: Layout, wanted: str) -> None:
             raise Failure(f"pause container {container.name}", "it is paused already")
         with failing(f"pause container {container.name}"):
             freezer.freeze(cgroups(), container_state.cgroup(container))
+        journal.note(layout, container, "pause")
 
 
 def unpause(layout: Layout, wanted: str) -> None:
@@ -35,6 +36,7 @@ def unpause(layout: Layout, wanted: str) -> None:
             raise Failure(f"unpause container {container.name}", "it is not paused")
         with failing(f"unpause container {container.name}"):
             freezer.thaw(cgroups(), container_state.cgroup(container))
+        journal.note(layout, container, "unpause")
 
 
 def kill(layout: Layout, wanted: str, name: str) -> None:
@@ -48,6 +50,7 @@ def kill(layout: Layout, wanted: str, name: str) -> None:
             container_state.set_status(layout, container.id or "", replace(before, wanted="stopped"))
         if not init.signal(number):
             raise Failure(f"kill container {container.name}", "its program has just ended")
+        journal.note(layout, container, "kill", signal=number)
         # With version 1 what is held still does not even take this one.
         if number == signal.SIGKILL and container_state.paused(container):
             freezer.thaw(cgroups(), container_state.cgroup(container))

@@ -18,6 +18,7 @@ from .container_health_steps import SeeRoom, WatchHealth, see_steps
 from .container_leftover import RemoveLeftover
 from .container_model import Container
 from .container_network import rates_of
+from .container_pause import pause_steps
 from .container_rootfs import size_steps
 from .container_state import cgroup
 from .container_steps import (
@@ -40,7 +41,7 @@ from .container_wishes import device_access
 from .endpoint_plan import change_steps, publish_steps, release_steps, tell_steps, unpublish_steps
 from .endpoint_steps import Disconnect
 from .image import IMAGE
-from .limit_steps import SetDeviceRules, limit_steps, pause_steps
+from .limit_steps import SetDeviceRules, limit_steps
 from .process_steps import process_steps
 from .rate_steps import SetRates, rate_steps
 from .volume_steps import MakeVolume
@@ -145,13 +146,14 @@ def _change(layout: Layout, want: Target, have: Container) -> Plan:
     record = [] if same else [container_state.record_step(layout, want, kept)]
     left = release_steps(layout, have.id or "", _left(want, have))
     if restarts(want, have):
-        start = (*prepare_steps(layout, want), *run_steps(layout, want), *see_steps(layout, want, replaces=False))
-        return Plan((*want.install, *end_steps(layout, have), *left, *record, *start))
+        start = (*prepare_steps(layout, want), *run_steps(layout, want, again=True))
+        seen = see_steps(layout, want, replaces=False)
+        return Plan((*want.install, *end_steps(layout, have), *left, *record, *start, *seen))
     if want.state == have.state == "started":
         path = cgroup(have)
         live: list[Step] = [*limit_steps(path, want, container_state.limits(have)), *_device_steps(path, want, have)]
         # Late, since not all of it can be undone by everybody.
-        last = [*process_steps(layout, want, have), *pause_steps(path, want, have.paused)]
+        last = [*process_steps(layout, want, have), *pause_steps(layout, have, want, have.paused)]
         kept_up: list[Step] = [KeepWanted(layout, have)] if want.wanted != have.wanted else []
         if want.waiter != have.waiter:
             kept_up.append(StandIn(layout, have))

@@ -16,7 +16,7 @@ from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply
 from ..errors import Failure, InvalidValue
 from ..lean.dataclasses import dataclass, replace
-from . import container_state, hosts_files
+from . import container_state, hosts_files, journal
 from .attachments import names_of
 from .container_folder import GiveName
 from .container_kinds import OTHER
@@ -59,6 +59,7 @@ def rename(layout: Layout, wanted: str, new: str) -> None:
         if container is None or container.name != found.name:
             raise Failure(f"rename container {wanted}", "it was removed or renamed meanwhile", "look again")
         apply(Plan(tuple(_steps(layout, container, old, new))))
+        journal.note(layout, replace(container, name=new), "rename", oldName=old)
 
 
 def _steps(layout: Layout, container: Container, old: str, new: str) -> list[Step]:

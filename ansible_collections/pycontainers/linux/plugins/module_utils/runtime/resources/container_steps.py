@@ -29,18 +29,20 @@ from . import (
     container_words,
     endpoint_plan,
     hosts_files,
+    journal,
     restart_policy,
 )
 from .attachments import names_of
 from .container_folder import RemoveFolder
 from .container_kinds import DEFAULT_STOP_TIMEOUT
 from .container_model import Container
+from .container_pause import pause_steps
 from .container_rootfs import MountRootfs, UnmountRootfs
 from .container_state import Status, cgroup
 from .container_volume_steps import MountVolumes, UnmountVolumes
 from .container_wishes import device_access
 from .container_words import short
-from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps, pause_steps
+from .limit_steps import MakeCgroup, RemoveCgroup, limit_steps
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,15 @@ class WriteBundle:
 
 @dataclass(frozen=True)
 class StartProcess:
-    """The step that starts a container's program, and tells those on its networks. The rest of it is there."""
+    """The step that starts a container's program, and tells those on its networks. The rest of it is there.
+
+    ``again`` says that it has been stopped for that.
+    """
 
     layout: Layout
     container: Container
     telling: bool = True
+    again: bool = False
 
     def describe(self) -> str:
         """Which container."""
@@ -96,6 +102,7 @@ class StartProcess:
             if killed:
                 raise Failure(f"start container {short(self.container)}", killed, "give it more memory") from error
             raise
+        journal.note(self.layout, self.container, "start")
         try:
             if first_check is not None:
                 checker.begin(self.layout, identity, first_check)
@@ -104,6 +111,8 @@ class StartProcess:
         except BaseException:
             self.undo()
             raise
+        if self.again:
+            journal.note(self.layout, self.container, "restart")
 
     def undo(self) -> None:
         """Stop it again, at once: nobody has been told that it runs."""
@@ -171,8 +180,10 @@ def stop(
     groups, path = cgroups(), cgroup(container)
     if freezer.frozen(groups, path):  # A process that is held still does not even take SIGKILL.
         freezer.thaw(groups, path)
-    running = lifecycle.running(layout, identity) is not None
-    code = lifecycle.stop(layout, identity, stop_signal(layout, container), seconds)
+    running, number = lifecycle.running(layout, identity) is not None, stop_signal(layout, container)
+    if running:
+        journal.note(layout, container, "kill", signal=number)
+    code = lifecycle.stop(layout, identity, number, seconds)
     container_pids.end_rest(container)
     lifecycle.await_log(layout, identity)
     after = replace(before, wanted=wanted, exit_code=before.exit_code if code is None else code)
@@ -181,8 +192,18 @@ def stop(
         ended = container_memory.recorded(container, ended, stopped=running)
     container_state.set_status(layout, identity, ended, durable=False)
     lifecycle.forget(layout, identity)
+    if running and code is not None:
+        note_end(layout, container, before, ended)
+    journal.note(layout, container, "stop")
     if telling:
         hosts_files.tell(layout, names_of(container.networks))
+
+
+def note_end(layout: Layout, container: Container, before: Status, ended: Status) -> None:
+    """Keep in the journal how a run has ended, by the statuses before and after."""
+    if ended.oom_kills > before.oom_kills:
+        journal.note(layout, container, "oom", killed=ended.oom_kills - before.oom_kills)
+    journal.note(layout, container, "die", exitCode=ended.exit_code)
 
 
 def stop_signal(layout: Layout, container: Container) -> int:
@@ -245,11 +266,12 @@ def join_steps(layout: Layout, container: Container) -> list[Step]:
     ]
 
 
-def run_steps(layout: Layout, container: Container, telling: bool = True) -> list[Step]:
-    """Start what is prepared, and tell those on its networks if it is ``telling``."""
+def run_steps(layout: Layout, container: Container, telling: bool = True, again: bool = False) -> list[Step]:
+    """Start what is prepared, ``again`` if it has been stopped for that; tell those on its networks if ``telling``."""
     published = container_network.publish_steps(layout, container, container.published_ports or ())
     # What is frozen does not start.
-    return [*published, StartProcess(layout, container, telling), *pause_steps(cgroup(container), container, False)]
+    start = StartProcess(layout, container, telling, again)
+    return [*published, start, *pause_steps(layout, container, container, False)]
 
 
 def halt_steps(layout: Layout, container: Container) -> list[Step]:

@@ -113,13 +113,14 @@ class SetPaused:
 
     def do(self) -> None:
         """Freeze it and wait until it is; or thaw it."""
-        self._set(self.paused)
+        self.set(self.paused)
 
     def undo(self) -> None:
         """The other."""
-        self._set(not self.paused)
+        self.set(not self.paused)
 
-    def _set(self, paused: bool) -> None:
+    def set(self, paused: bool) -> None:
+        """Freeze or thaw."""
         (freezer.freeze if paused else freezer.thaw)(cgroups.cgroups(), self.path)
 
 

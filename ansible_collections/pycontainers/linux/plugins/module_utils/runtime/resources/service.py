@@ -70,7 +70,7 @@ def _whole() -> None:
 
     The command line leads to everything but the first process, which only the launcher imports, and what tasks return.
     """
-    from ..cli import container_group, doctor, health, image_group, info, main, oci_door, volumes  # noqa: F401
+    from ..cli import container_group, doctor, events, health, image_group, info, main, oci_door, volumes  # noqa: F401
     from ..cli import service as verbs  # noqa: F401
     from ..core import report  # noqa: F401
     from ..oci import default_seccomp, first  # noqa: F401

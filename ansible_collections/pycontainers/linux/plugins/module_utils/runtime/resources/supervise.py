@@ -30,6 +30,7 @@ from . import (
     container_state,
     container_words,
     hosts_files,
+    journal,
     restart_policy,
 )
 from .attachments import names_of
@@ -39,6 +40,7 @@ from .container_steps import (
     StopProcess,
     clean_steps,
     dismantle_steps,
+    note_end,
     prepare_steps,
     run_steps,
     stop,
@@ -89,10 +91,11 @@ def _exited(layout: Layout, identity: str) -> None:
         # Whoever stops a container writes that down first, so one whose status can't be read was to run.
         wanted = "running" if status.wanted == container_state.UNKNOWN else status.wanted
         status = replace(status, wanted=wanted, exit_code=code, finished_at=time.time(), in_a_row=again)
-        status = container_memory.recorded(container, status)
+        before, status = status, container_memory.recorded(container, status)
         unhealthy, status = status.unhealthy, replace(status, unhealthy=False)
         if not restart_policy.restarts(container, status.wanted, status.restarts, code, unhealthy):
             container_state.set_status(layout, identity, replace(status, wanted="stopped"))
+            note_end(layout, container, before, status)
             lifecycle.forget(layout, identity)
             hosts_files.tell(layout, names_of(container.networks))
             _dismantle(layout, container)
@@ -100,6 +103,7 @@ def _exited(layout: Layout, identity: str) -> None:
                 remove(layout, container_observed.observed(layout, container))
             return
         container_state.set_status(layout, identity, replace(status, restarts=status.restarts + 1, in_a_row=again + 1))
+        note_end(layout, container, before, status)
         # Without these the container is between two runs: seen as restarting, since its waiter is there.
         for name in ("init", "exit"):
             store.remove(layout.running(identity, name))
@@ -168,6 +172,7 @@ def _resume(layout: Layout, identity: str) -> None:
             # The lock ends with the exec: its descriptor does not survive that.
             program = container_bundle.prepared(layout, identity)
             container_health_steps.begin(layout, container)
+            journal.note(layout, container, "start")
             stdin, log = container_words.stdin(container), container_logs.of(container)
             lifecycle.resume(layout, identity, program, stdin, log, beside=beside)
     _sleep_then_resume(layout, identity, restart_policy.delay(again))
