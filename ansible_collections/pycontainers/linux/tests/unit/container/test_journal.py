@@ -60,6 +60,8 @@ def test_an_event_is_told_as_docker_tells_it(layout: Layout, told: Told, capsys:
     }  # fmt: skip
     main.main(["--root", layout.root, "events", "--since", "1", "--until", "0s"])
     line = capsys.readouterr().out
+    main.main(["--root", layout.root, "events", "--since", "1", "--until", "0s", "--format", "{{.Action}} {{.id}}"])
+    assert capsys.readouterr().out == f"die {WEB.id}\n"
     assert line.endswith(f"Z container die {WEB.id} (exitCode=3, image=a.test/nginx:1, name=web, tier=front)\n")
 
 

@@ -45,7 +45,7 @@ def test_the_verb_is_the_first_word_that_is_no_option(words: list[str], verb: st
 
 @pytest.mark.parametrize(
     ("words", "imported"),
-    [(["ps", "--help"], "containers"), (["pull", "--help"], "images"), (["--help"], "attach containers images run")],
+    [(["stop", "--help"], "containers"), (["pull", "--help"], "images"), (["--help"], "attach containers images run")],
 )
 def test_only_the_verbs_own_file_is_imported(words: list[str], imported: str) -> None:
     """Help of the whole needs them all."""

@@ -6,15 +6,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import attach, changes, containers, copying, execute, hold, inspect, logs, networks, prune, run, stats, update
+from . import (
+    attach,
+    changes,
+    containers,
+    copying,
+    execute,
+    hold,
+    inspect,
+    logs,
+    networks,
+    prune,
+    ps,
+    run,
+    stats,
+    update,
+)
 
 
 def add(verbs: Any) -> None:
     """Declare it."""
     group = verbs.add_parser("container", help="all verbs about containers")
     group = group.add_subparsers(metavar="VERB", required=True)
-    containers.add(group, "ls")
-    for subject in (attach, changes, copying, execute, hold, inspect, logs, run, stats, update):
+    ps.add(group, "ls")
+    for subject in (attach, changes, containers, copying, execute, hold, inspect, logs, run, stats, update):
         subject.add(group)
     networks.add_port(group)
     prune.add_container(group)

@@ -1,45 +1,31 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Verbs that list containers and change whether they run: ps, start, stop, restart, rm."""
+"""Verbs that change whether containers run: start, stop, restart, rm."""
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from ..core.layout import Layout
-from ..errors import Failure, InvalidValue, NotFound
+from ..errors import Failure, NotFound
 from ..lean.dataclasses import replace
-from ..oci import lifecycle
 from ..resources import (
     container_bare,
-    container_health,
-    container_memory,
     container_observed,
     container_state,
-    container_words,
     journal,
     supervise,
 )
-from ..resources.container_facts import inspect
 from ..resources.container_model import Container
 from ..resources.service import install_steps
-from . import attach, table
+from . import attach
 from .complaint import to_each
 
 
-def add(verbs: Any, listing: str = "ps") -> None:
-    """Declare the verbs; below ``container`` the first of them is called ``ls``."""
-    ps = verbs.add_parser(listing, help="list containers")
-    ps.add_argument("-a", "--all", action="store_true", help="also those that do not run")
-    ps.add_argument("-q", "--quiet", action="store_true", help="ids only")
-    words = "only those whose health is starting, healthy, unhealthy, or none"
-    ps.add_argument("-f", "--filter", action="append", default=[], metavar="health=HEALTH", help=words)
-    ps.add_argument("--no-trunc", action="store_true", help="whole ids")
-    ps.add_argument("--json", action="store_true", help="for programs")
-    ps.set_defaults(verb=list_containers)
+def add(verbs: Any) -> None:
+    """Declare the verbs."""
     verb = verbs.add_parser("start", help="start containers")
     verb.add_argument("-a", "--attach", action="store_true", help="be attached to it, which must be one")
     verb.add_argument("-i", "--interactive", action="store_true", help="be its keyboard too")
@@ -138,73 +124,3 @@ def remove(layout: Layout, container: Container, chosen: argparse.Namespace) -> 
     if container.state == "started" and not chosen.force:
         raise Failure(f"remove container {container.name}", "it runs", "stop it first, or use rm -f")
     supervise.remove(layout, replace(container, stop_timeout=0, keep_volumes=not chosen.volumes))
-
-
-def list_containers(layout: Layout, chosen: argparse.Namespace) -> int:
-    """List containers, the newest first."""
-    healths = [_filtered(each) for each in chosen.filter]
-    named, failures = supervise.named(layout)
-    found = [each for each in named if chosen.all or each.state == "started"]
-    if healths:
-        found = [each for each in found if (each.health or container_health.NONE) in healths]
-    found.sort(key=lambda each: each.created or "", reverse=True)
-    if chosen.json:
-        table.show_json([inspect(layout, each) for each in found])
-    elif chosen.quiet:
-        for each in found:
-            print(each.id if chosen.no_trunc else (each.id or "")[:12])
-    else:
-        header = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")
-        table.show(header, [_line(layout, each, chosen.no_trunc) for each in found])
-    for line in failures:
-        print(f"pycontainers: {line}", file=sys.stderr)
-    return 1 if failures else 0
-
-
-def _filtered(said: str) -> str:
-    """The health that a filter asks for. Raises :class:`InvalidValue`."""
-    key, _, health = said.partition("=")
-    if key != "health" or health not in (*_HEALTHS, container_health.NONE):
-        raise InvalidValue("--filter", said, f"it is not health= and one of {', '.join(_HEALTHS)} and none")
-    return health
-
-
-def _line(layout: Layout, container: Container, whole: bool) -> list[str]:
-    shown = inspect(layout, container)
-    command = " ".join([shown["Path"], *shown["Args"]])
-    running = container_words.ports(container) if container.state == "started" else []
-    ports = [f"{each.place}->{each.container_port}/{each.protocol}" for each in running]
-    if container.state == "started":
-        ports += [each for each, places in shown["NetworkSettings"]["Ports"].items() if places is None]
-    return [
-        container.id or "" if whole else (container.id or "")[:12],
-        str(container.image),
-        f'"{command if whole or len(command) <= 20 else command[:19] + "…"}"',
-        f"{table.since(_moment(container.created or ''))} ago",
-        _status(layout, container),
-        ", ".join(ports),
-        container.name,
-    ]
-
-
-def _moment(created: str) -> float:
-    from datetime import datetime
-
-    return datetime.fromisoformat(created.replace("Z", "+00:00")).timestamp() if created else 0.0
-
-
-_HEALTHS = {"starting": " (health: starting)", "healthy": " (healthy)", "unhealthy": " (unhealthy)"}
-
-
-def _status(layout: Layout, container: Container) -> str:
-    status = container_state.status(layout, container.id or "")
-    init = lifecycle.running(layout, container.id or "")
-    if init:
-        if container_state.paused(container):
-            return f"Up {table.since(init.started_at)} (Paused)"
-        return f"Up {table.since(init.started_at)}{_HEALTHS.get(container.health or '', '')}"
-    ended = f"({status.exit_code}) {table.since(status.finished_at)} ago"
-    ended += " (out of memory)" if container_memory.ended_by_it(status) else ""
-    if container.state == "started":
-        return f"Restarting {ended}"
-    return f"Exited {ended}" if status.finished_at else "Created"

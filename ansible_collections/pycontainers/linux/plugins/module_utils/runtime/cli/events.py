@@ -19,12 +19,13 @@ from ..kernel import descriptors
 from ..oci.attach import CHUNK
 from ..oci.log_files import LogFiles
 from ..resources import log_times
-from . import filters, table
+from . import filters, table, template
 
 Event = dict[str, Any]
 FIXED = ("time", "action", "id", "labels")
 """What of an event is no attribute of it."""
 
+FIELDS = ("Action", "Actor", "Type", "from", "id", "scope", "status", "time", "timeNano")
 FILTERS: dict[str, Callable[[Event, str], bool]] = {
     "container": lambda event, said: said == event["name"] or event["id"].startswith(said),
     "event": lambda event, said: said in (event["action"], event["action"].partition(":")[0]),
@@ -42,7 +43,8 @@ def add(verbs: Any) -> None:
     verb.add_argument("--until", default="", metavar="TIME", help="end with what has happened by then: as with --since")
     words = f"only those of which this is so; KEY is one of {', '.join(FILTERS)}"
     verb.add_argument("-f", "--filter", action="append", default=[], metavar="KEY=VALUE", help=words)
-    verb.add_argument("--format", default="", choices=("", "json"), metavar="json", help="a line of JSON for each")
+    words = "json, or a template such as '{{.Action}} {{.Actor.Attributes.name}}', of the fields of that JSON"
+    verb.add_argument("--format", default="", metavar="TEMPLATE", help=words)
     verb.add_argument("--json", action="store_const", const="json", dest="format", help="the same")
     verb.set_defaults(verb=show)
 
@@ -54,13 +56,14 @@ def show(layout: Layout, chosen: argparse.Namespace) -> int:
     wanted = filters.parsed(chosen.filter, FILTERS)
     if set(wanted.get("type", ())) - {"container"}:
         raise InvalidValue("--filter", f"type={wanted['type'][0]}", "only events of containers are told of")
+    text = template.parsed(chosen.format, FIELDS) if chosen.format else None
     ends = until is not None and until <= now
 
     def tell(found: Iterator[Event]) -> None:
         for event in found:
             at = event["time"]
             if at >= (now if since is None else since) and (until is None or at < until) and _is_wanted(event, wanted):
-                print(_json(event) if chosen.format else _line(event), flush=True)
+                print(text(_document(event)) if text else _line(event), flush=True)
 
     if not ends:
         with failing(f"make the folder {layout.events}"):
@@ -139,9 +142,9 @@ def _line(event: Event) -> str:
     return table.plain(f"{moment} container {event['action']} {event['id']} ({told})")
 
 
-def _json(event: Event) -> str:
+def _document(event: Event) -> dict[str, Any]:
     """The event as Docker's interface has it."""
-    told = {
+    return {
         "status": event["action"],
         "id": event["id"],
         "from": event["image"],
@@ -152,4 +155,3 @@ def _json(event: Event) -> str:
         "time": event["time"] // log_times.SECOND,
         "timeNano": event["time"],
     }
-    return json.dumps(told)

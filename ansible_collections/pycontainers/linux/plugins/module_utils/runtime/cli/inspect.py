@@ -12,19 +12,27 @@ from ..errors import Failure, NotFound
 from ..resources import container_observed, container_state
 from ..resources.container_facts import inspect
 from ..resources.image_info import described
-from . import names, table
+from . import names, table, template
 
 
 def add(verbs: Any) -> None:
     """Declare the verb."""
     look = verbs.add_parser("inspect", help="show containers or images as JSON")
+    words = "a template such as '{{.State.Status}}' or '{{json .Mounts}}' in place of all of it, a line for each"
+    look.add_argument("-f", "--format", default="", metavar="TEMPLATE", help=words)
     look.add_argument("containers", nargs="+", metavar="CONTAINER")
     look.set_defaults(verb=show)
 
 
 def show(layout: Layout, chosen: argparse.Namespace) -> int:
-    """Print Docker's document of each container or image."""
-    table.show_json([_document(layout, each) for each in chosen.containers])
+    """Print Docker's document of each container or image, or what a template picks of it."""
+    text = template.parsed(chosen.format) if chosen.format else None
+    found = [_document(layout, each) for each in chosen.containers]
+    if text is None:
+        table.show_json(found)
+        return 0
+    for each in found:
+        print(text(each))
     return 0
 
 

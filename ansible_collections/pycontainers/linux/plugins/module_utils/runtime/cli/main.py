@@ -19,7 +19,8 @@ Verb = Callable[[Layout, argparse.Namespace], int]
 
 SUBJECTS = {
     "container_group": ("container",),
-    "containers": ("ps", "restart", "rm", "start", "stop"),
+    "containers": ("restart", "rm", "start", "stop"),
+    "ps": ("ps",),
     "inspect": ("inspect",),
     "logs": ("logs",),
     "run": ("create", "run"),
