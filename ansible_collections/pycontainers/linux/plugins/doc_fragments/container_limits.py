@@ -185,6 +185,8 @@ options:
     elements: str
   paused:
     description:
-      - Whether all processes are held still where they are.
+      - Whether all processes are held still where they are. Left out, it stays as it is.
+      - It is a state of what runs, as with Docker, and not kept. A container that is stopped and started, or replaced,
+        by hand, at boot, or by a task that does not say so, runs. Of one that does not run it says nothing.
     type: bool
 """

@@ -65,7 +65,7 @@ CLEARED = {row.name: row.facts["cleared"] for row in LIMIT_ROWS}
 
 
 class Sequences(RuleBasedStateMachine):
-    """A container, and a model of its limits: what was said last of each."""
+    """A container, and a model of its limits: what was said last of each; that it is paused, of the run alone."""
 
     host: Host
     known: set[str]
@@ -90,6 +90,8 @@ class Sequences(RuleBasedStateMachine):
             return
         self._declare(said, by_itself)
         self.model = expected
+        if not self.runs:
+            self.model.pop("paused", None)
 
     def _declare(self, said: dict[str, Any], by_itself: bool) -> None:
         if by_itself:
@@ -124,12 +126,14 @@ class Sequences(RuleBasedStateMachine):
         """Stop it and start it."""
         self.host.converge(state="stopped")
         self.host.converge(state="started")
+        self.model.pop("paused", None)
         self.runs = True
 
     @rule()
     def stop(self) -> None:
         """Stop it."""
         self.host.converge(state="stopped")
+        self.model.pop("paused", None)
         self.runs = False
 
     @rule()

@@ -44,7 +44,6 @@ DIFFERS = {
     "network_mode": "networks are named in `networks` alone; there is none by default; also `ns:PATH` and programs",
     "networks": "the list is all that it is on, in order, changed live; no `links`",
     "oom_killer": "as there, true switches the killer off; with cgroup version 1 only, live",
-    "paused": "kept, and so again after a restart",
     "published_ports": "ranges are of the same length; a free port that was found stays over restarts and boots",
     "publish_all_ports": "the ports of the host stay over restarts and replacements",
     "pull": "`always`, `missing`, `never`; a check asks the registry too",

@@ -106,7 +106,8 @@ def _wanted(state: str, said: Limits, named: Mapping[str, Any], each: Limited) -
     settled = limit_rules.settled(full, said, each.kept, each.have)
     wanted = {row.name: getattr(settled, row.name) for row in LIMIT_ROWS}
     differ = {name: value for name, value in wanted.items() if value != getattr(below, name) or name in named}
-    return replace(Limits(), **differ)
+    # What does not run can't be held still, and that is not kept for later.
+    return replace(Limits(), **differ | ({} if each.runs else {"paused": None}))
 
 
 def _steps(layout: Layout, each: Limited, patience: float) -> list[Step]:

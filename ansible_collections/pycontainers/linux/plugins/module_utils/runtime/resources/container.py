@@ -90,6 +90,8 @@ class ContainerResource:
 
             check_end(full)
         full = replace(full, image_id=image, **_running(layout, full, have))
+        if full.state != "started":
+            full = replace(full, paused=None)  # There is nothing to hold still, and it is not kept for later.
         if full.publish_all_ports or full.chosen_ports or full.free_ports or not all_named(full.published_ports):
             from .exposed_ports import chosen
 

@@ -39,7 +39,7 @@ WANTED, UNKNOWN = ("running", "stopped"), "unknown"
 LATEST = 253402300800
 """Seconds since the epoch of the year 10000, which no time is written of (RFC 3339)."""
 
-OBSERVED = ("state", "attached", "hosts", "wanted", "waiter", "checker", "health", "remains", "layer_image")
+OBSERVED = ("state", "paused", "attached", "hosts", "wanted", "waiter", "checker", "health", "remains", "layer_image")
 """Rows that tell what is, and are no part of the record."""
 
 
@@ -145,7 +145,7 @@ def _decoded(path: str, content: bytes) -> Container:
         reason = "another version of pycontainers wrote it"
         raise Failure(f"read {path}", reason, "use that version, or remove the container (state: absent)")
     try:
-        container = parse(Container, kept)
+        container = parse(Container, {key: value for key, value in kept.items() if key not in OBSERVED})
         left_out = {name: value for name, value in DEFAULTS.items() if getattr(container, name) is None}
         return replace(container, **left_out)
     except InvalidValue as error:

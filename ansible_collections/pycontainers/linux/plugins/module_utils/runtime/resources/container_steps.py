@@ -161,8 +161,10 @@ class StopProcess:
         stop(self.layout, self.container, DEFAULT_STOP_TIMEOUT if timeout is None else timeout)
 
     def undo(self) -> None:
-        """Start it again."""
+        """Start it again; held still, if it was."""
         StartProcess(self.layout, self.container).do()
+        for step in pause_steps(self.layout, self.container, self.container, False):
+            step.do()
 
 
 def stop(

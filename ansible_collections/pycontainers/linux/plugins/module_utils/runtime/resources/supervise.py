@@ -13,8 +13,8 @@ from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply, converge
 from ..errors import Failure, explain
-from ..kernel import netlink
-from ..kernel.cgroups import looked_once
+from ..kernel import freezer, netlink
+from ..kernel.cgroups import cgroups, looked_once
 from ..lean.dataclasses import replace
 from ..oci import checker, lifecycle
 from ..oci.waiter import come_back
@@ -171,6 +171,8 @@ def _resume(layout: Layout, identity: str) -> None:
             container_state.set_status(layout, identity, begun)
             # The lock ends with the exec: its descriptor does not survive that.
             program = container_bundle.prepared(layout, identity)
+            if container_state.paused(container):  # A new run is not, and would not even begin.
+                freezer.thaw(cgroups(), container_state.cgroup(container))
             container_health_steps.begin(layout, container)
             journal.note(layout, container, "start")
             stdin, log = container_words.stdin(container), container_logs.of(container)
