@@ -285,6 +285,30 @@ def test_a_boot_brings_back_what_should_run(host: Host, how: str) -> None:
     assert status_of(host, after["no"]).wanted == "stopped"
 
 
+def test_what_on_failure_starts_at_boot(host: Host) -> None:
+    """What ran when the host went down, however it ended then; nothing that somebody has stopped, or that has ended."""
+    well = "trap 'exit 0' TERM; touch /ready; while :; do sleep 0.01; done"
+    policy: dict[str, Any] = {"restart_policy": "on-failure", "stop_timeout": 10}
+    for name in ("shut-well", "stopped-well"):
+        host.shell(well, name=name, **policy)
+    for name in ("shut-badly", "stopped-badly"):
+        host.run(name=name, **policy | {"stop_timeout": 0})
+    ends = {"done": ("exit 0", 0), "given-up": ("exit 3", 1)}
+    for name, (script, retries) in ends.items():
+        host.ended(host.shell(script, name=name, restart_retries=retries, **policy))
+    for name in ("shut-well", "stopped-well"):
+        wait(partial(os.path.exists, f"/proc/{host.pid(name)}/root/ready"))
+    host.converge("stopped-well", state="stopped")
+    host.ok("kill", "stopped-badly")
+    host.ended(host.observed("stopped-badly"))
+    assert supervise.shutdown(host.layout) == []
+    codes = {name: container_state.status(host.layout, host.observed(name).id or "").exit_code for name in
+             ("shut-well", "shut-badly", "stopped-well", "stopped-badly")}  # fmt: skip
+    assert codes == {"shut-well": 0, "shut-badly": 137, "stopped-well": 0, "stopped-badly": 137}
+    assert supervise.boot(host.layout) == []
+    assert {name for name in (*codes, *ends) if host.pid(name)} == {"shut-well", "shut-badly"}
+
+
 def test_one_that_does_not_boot_holds_up_no_other(host: Host, tmp_path: Path) -> None:
     """A container that can't be started is told of, with its status, and the others are started."""
     volume = tmp_path / "volume"
