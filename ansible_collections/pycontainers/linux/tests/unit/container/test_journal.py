@@ -157,6 +157,10 @@ def test_it_is_nobodys_failure(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
     (tmp_path / "events").write_text("in the way")
     journal.note(Layout(str(tmp_path)), WEB, "create")
+    (tmp_path / "events").unlink()
+    (tmp_path / "events").symlink_to("nowhere")
+    journal.note(Layout(str(tmp_path)), WEB, "create")
+    assert os.listdir(tmp_path) == ["events"]
 
 
 def test_long_labels_are_left_out(layout: Layout, told: Told) -> None:

@@ -25,6 +25,10 @@ LONGEST = 1 << 14
 """Bytes of a line, beyond which it goes without the container's labels."""
 
 
+TRIES = 100
+"""How often somebody else may have been quicker to make the folder, or to put a full file aside."""
+
+
 def note(layout: Layout, container: Container, action: str, **more: Any) -> None:
     """Keep that something has happened to a container. Nothing of it fails what has been done."""
     told = {"time": time.time_ns(), "action": action, "id": container.id or "", "name": container.name}
@@ -42,11 +46,12 @@ def _line(told: dict[str, Any]) -> bytes:
 
 def _append(folder: str, line: bytes) -> None:
     path = f"{folder}/output"
-    while True:
+    for _ in range(TRIES):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
-            os.mkdir(folder, 0o700)
+            with suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
             continue
         try:
             size = os.fstat(descriptor).st_size
