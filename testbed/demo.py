@@ -19,7 +19,7 @@ import time
 from typing import Any
 
 from testbed.instance import Instance
-from testbed.registry.standing import LISTEN
+from testbed.registry import standing
 from testbed.shell import Failure
 
 HOSTS = ("alpine1", "alpine2")
@@ -67,11 +67,12 @@ def check(true: bool, words: str) -> None:
 
 def play(*options: str, show: bool = True) -> str:
     """Run the playbook on both hosts."""
-    inventory = f"{Instance.from_environment().state}/inventory.yml"
+    instance = Instance.from_environment()
+    inventory, registry = f"{instance.state}/inventory.yml", standing.address(instance)
     variables = json.dumps(
         {
-            "deploy_nginx_image": f"{LISTEN}/nginx:latest",
-            "host_insecure_registries": [LISTEN],
+            "deploy_nginx_image": f"{registry}/nginx:latest",
+            "host_insecure_registries": [registry],
             "deploy_nginx_hosts": ",".join(HOSTS),
         }
     )

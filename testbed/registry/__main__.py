@@ -9,6 +9,9 @@ import argparse
 import signal
 import sys
 
+from testbed.instance import Instance
+from testbed.shell import Failure
+
 from . import standing
 from .errors import RegistryFailure
 from .images import images
@@ -16,22 +19,28 @@ from .images import images
 
 def main() -> int:
     """Run one verb; the exit code is 0, or 1 with one sentence on standard error."""
+    try:
+        instance = Instance.from_environment()
+    except Failure as error:
+        print(f"registry: {error}", file=sys.stderr)
+        return 1
     parser = argparse.ArgumentParser(prog="python3 -m testbed.registry", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="run the registry of the testbed, filled with its images")
-    up.add_argument("--netns", default=standing.NETNS, help='network namespace; "" for this one (default: %(default)s)')
-    up.add_argument("--listen", default=standing.LISTEN, metavar="ADDR:PORT", help="default: %(default)s")
-    verbs.add_parser("down", help="end it; its storage stays in .hosts/registry")
+    up.add_argument("--netns", default=instance.tag, help='network namespace; "" for this one (default: %(default)s)')
+    up.add_argument("--listen", default=standing.address(instance), metavar="ADDR:PORT", help="default: %(default)s")
+    verbs.add_parser("down", help="end it; its storage stays until the hosts are taken down")
     verbs.add_parser("image", help="build the images only, and list them")
     options = parser.parse_args()
+    home = standing.home(instance)
     # As an exception, so that a build that is told to end removes what it has begun.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         if options.verb == "up":
-            record, new = standing.up(netns=options.netns, listen=options.listen)
+            record, new = standing.up(netns=options.netns, listen=options.listen, directory=home)
             print(f"registry {'up' if new else 'is up already'} at {record.address}, pid {record.pid}")
         elif options.verb == "down":
-            gone = standing.down()
+            gone = standing.down(directory=home)
             print(f"registry at {gone.address} ended" if gone else "no registry was running")
         else:
             built = images()

@@ -1,7 +1,7 @@
 # Copyright: The pycontainers authors
 # GNU General Public License v3.0 or later (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The registry of the testbed's network: up until it is taken down, known by a file in the repository's `.hosts`."""
+"""The registry of a testbed's network: up until it is taken down, known by a file in that testbed's directory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from testbed.instance import Instance
+from testbed.inventory import REGISTRY_PORT
+
 from . import cache, process, server
 from .errors import RegistryFailure
 from .images import Images, images
-
-LISTEN = "10.213.0.1:5000"
-NETNS = "pyc-testbed"
-DIRECTORY = Path(__file__).resolve().parents[2] / ".hosts" / "registry"
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,17 @@ class Record:
     images: str
 
 
-def up(*, netns: str = NETNS, listen: str = LISTEN, directory: Path = DIRECTORY) -> tuple[Record, bool]:
+def address(instance: Instance) -> str:
+    """Return where the hosts of a testbed find its registry, as address and port."""
+    return f"{instance.gateway}:{REGISTRY_PORT}"
+
+
+def home(instance: Instance) -> Path:
+    """Return the directory of a testbed's registry."""
+    return instance.state / "registry"
+
+
+def up(*, netns: str, listen: str, directory: Path) -> tuple[Record, bool]:
     """Run the registry in the network namespace `netns` (of ip-netns(8); "" for the caller's own).
 
     Returns its record, and whether it had to be started. One that serves other images or elsewhere is replaced;
@@ -63,7 +72,7 @@ def up(*, netns: str = NETNS, listen: str = LISTEN, directory: Path = DIRECTORY)
         return record, True
 
 
-def down(*, directory: Path = DIRECTORY) -> Record | None:
+def down(*, directory: Path) -> Record | None:
     """End the registry, keep its storage. Returns the record of what was ended, None if nothing ran."""
     if not directory.is_dir():
         return None
@@ -92,7 +101,7 @@ def _inside(netns: str) -> tuple[str, ...]:
 def _check(listen: str) -> None:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise RegistryFailure(f"cannot listen at {listen!r}: it is to be an address and a port, such as {LISTEN}")
+        raise RegistryFailure(f"cannot listen at {listen!r}: it is to be an address and a port, such as 10.0.0.1:5000")
 
 
 def _lives(record: Record) -> bool:

@@ -153,7 +153,7 @@ def test_address_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
 def test_missing_namespace_is_said_in_one_sentence(tmp_path: Path) -> None:
     """Without the testbed's network there is a hint and no process."""
     with pytest.raises(RegistryFailure, match="bring the testbed's network up first"):
-        standing.up(netns="pyc-no-such-namespace", directory=tmp_path)
+        standing.up(netns="pyc-no-such-namespace", listen="127.0.0.1:5000", directory=tmp_path)
     assert not (tmp_path / "state.json").exists()
 
 
