@@ -15,7 +15,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_facts import inspect
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.exposed_ports import RANGE
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.ports import Port
-from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 
 LISTEN = ["sh", "-c", "while :; do echo 80 | nc -l -p 80; done & while :; do echo 81 | nc -l -p 81; done"]
 
@@ -29,6 +29,15 @@ def network(host: Host) -> None:
 def ports(host: Host, name: str = "c") -> list[Port]:
     """The ports that lead to a container."""
     return list(host.observed(name).published_ports or ())
+
+
+def said_at(number: int) -> bytes:
+    """What is said at a port of the host; nothing while nobody listens, as between two of those who are answered."""
+    try:
+        with closing(socket.create_connection(("127.0.0.1", number), 5)) as client:
+            return client.recv(9)
+    except ConnectionError:
+        return b""
 
 
 @contextmanager
@@ -56,8 +65,7 @@ def test_a_free_port_is_found_told_before_and_kept(host: Host) -> None:
         first, last = map(int, file.read().split())
     for each in (port for port in found if port.protocol == "tcp"):
         assert each.host_port == 8080 or first <= each.host_port <= last
-        with closing(socket.create_connection(("127.0.0.1", each.host_port), 5)) as client:
-            assert client.recv(9) == f"{each.container_port}\n".encode()
+        wait(lambda port=each: said_at(port.host_port) == f"{port.container_port}\n".encode())
     assert not host.converge(**task, published_ports=["80/TCP", *said[1:], 81]).changed
     assert not host.converge().changed
     pid = host.pid()
