@@ -14,6 +14,7 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.template import trust_as_template
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
@@ -28,8 +29,9 @@ GROUP = "pycontainers"
 """The group of all containers, and what the names of the others begin with."""
 
 GROUPS = [
-    {"prefix": f"{GROUP}_{what}", "key": f"pycontainers_{what}"} for what in ("host", "image", "state", "health")
-] + [{"prefix": f"{GROUP}_label", "key": "pycontainers_labels"}]
+    {"prefix": f"{GROUP}_{prefix}", "key": trust_as_template(f"pycontainers_{key}")}
+    for prefix, key in (*((each, each) for each in ("host", "image", "state", "health")), ("label", "labels"))
+]
 """The groups that a container is in without anybody's asking, as keyed groups are written."""
 
 ENDINGS = ("containers.yml", "containers.yaml")
