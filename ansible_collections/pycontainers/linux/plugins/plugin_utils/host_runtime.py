@@ -52,6 +52,9 @@ def containers(host: HostConnection, layout: Layout) -> tuple[list[dict[str, Any
     """
     status, out, err = host.run(["/bin/sh", "-c", IF_THERE, "sh", *verb(layout, "ps", "-a", "--json")])
     lines = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
+    if status and any("Permission denied" in line for line in lines):
+        fix = f"set ansible_become for host {host.name}"
+        raise Failure(f"list the containers of host {host.name}", "root alone can read them", fix)
     try:
         found = json.loads(out)
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
@@ -60,4 +63,5 @@ def containers(host: HostConnection, layout: Layout) -> tuple[list[dict[str, Any
         problem = complaint(host, err) or "\n".join(lines[-1:]) or f"exit status {status}, and {error}"
         reason = problem.removeprefix(f"host {host.name}: ")
         raise Failure(f"list the containers of host {host.name}", reason) from error
-    return found, [line.removeprefix("pycontainers: ") for line in lines] if status else []
+    failures = [line.removeprefix("pycontainers: ") for line in lines] if status else []
+    return sorted(found, key=lambda each: str(each.get("Name"))), failures

@@ -111,7 +111,11 @@ class Fleet:
 
     def play(self, playbook: str, *options: str, **variables: Any) -> Run:
         """Run a playbook of the collection on the hosts."""
-        command = [_tool("ansible-playbook"), "-i", self._inventory, f"pycontainers.linux.{playbook}", *options]
+        return self.run(f"pycontainers.linux.{playbook}", *options, **variables)
+
+    def run(self, playbook: str, *options: str, **variables: Any) -> Run:
+        """Run any playbook on the hosts. Options can bring more sources of the inventory."""
+        command = [_tool("ansible-playbook"), "-i", self._inventory, playbook, *options]
         command += ["-e", json.dumps(variables)]
         done = subprocess.run(
             command, env=_environment(), capture_output=True, text=True, timeout=600, check=False, cwd="/"
@@ -129,6 +133,13 @@ class Fleet:
         assert found, done.stdout + done.stderr
         assert not warnings(done.stderr)
         return {**json.loads(found[2]), "failed": found[1] == "FAILED"}
+
+    def ansible(self, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another command of Ansible's with the inventory of the hosts."""
+        command = [_tool(tool), "-i", self._inventory, *arguments]
+        return subprocess.run(
+            command, env=_environment(), capture_output=True, text=True, timeout=120, check=False, cwd="/"
+        )
 
     def tasks(self, host: str, asked: Sequence[Task | None]) -> list[dict[str, Any]]:
         """Run modules on a host one after another in one play, and return their results, with ``failed``.
