@@ -202,7 +202,7 @@ def _made(folder: str) -> str:
     return folder
 
 
-def wait(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait for a condition, with an end."""
     end = time.monotonic() + seconds
     while not condition():

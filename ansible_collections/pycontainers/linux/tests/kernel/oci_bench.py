@@ -134,7 +134,7 @@ class Oci:
         prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
-def wait(condition: Callable[[], object], seconds: float = 10) -> None:
+def wait(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait for a condition, with an end."""
     end = time.monotonic() + seconds
     while not condition():

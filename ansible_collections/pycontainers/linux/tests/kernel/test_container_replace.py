@@ -48,8 +48,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "the kernel killed its program for want of memory at 20",
     ),
     "unhealthy": (
-        {"state": "healthy", "healthcheck": CHECKED | {"test": "echo refused; false"}, "healthy_wait_timeout": 1.5},
-        "after 1.5 s it is unhealthy, and its last check ended with exit status 1 and said: refused",
+        {"state": "healthy", "healthcheck": CHECKED | {"test": "echo refused; false"}, "healthy_wait_timeout": 5},
+        "after 5 s it is unhealthy, and its last check ended with exit status 1 and said: refused",
     ),
     "never healthy": (
         {"state": "healthy", "healthcheck": {"test": "true"}, "healthy_wait_timeout": 0.2},
