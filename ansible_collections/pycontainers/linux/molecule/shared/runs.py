@@ -67,7 +67,7 @@ def converge(*options: str) -> Run:
     scenario = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
     inventories = ephemeral() / "inventory", scenario / "inventory", scenario.parent / "shared/inventory"
     command = ["ansible-playbook", *(f"--inventory={each}/" for each in inventories), *options, CONVERGE]
-    done = subprocess.run(command, cwd=scenario, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, cwd=scenario, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert warnings(done.stderr) == []
     return recorded()[-1]

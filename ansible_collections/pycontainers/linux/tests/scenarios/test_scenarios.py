@@ -22,7 +22,7 @@ def test_a_scenario_passes(name: str) -> None:
         pytest.skip("the hosts of the testbed need root: they are namespaces")
     done = subprocess.run(
         [sys.executable, str(RUN), name],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=3600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert f"{name}: passed in" in done.stdout
