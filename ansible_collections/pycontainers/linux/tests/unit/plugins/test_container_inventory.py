@@ -173,11 +173,11 @@ def test_names_are_new_ones(runtime: StandIn) -> None:
     """A container can't take the name of a host, nor that of another container; what gives no name is an error."""
     runtime.answer(json.dumps([document("web"), document("db")]))
     names = {
-        "host": ("'one'", "cannot call container web of host one one: there is a host of this name already"),
-        "here": ("'localhost'", "cannot call container web of host one localhost"),
-        "same": ("'x' ~ pycontainers_state", "cannot call container db of host one xrunning"),
-        "none": ("none_such", "cannot name container web of host one by hostname='none_such'"),
-        "empty": ("''", "cannot name container web of host one by hostname=\"''\": it gives ''"),
+        "host": ("'one'", "cannot call container db of host one one: there is a host of this name already"),
+        "here": ("'localhost'", "cannot call container db of host one localhost"),
+        "same": ("'x' ~ pycontainers_state", "cannot call container web of host one xrunning"),
+        "none": ("none_such", "cannot name container db of host one by hostname='none_such'"),
+        "empty": ("''", "cannot name container db of host one by hostname=\"''\": it gives ''"),
     }
     sources = [source(runtime, f"{each}.containers.yml", hostname=names[each][0]) for each in names]
     said = " ".join(inventory(runtime, *sources)[1].split())
