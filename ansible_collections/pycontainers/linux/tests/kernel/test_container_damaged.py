@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +162,31 @@ def test_a_time_that_is_none_is_told(host: Host, moment: str) -> None:
     status_file(host, container).write_text(f'{{"finished_at": {moment}}}')
     assert "Up " in host.ok("ps", "-a")
     assert "finished_at is " in json.loads(host.ok("inspect", "c"))[0]["State"]["Error"]
+
+
+COMPLAINING = """
+import sys, time
+while True:
+    try:
+        open(sys.argv[1], "a").close()
+    except FileNotFoundError:
+        sys.exit()
+    time.sleep(0.0001)
+"""
+
+
+def test_who_complains_while_a_container_goes(host: Host) -> None:
+    """A waiter may write why it could not record an end at the very moment that the container is removed."""
+    container = host.run(state="stopped")
+    complaints = host.layout.container(container.id or "", "complaints")
+    with subprocess.Popen([sys.executable, "-I", "-c", COMPLAINING, complaints]) as waiter:
+        try:
+            wait(lambda: os.path.exists(complaints))
+            assert host.converge(state="absent").changed
+            assert waiter.wait(10) == 0
+        finally:
+            waiter.kill()
+    assert os.listdir(host.layout.containers) == []
 
 
 def test_a_program_that_ends_with_a_damaged_status(host: Host) -> None:

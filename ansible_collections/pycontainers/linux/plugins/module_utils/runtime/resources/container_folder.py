@@ -4,6 +4,7 @@
 """The steps that make and remove a container's folder, and those by which a name stands for it."""
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 
@@ -17,6 +18,9 @@ from . import container_health, container_state, container_volume_steps, contain
 from .container_model import Container
 from .container_words import short
 from .rootfs_size_steps import forget_quota
+
+TRIES = 100
+"""How often a folder may have something new in it when it is to go."""
 
 
 @dataclass(frozen=True)
@@ -112,26 +116,36 @@ class RemoveFolder:
 
     def do(self) -> None:
         """Remove the record last, so that a removal that is cut short goes on at the next run."""
-        from ..image.erase import erase
-
         identity = self.container.id or ""
         folder, running = self.layout.container(identity), self.layout.running(identity)
         there = os.path.exists(container_state.record_path(self.layout, identity))
         checker.end(self.layout, identity)
-        if os.path.isdir(running):
-            erase(running)
+        _remove(running)
         forget_quota(self.layout.container(identity, "upper"))
-        for name in sorted(_listed(folder), key=lambda name: name == "container.json"):
-            path = os.path.join(folder, name)
-            erase(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)
-        with suppress(FileNotFoundError):
-            os.rmdir(folder)
+        _remove(folder)
         if there:
             journal.note(self.layout, self.container, "destroy")
 
     def undo(self) -> None:
         """Nothing can bring it back."""
         raise Failure(f"bring back container {short(self.container)}", "what a container wrote is gone with it")
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder, and in it the record last. A waiter that is about to end may write to it once more meanwhile."""
+    from ..image.erase import erase
+
+    for left in reversed(range(TRIES)):
+        for name in sorted(_listed(folder), key=lambda name: name == "container.json"):
+            path = os.path.join(folder, name)
+            erase(path) if os.path.isdir(path) and not os.path.islink(path) else store.remove(path)
+        try:
+            with suppress(FileNotFoundError):
+                os.rmdir(folder)
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or not left:
+                raise
 
 
 def _listed(folder: str) -> list[str]:
