@@ -12,7 +12,10 @@ from ..module_utils.runtime.core.layout import Layout
 from ..module_utils.runtime.errors import Failure
 from .host_connection import HostConnection
 
-IF_THERE = 'if [ -e "$1" ] || [ -d "${1%/*/*}" -a ! -x "${1%/*/*}" ]; then exec "$@"; else echo "[]"; fi'
+IF_THERE = """\
+for each in "$0" "$0/runtime"; do [ ! -d "$each" ] || [ -x "$each" ] || exec "$@"; done
+if [ -e "$1" ]; then exec "$@"; else echo "[]"; fi
+"""
 """A host without a runtime has no containers. One whose folders are closed to us has to say so itself."""
 
 
@@ -50,7 +53,7 @@ def containers(host: HostConnection, layout: Layout) -> tuple[list[dict[str, Any
 
     Raises :class:`Failure` if the host can't tell.
     """
-    status, out, err = host.run(["/bin/sh", "-c", IF_THERE, "sh", *verb(layout, "ps", "-a", "--json")])
+    status, out, err = host.run(["/bin/sh", "-c", IF_THERE, layout.root, *verb(layout, "ps", "-a", "--json")])
     lines = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
     if status and any("Permission denied" in line for line in lines):
         fix = f"set ansible_become for host {host.name}"

@@ -61,6 +61,8 @@ echo dump > /data/dump.sql
 # The overlay that the host's own files are on can be no upper directory of another.
 PREPARE = """
 set -e
+pycontainers rm -f $(pycontainers ps -aq) >&2 || true
+pycontainers network rm $(pycontainers network ls -q) >&2 || true
 mount -t tmpfs examples /srv
 cd /srv
 mkdir -p images site/www pages exporter db/conf layers/application layers/base web/upper web/work web/rootfs export

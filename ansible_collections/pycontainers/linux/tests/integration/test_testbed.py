@@ -308,6 +308,8 @@ def test_down_leaves_nothing(end: str) -> None:
     if end == "state deleted":
         shutil.rmtree(testbed.state)
     command = testbed.start("net", "sleep", "600") if end == "command runs" else None
+    while command and not Path(f"/proc/{command.pid}/cmdline").read_bytes().startswith(b"sleep"):
+        time.sleep(0.05)
     assert _snapshot(testbed) - before
     testbed("down")
     if command:
