@@ -25,7 +25,7 @@ from contextlib import suppress
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
-from ..kernel import cgroups, syscalls
+from ..kernel import cgroups, programs, syscalls
 from ..kernel.process import process
 from ..typed import NoReturn
 from . import lifecycle
@@ -77,7 +77,7 @@ def sleep(layout: Layout, identity: str, seconds: float) -> NoReturn:
     arrange({0: quiet.fileno(), 1: nothing, 2: nothing})
     command = f"{layout.runtimes}/current/pycontainers"
     told = [f"{microseconds / 1_000_000:f}", sys.executable, command, layout.root, layout.run, identity]
-    os.execve("/bin/sh", ["sh", "-c", SCRIPT, "pycontainers", *told], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    os.execve(programs.shell(), ["sh", "-c", SCRIPT, "pycontainers", *told], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
 def end(layout: Layout, identity: str) -> None:

@@ -9,9 +9,9 @@
                                        | when it ends
                                        +--exec--> pycontainers exited ID
 
-A shell costs a tenth of what a Python process does. Python leaves the pid namespace and executes the shell,
-whose first fork is then pid 1 of the new one. So the script has builtins only: a second fork would be born into
-the container's pid namespace. Before the next start the waiter must come back to its own namespace
+A shell (:func:`~..kernel.programs.shell` tells which) costs a tenth of what a Python process does. Python leaves the
+pid namespace and executes the shell, whose first fork is then pid 1 of the new one. So the script has builtins only: a
+second fork would be born into the container's pid namespace. Before the next start the waiter must come back to its own namespace
 (:func:`come_back`), since in one whose pid 1 is dead fork fails with ENOMEM.
 
 Its own output goes nowhere: a shell says "Killed" of a job, which would read as if the container had said it.
@@ -39,7 +39,7 @@ import os
 import sys
 
 from ..errors import Failure
-from ..kernel import cgroups, syscalls
+from ..kernel import cgroups, programs, syscalls
 from ..kernel.process import Process
 from ..typed import Any, NoReturn
 from . import loggers
@@ -147,7 +147,7 @@ def become_waiter(
         syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
     words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, complaints, output.mark, *moves]
-    os.execve("/bin/sh", ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    os.execve(programs.shell(), ["sh", "-c", SCRIPT, *words], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
 def become_stand_in(
@@ -169,8 +169,9 @@ def become_stand_in(
     arrange({0: nothing, 1: nothing, 2: nothing, 3: output.descriptors[1]})
     script = STAND_IN.replace("UNKNOWN", str(UNKNOWN_STATUS))
     words = [str(process.pid), str(process.start), sys.executable, kept, f"{runtime}/pycontainers", *layout]
+    words += [identity, complaints, output.mark]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    os.execve("/bin/sh", ["sh", "-c", script, "pycontainers", *words, identity, complaints, output.mark], environment)
+    os.execve(programs.shell(), ["sh", "-c", script, "pycontainers", *words], environment)
 
 
 def _join(process: Process) -> None:

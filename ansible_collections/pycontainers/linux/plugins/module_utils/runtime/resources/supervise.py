@@ -13,7 +13,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..core.plan import Plan, Step, apply, converge
 from ..errors import Failure, explain
-from ..kernel import freezer, netlink
+from ..kernel import freezer, netlink, programs
 from ..kernel.cgroups import cgroups, looked_once
 from ..lean.dataclasses import replace
 from ..oci import checker, lifecycle
@@ -141,7 +141,7 @@ def _sleep_then_resume(layout: Layout, identity: str, seconds: float) -> None:
     command = f"{layout.runtimes}/current/pycontainers"
     script = 'sleep "$1"; exec "$2" --root "$3" --run "$4" resume "$5"'
     words = ["pycontainers", f"{seconds:g}", command, layout.root, layout.run, identity]
-    os.execve("/bin/sh", ["sh", "-c", script, *words], dict(os.environ))
+    os.execve(programs.shell(), ["sh", "-c", script, *words], dict(os.environ))
 
 
 def resume(layout: Layout, identity: str) -> None:
