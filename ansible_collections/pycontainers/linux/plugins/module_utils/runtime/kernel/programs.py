@@ -35,8 +35,8 @@ def find(name: str, *more: str) -> str | None:
 def shell() -> str:
     """The path of the shell that stays with a container, to be executed as ``sh``.
 
-    It is busybox where that is linked statically: half of the memory that a shell with a C library has to itself is what
-    the dynamic linker writes to.
+    It is busybox where that is linked statically: most of the memory that another shell has to itself is what the
+    dynamic linker and the C library write to.
     """
     return SMALL_SHELL if is_static(SMALL_SHELL) else "/bin/sh"
 

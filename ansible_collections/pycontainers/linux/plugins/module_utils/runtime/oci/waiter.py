@@ -11,8 +11,8 @@
 
 A shell (:func:`~..kernel.programs.shell` tells which) costs a tenth of what a Python process does. Python leaves the
 pid namespace and executes the shell, whose first fork is then pid 1 of the new one. So the script has builtins only: a
-second fork would be born into the container's pid namespace. Before the next start the waiter must come back to its own namespace
-(:func:`come_back`), since in one whose pid 1 is dead fork fails with ENOMEM.
+second fork would be born into the container's pid namespace. Before the next start the waiter must come back to its
+own namespace (:func:`come_back`), since in one whose pid 1 is dead fork fails with ENOMEM.
 
 Its own output goes nowhere: a shell says "Killed" of a job, which would read as if the container had said it.
 What is executed when the program has ended complains in a file of its own: there is nobody else to tell.
