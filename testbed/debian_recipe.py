@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 PACKAGES = (
-    "base-files", "base-passwd", "bash", "busybox-static", "coreutils", "dash", "debianutils", "findutils", "grep", "gzip",
-    "hostname", "iproute2", "kmod", "libc-bin", "libseccomp2", "login", "mawk", "mount", "procps", "python3",
+    "base-files", "base-passwd", "bash", "busybox-static", "coreutils", "dash", "debianutils", "findutils", "grep",
+    "gzip", "hostname", "iproute2", "kmod", "libc-bin", "libseccomp2", "login", "mawk", "mount", "procps", "python3",
     "python3-pyroute2", "s6", "sed", "systemd", "systemd-sysv", "tar", "usr-is-merged", "util-linux",
 )  # fmt: skip
 """Debian packages; apt verifies their signatures and adds what they depend on."""
