@@ -4,9 +4,9 @@
 """The table of docs/coming-from-docker.md is what the rows say; PYCONTAINERS_WRITE_DOCS has it written anew."""
 from __future__ import annotations
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Effect, Row, rows
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import Row
 from ansible_collections.pycontainers.linux.tests import pages
+from ansible_collections.pycontainers.linux.tests.unit.container.option_costs import SPELLINGS, cost, options
 
 DOCKER = """
 auto_remove blkio_weight cap_drop capabilities cgroup_parent cgroupns_mode cleanup command command_handling
@@ -76,32 +76,18 @@ MISSING = {
 }
 """What there is not, and why."""
 
-SPELLINGS = {
-    "cpu_quota": "cpus",
-    "default_host_ip": "published_ports",
-    "env_file": "env",
-    "mac_address": "networks",
-    "mounts": "volumes",
-    "volumes_from": "volumes",
-}
-"""Options that are kept as another one."""
-
-COSTS = {Effect.LIVE: "live", Effect.RECREATE: "another container"}
-
 
 def _rows() -> dict[str, Row]:
-    return {alias: row for row in rows(Container) if not row.internal for alias in (row.name, *row.aliases)}
+    return {alias: row for row in options().values() for alias in (row.name, *row.aliases)}
 
 
 def _line(name: str) -> str:
     row = _rows().get(name)
     if row is None:
         return f"| `{name}` | no |  | {MISSING[name]} |\n"
-    kept = _rows()[SPELLINGS.get(name, name)]
-    cost = "asked for once" if kept.request else COSTS.get(kept.effect, "")
     called = "" if row.name == name else f"also called `{row.name}`"
     remark = "; ".join(filter(None, (called, DIFFERS.get(name, ""))))
-    return f"| `{name}` | {'differs' if name in DIFFERS else 'yes'} | {cost} | {remark} |\n"
+    return f"| `{name}` | {'differs' if name in DIFFERS else 'yes'} | {cost(row.name)} | {remark} |\n"
 
 
 def table() -> str:
