@@ -98,7 +98,7 @@ DIFFERS = {
     "memory": "a percentage of the host's memory too; `max` is no limit",
     "mount": "a dictionary each; of the types `bind`, `tmpfs`, `volume`",
     "name": "a name, never an id",
-    "network": "what is no network is a `network_mode`: `none`, `host`, `container:NAME`, `ns:PATH`, `pasta`, `slirp4netns`",
+    "network": "what is no network is a `network_mode`: `host`, `container:NAME`, `ns:PATH`, `pasta`, `slirp4netns`",
     "network_aliases": "`aliases` of the network, of each its own",
     "no_healthcheck": "`test: [NONE]` there",
     "oom_kill_disable": "with cgroup version 1 only",
@@ -133,7 +133,7 @@ MISSING = {
     "`start_period` and `start_interval` of `healthcheck`": """
         health_startup_cmd health_startup_interval health_startup_retries health_startup_success
         health_startup_timeout""",
-    "a task has no terminal; `pycontainers run` and `attach` do": "attach detach_keys sig_proxy preserve_fd preserve_fds",
+    "a task has no terminal; `pycontainers run` has one": "attach detach_keys sig_proxy preserve_fd preserve_fds",
     "nothing is called, and no process stays, that these are about": """
         cmd_args conmon_pidfile debug executable hooks_dir log_level""",
     "the state in the task's result, and `pycontainers inspect`, have the id and the pid": "cidfile pid_file",
@@ -147,7 +147,7 @@ MISSING = {
     "the module `prune`, and `image` with `state: absent`": "rmi",
     "a task for each; a container goes on when one that it depends on is removed": "delete_depend",
     "a removal ends what runs, within `stop_timeout`": "delete_time force_delete",
-    "every limit has an option of its own; `cgroup_limit` sets those of other groups": "blkio_weight_device cgroup_conf",
+    "every limit has an option of its own": "blkio_weight_device cgroup_conf",
     "a container has a cgroup": "cgroups",
     "the kernel has no such limit any more": "kernel_memory",
     "kernels of distributions give no real-time share to groups": "cpu_rt_period cpu_rt_runtime",
@@ -186,7 +186,8 @@ def table() -> str:
 
 def missing_table() -> str:
     """What Podman's module has and this one has not, by the reason."""
-    lines = (f"| {', '.join(f'`{each}`' for each in sorted(names.split()))} | {why} |\n" for why, names in MISSING.items())
+    listed = {why: ", ".join(f"`{name}`" for name in sorted(names.split())) for why, names in MISSING.items()}
+    lines = (f"| {names} | {why} |\n" for why, names in listed.items())
     return f"| options | instead, or why not |\n|---|---|\n{''.join(lines)}"
 
 
