@@ -26,6 +26,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import cgroups
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle, log_files
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
+    container_hold,
     container_observed,
     container_state,
     firewall,
@@ -179,6 +180,9 @@ class Host:
     def close(self) -> None:
         """End and remove all there is, also what a test has broken; nothing of it may run then."""
         for identity in container_state.identities(self.layout):
+            # With version 1 what is held still does not end.
+            with suppress(Exception):
+                container_hold.unpause(self.layout, identity)
             with suppress(Exception):
                 lifecycle.stop(self.layout, identity, 9, 5)
         for identity in container_state.identities(self.layout):

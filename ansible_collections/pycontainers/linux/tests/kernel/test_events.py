@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state, journal
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
+from ansible_collections.pycontainers.linux.tests.kernel.terminal_bench import attached
 
 
 def told(host: Host, *words: str) -> list[str]:
@@ -116,7 +117,7 @@ def test_they_are_followed(host: Host) -> None:
     host.run()
     path = Path(host.layout.events, "output")
     with host.beside("events", "--json", "--filter", "event=pause", "--filter", "event=unpause") as following:
-        wait(lambda: _watches(following))
+        wait(lambda: attached(following.pid))
         host.ok("pause", "c")
         assert _next(following)["Action"] == "pause"
         with path.open("ab") as file:
@@ -130,12 +131,6 @@ def test_they_are_followed(host: Host) -> None:
         out, _ = following.communicate(timeout=30)
     assert following.returncode == 0
     assert [line.split()[2] for line in out.decode().splitlines()] == ["create", "start", "pause", "unpause", "pause"]
-
-
-def _watches(following: subprocess.Popen[bytes]) -> bool:
-    """Whether it has come to where it waits."""
-    folder = f"/proc/{following.pid}/fd"
-    return any("inotify" in os.readlink(f"{folder}/{each}") for each in os.listdir(folder))
 
 
 def _next(following: subprocess.Popen[bytes]) -> dict[str, Any]:
