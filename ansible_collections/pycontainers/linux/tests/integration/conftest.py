@@ -6,17 +6,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.pycontainers.linux.tests.integration.fleet import HOSTS, REGISTRY_PORT, Fleet, Run
+from ansible_collections.pycontainers.linux.tests.interpreters import interpreter
 from testbed.instance import VARIABLE, Instance
 from testbed.registry import standing
 
 NAME = os.environ.get(VARIABLE) or "integration"
 VM = "vm1"
+NEWEST = Path(__file__).with_name("requirements-newest.txt")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +41,16 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         finally:
             standing.down(directory=storage)
             fleet.testbed("down")
+
+
+@pytest.fixture(scope="session")
+def newest(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """The same hosts, from a controller with the newest Ansible, whose Python is newer than that of the tests too."""
+    folder = tmp_path_factory.mktemp("newest")
+    subprocess.run([interpreter("3.13"), "-m", "venv", folder], check=True)
+    install = [f"{folder}/bin/pip", "install", "-q", "--disable-pip-version-check", "--requirement", str(NEWEST)]
+    subprocess.run(install, check=True, capture_output=True)
+    return replace(fleet, tools=folder / "bin")
 
 
 @pytest.fixture(scope="session", autouse=True)

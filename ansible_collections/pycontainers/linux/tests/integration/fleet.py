@@ -65,9 +65,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Fleet:
-    """The hosts of one testbed. ``registry`` is the address of a registry that they reach, with nginx and busybox."""
+    """The hosts of one testbed, and the folder of Ansible's programs.
+
+    ``registry`` is the address of a registry that they reach, with nginx and busybox.
+    """
 
     instance: Instance
+    tools: Path = Path(sys.executable).parent
 
     @property
     def registry(self) -> str:
@@ -118,7 +122,7 @@ class Fleet:
 
         Ansible may warn of nothing but what has one of the texts ``warned``.
         """
-        command = [_tool("ansible-playbook"), "-i", self._inventory, playbook, *options]
+        command = [self._tool("ansible-playbook"), "-i", self._inventory, playbook, *options]
         command += ["-e", json.dumps(variables)]
         done = subprocess.run(
             command, env=_environment(), capture_output=True, text=True, timeout=600, check=False, cwd="/"
@@ -129,7 +133,7 @@ class Fleet:
 
     def task(self, host: str, module: str, arguments: Mapping[str, Any], check: bool = False) -> dict[str, Any]:
         """Run one module on a host, and return its result, with ``failed``."""
-        command = [_tool("ansible"), host, "-i", self._inventory, "-m", f"pycontainers.linux.{module}"]
+        command = [self._tool("ansible"), host, "-i", self._inventory, "-m", f"pycontainers.linux.{module}"]
         command += ["-a", json.dumps(arguments), *(["--check"] if check else [])]
         done = subprocess.run(
             command, env=_environment(), capture_output=True, text=True, timeout=120, check=False, cwd="/"
@@ -141,7 +145,7 @@ class Fleet:
 
     def ansible(self, tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another command of Ansible's with the inventory of the hosts."""
-        command = [_tool(tool), "-i", self._inventory, *arguments]
+        command = [self._tool(tool), "-i", self._inventory, *arguments]
         return subprocess.run(
             command, env=_environment(), capture_output=True, text=True, timeout=120, check=False, cwd="/"
         )
@@ -154,7 +158,7 @@ class Fleet:
         with tempfile.TemporaryDirectory() as folder:
             playbook, results = Path(folder, "tasks.json"), Path(folder, "results")
             playbook.write_text(json.dumps([{"hosts": host, "gather_facts": False, "tasks": _steps(asked, results)}]))
-            command = [_tool("ansible-playbook"), "-i", self._inventory, str(playbook)]
+            command = [self._tool("ansible-playbook"), "-i", self._inventory, str(playbook)]
             done = subprocess.run(
                 command, env=_environment(), capture_output=True, text=True, timeout=900, check=False, cwd="/"
             )
@@ -175,6 +179,9 @@ class Fleet:
                 yield f"127.0.0.1:{taken}"
             finally:
                 tunnel.terminate()
+
+    def _tool(self, name: str) -> str:
+        return str(self.tools / name)
 
     @property
     def _inventory(self) -> str:
@@ -207,10 +214,6 @@ def unused_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def _tool(name: str) -> str:
-    return str(Path(sys.executable).with_name(name))
 
 
 def _environment() -> dict[str, str]:

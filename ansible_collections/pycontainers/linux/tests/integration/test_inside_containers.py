@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,13 @@ def test_a_second_run_changes_nothing(runs: tuple[Run, Run]) -> None:
     _, second = runs
     assert second.status == 0, second.output
     assert [second.count(name, "changed") for name in CONTAINERS] == [0] * len(CONTAINERS), second.output
+
+
+def test_the_newest_ansible_finds_the_same(inside: Inside, runs: tuple[Run, Run], newest: Fleet) -> None:
+    """Inventory and connection are the same to it: nothing changes once more."""
+    third = replace(inside, fleet=newest).site()
+    assert third.status == 0, third.output
+    assert [third.count(name, "changed") for name in CONTAINERS] == [0] * len(CONTAINERS), third.output
 
 
 @pytest.mark.parametrize("host", HOSTS)
