@@ -29,7 +29,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The container; its name, its id, or the beginning of that. It must exist.
+      - The container; its name, its id, or the first characters of that, 4 or more. It must exist.
       - Exactly one of O(name), O(labels) and O(path) is given.
     type: str
   labels:

@@ -21,7 +21,8 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The containers, each by its name, its id or the beginning of that. One that is not there is passed over.
+      - The containers, each by its name, its id or the first characters of that, 4 or more. One that is not
+        there is passed over.
       - Left out, all containers are told of.
     type: list
     elements: str

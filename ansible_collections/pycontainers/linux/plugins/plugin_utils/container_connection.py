@@ -75,7 +75,9 @@ class InContainer(ConnectionBase):
                 raise AnsibleConnectionFailure(f"cannot reach {self._place}: {reason}")
             becoming = self.get_option("host_become")
             variables = self._hostvars[name]
-            self._host = HostConnection(name, variables, self._play_context, self._made_with, becoming)
+            self._host = HostConnection(
+                name, variables, self._play_context, self._made_with, becoming, apart=self._name
+            )
         return self
 
     @property

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -25,7 +26,8 @@ class HostConnection:
     """A host by its own connection. ``become`` is how its user becomes root there, None if that need not be.
 
     ``variables`` are those of the host, templated; ``made_with`` is what connections of this run are made with.
-    ``becoming`` says whether to become root, None if the host's ``ansible_become`` does.
+    ``becoming`` says whether to become root, None if the host's ``ansible_become`` does. ``apart`` is a text by which
+    this connection is told from others to the same host that are used at the same time.
     """
 
     def __init__(
@@ -35,9 +37,12 @@ class HostConnection:
         play_context: PlayContext,
         made_with: Mapping[str, Any],
         becoming: bool | None = None,
+        apart: str = "",
     ) -> None:
         self.name = name
         self.connection = _connection(name, variables, play_context, made_with)
+        if apart:
+            _set_apart(self.connection, name, apart)
         wanted = becoming if becoming is not None else boolean(variables.get("ansible_become", False), strict=False)
         self.become = _become(name, variables, play_context) if wanted else None
         if self.become and _is_user(self.connection, self.become.get_option("become_user")):
@@ -91,6 +96,19 @@ def _connection(
         if found.has_option(option):
             found.set_option(option, value)
     return found
+
+
+def _set_apart(connection: ConnectionBase, name: str, text: str) -> None:
+    """Have ssh share a connection of its own.
+
+    Many commands at the same time over one are more than servers take: OpenSSH's ten (sshd_config(5), MaxSessions), and
+    dropbear forgets to tell the exit status of one of two that end at the same moment.
+    """
+    if connection.has_option("control_path") and not connection.get_option("control_path"):
+        play = connection._play_context
+        told = "-".join(map(str, (name, play.remote_addr, play.port, play.remote_user, text)))
+        # As short as Ansible's own: the path of a socket has 107 bytes at most (unix(7)).
+        connection.set_option("control_path", f"%(directory)s/{hashlib.sha256(told.encode()).hexdigest()[:10]}")
 
 
 def _become(name: str, variables: Mapping[str, Any], play_context: PlayContext) -> BecomeBase:

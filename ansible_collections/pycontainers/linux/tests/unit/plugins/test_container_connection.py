@@ -164,3 +164,27 @@ def test_what_can_not_be_is_unreachable(runtime: StandIn) -> None:
         "poor": "cannot run modules in container web of host localhost: it has no /none/python3.14;",
     }
     assert {name: words for name, words in wanted.items() if words in said[name]} == wanted
+
+
+SSH = """\
+#!/bin/sh
+for each; do case $each in ControlPath=*) echo "$each" >> {seen} ;; esac; last=$each; done
+exec /bin/sh -c "$last"
+"""
+
+
+@pytest.mark.parametrize("said", ["", "%(directory)s/of-the-user"])
+def test_containers_of_a_host_share_no_connection(runtime: StandIn, said: str) -> None:
+    """Each has its own, which it keeps, so that any number of them can be used at once; unless the host says which."""
+    program, seen = runtime.folder / "ssh", runtime.folder / "seen"
+    program.write_text(SSH.format(seen=seen))
+    program.chmod(0o755)
+    box = {"ansible_ssh_executable": str(program), "ansible_connection": "ssh"}
+    box |= {"ansible_control_path": said} if said else {}
+    container = {**CONTAINER, "ansible_pycontainers_host": "box"}
+    for name, answer in (("web", "it is there"), ("shop", "cannot find container shop"), ("web", "it is there")):
+        assert answer in raw(runtime, name, "echo it is there", box=box, web=container, shop=container)
+    web, shop, again = seen.read_text().split()
+    assert web == again
+    assert (web == shop) is bool(said)
+    assert not said or "/of-the-user" in web

@@ -12,7 +12,7 @@ from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import Reference, parse_reference
 
-_ID = re.compile(r"(?:sha256:)?([0-9a-f]{3,64})", re.ASCII)
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})", re.ASCII)
 
 
 def reference(said: str) -> Reference:

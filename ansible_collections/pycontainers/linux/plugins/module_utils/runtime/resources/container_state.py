@@ -68,6 +68,10 @@ class Status:
     oom_ended_at: float = 0.0
 
 
+FEWEST = 4
+"""Characters that an id is given by. By fewer, what names a container that is gone, db or c, would name another one."""
+
+
 def lock(layout: Layout, name: str) -> AbstractContextManager[None]:
     """Keep other processes from changing the container of this name."""
     return store.lock(layout.lock(f"container-{name}"))
@@ -84,7 +88,7 @@ def identity_of(layout: Layout, name: str) -> str | None:
 def find(layout: Layout, wanted: str, read: Callable[[Layout, str], Container | None] | None = None) -> Container:
     """The container with a name, an id, or the beginning of an id, by ``read`` (:func:`load`). Raises NotFound."""
     found = identity_of(layout, wanted) if "/" not in wanted else None
-    if found is None and wanted:
+    if found is None and len(wanted) >= FEWEST:
         matching = [each for each in identities(layout) if each.startswith(wanted)]
         if len(matching) > 1:
             reason = f"{len(matching)} ids begin so"
@@ -92,7 +96,10 @@ def find(layout: Layout, wanted: str, read: Callable[[Layout, str], Container | 
         found = matching[0] if matching else None
     container = (read or load)(layout, found) if found else None
     if container is None:
-        raise NotFound(f"find container {wanted}", "there is none of this name or id", "see pycontainers ps -a")
+        reason = "there is none of this name or id"
+        if wanted and len(wanted) < FEWEST:
+            reason = f"there is none of this name, and an id is given by {FEWEST} characters or more"
+        raise NotFound(f"find container {wanted}", reason, "see pycontainers ps -a")
     return container
 
 
