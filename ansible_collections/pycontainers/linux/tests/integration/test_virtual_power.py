@@ -133,8 +133,10 @@ def churned(fleet: Fleet, seed: str, seconds: float) -> list[list[str]]:
         first = running.stdout.readline()
         time.sleep(seconds)
         cut(fleet)
-        lines = [first, *running.stdout]
+        # What had come is told by then; by itself ssh would wait for more for a minute.
+        time.sleep(1)
         running.kill()
+        lines = [first, *running.stdout]
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
