@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import time
+from typing import Any
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
@@ -25,8 +26,8 @@ def measure(made: World) -> None:
     for title, more in (("no network", {}), ("on a network, each with a port and limits", {"networks": ["web"]})):
         names = [f"crowd{number}" for number in range(CROWD)]
         for number, name in enumerate(names):
-            options = {"image": f"{made.registry}/busybox:latest", "command": "sleep 1000", "restart_policy": "always"}
-            options |= {"stop_signal": "SIGKILL"}
+            options: dict[str, Any] = {"image": f"{made.registry}/busybox:latest", "command": "sleep 1000"}
+            options |= {"restart_policy": "always", "stop_signal": "SIGKILL"}
             if more:
                 options |= {"memory": "32m", "cpus": "0.5", "published_ports": [f"{9000 + number}:80"]}
             made.declare(CONTAINER, name=name, **options, **more)

@@ -149,7 +149,8 @@ def build(folder: Path) -> tuple[int, int]:
         plain.unlink()
         layers.append(keep(blobs, packed, "application/vnd.oci.image.layer.v1.tar+gzip"))
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    config = {"architecture": machine, "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    config: dict[str, object] = {"architecture": machine, "os": "linux", "config": {}}
+    config["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
     kept = document(blobs, config, "application/vnd.oci.image.config.v1+json")
     kind = "application/vnd.oci.image.manifest.v1+json"
     entry = document(blobs, {"schemaVersion": 2, "mediaType": kind, "config": kept, "layers": layers}, kind)

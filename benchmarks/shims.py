@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
@@ -138,7 +139,7 @@ def _cgroup() -> Iterator[None]:
     finally:
         # In the hierarchies without a controller too.
         for top in Path("/sys/fs/cgroup").glob(f"*/{PARENT}"):
-            _wait(f"the end of what is in {top}", lambda top=top: _removed(top))
+            _wait(f"the end of what is in {top}", partial(_removed, top))
 
 
 def _removed(top: Path) -> bool:

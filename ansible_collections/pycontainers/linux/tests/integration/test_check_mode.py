@@ -52,9 +52,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("archive")
     (folder / "tree").mkdir()
     (folder / "tree/file").write_text("of the controller")
-    command = [sys.executable, ROOT / "bin/pycontainers", "--root", folder / "root", "--run", folder / "run"]
+    command = [sys.executable, f"{ROOT}/bin/pycontainers", "--root", f"{folder}/root", "--run", f"{folder}/run"]
     name = "checked.test/sent:1"
-    for words in (["import", folder / "tree", name], ["save", "-o", folder / "sent.tar", name]):
+    for words in (["import", f"{folder}/tree", name], ["save", "-o", f"{folder}/sent.tar", name]):
         subprocess.run([*command, *words], check=True, stdout=subprocess.DEVNULL)
     return str(folder / "sent.tar")
 

@@ -20,7 +20,8 @@ NAME, PORT = "newest", 8093
 
 def deploy(newest: Fleet, *options: str, **variables: Any) -> Run:
     """Run the playbook for a container of this test's own."""
-    fixed = {"deploy_nginx_image": f"{newest.registry}/nginx:latest", "host_insecure_registries": [newest.registry]}
+    fixed: dict[str, Any] = {"deploy_nginx_image": f"{newest.registry}/nginx:latest"}
+    fixed |= {"host_insecure_registries": [newest.registry]}
     fixed |= {"deploy_nginx_hosts": ",".join(HOSTS), "deploy_nginx_name": NAME, "deploy_nginx_port": PORT}
     return newest.play("deploy_nginx", *options, **fixed, **variables)
 

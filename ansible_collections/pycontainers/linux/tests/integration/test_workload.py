@@ -161,8 +161,8 @@ def test_what_nothing_needs_is_pruned(fleet: Fleet, deployment: Deployment) -> N
     assert again(fleet).status == 0
     ids = []
     for host in HOSTS:
-        run = f"pycontainers create --name workload-old {fleet.registry}/busybox:latest true"
-        ids.append(fleet.shell(host, run))
+        create = f"pycontainers create --name workload-old {fleet.registry}/busybox:latest true"
+        ids.append(fleet.shell(host, create))
         fleet.shell(host, "pycontainers network create workload-old")
     kept = {host: state(fleet, host) for host in HOSTS}
     for options, done in (("--check",), "would be"), ((), "was"):
@@ -202,5 +202,5 @@ def test_a_workload_is_taken_down(fleet: Fleet, deployment: Deployment) -> None:
     assert everything.status == 0, everything.output
     assert [everything.count(host, "changed") for host in HOSTS] == [2, 2], everything.output
     for host in HOSTS:
-        left = fleet.shell(host, "pycontainers volume ls; pycontainers images")
-        assert "workload" not in left
+        listed = fleet.shell(host, "pycontainers volume ls; pycontainers images")
+        assert "workload" not in listed

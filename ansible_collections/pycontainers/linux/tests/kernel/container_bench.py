@@ -112,7 +112,7 @@ class Host:
         """Declare a network."""
         converge(NETWORK, self.layout, parse(NETWORK.model, {"name": name, "subnet": subnet}), False)
 
-    def image(self, name: str, config: Mapping[str, Any], build: Callable[[Path], None] | None = None) -> str:
+    def image(self, name: str, config: Mapping[str, Any], build: Callable[[Path], object] | None = None) -> str:
         """Put an image into the store: busybox with another configuration, and with a layer on top if one is built."""
         reference = parse_reference(f"registry.test/{name}")
         base = content.find(self.layout, parse_reference(self.busybox))

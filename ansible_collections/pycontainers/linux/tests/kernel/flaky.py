@@ -194,7 +194,8 @@ class Conversation(BaseHTTPRequestHandler):
 
     def note(self, status: int, **more: str) -> None:
         """Write a request down, before its answer."""
-        entry = {"method": self.command, "path": self.path, "range": self.headers.get("Content-Range")}
+        entry: dict[str, object] = {"method": self.command, "path": self.path}
+        entry |= {"range": self.headers.get("Content-Range")}
         entry |= {"login": self.headers.get("Authorization"), "bytes": len(self.body), "status": status, **more}
         os.write(self.server.options["record"], json.dumps(entry).encode() + b"\n")
 

@@ -100,13 +100,22 @@ class Oci:
 
     def ended(self, identity: str = "c") -> None:
         """Wait until the container has stopped."""
-        wait(lambda: self.reap() or self.state(identity)["status"] == "stopped")
+        self.wait(lambda: self.state(identity)["status"] == "stopped")
 
     def reap(self) -> None:
         """Take the status of every child that has ended."""
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
+
+    def wait(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition that may need children to be reaped."""
+
+        def reaped() -> object:
+            self.reap()
+            return condition()
+
+        wait(reaped)
 
     def exit_code(self, pid: int) -> int:
         """Wait for a first process that was left to the test process, and return its status."""
@@ -130,7 +139,7 @@ class Oci:
             for name in os.listdir(self.root):
                 if name != "seccomp~":
                     self.ok("delete", "--force", name)
-        wait(lambda: self.reap() or self.cgroups() == [])
+        self.wait(lambda: self.cgroups() == [])
         prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 

@@ -73,7 +73,7 @@ def tree(host: Host, image: str, tmp_path: Path) -> dict[str, tuple[object, ...]
 
 def described(root: Path) -> dict[str, tuple[object, ...]]:
     """Type, mode, owner, links, time and content of all files; of folders not when they were changed."""
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
         there = path.lstat()
         text = path.read_bytes() if stat.S_ISREG(there.st_mode) else os.readlink(path) if path.is_symlink() else b""

@@ -51,7 +51,8 @@ def test_a_program_that_fails_fails_the_task(host: Host) -> None:
     assert said.startswith("cannot run container c to its end: its program ended with status 3; it said last: line 11")
     assert said.endswith("| line 20")
     assert caught.value.facts["status"] == 3
-    assert caught.value.facts["container"]["Output"].startswith("line 1\n")
+    container: Any = caught.value.facts["container"]
+    assert container["Output"].startswith("line 1\n")
     assert host.observed().state == "stopped"
 
 

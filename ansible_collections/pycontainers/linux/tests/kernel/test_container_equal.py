@@ -35,7 +35,7 @@ MAPPINGS = ("hugetlb", "rdma", "misc", "env", "etc_hosts", "labels", "storage_op
             "healthcheck")  # fmt: skip
 TEXTS = ("cpuset_cpus", "cpuset_mems", "user", "working_dir", "hostname", "domainname", "stop_signal", "network_mode",
          "pid_mode", "cgroup_parent")  # fmt: skip
-NONE = dict.fromkeys(FLAGS, False) | {name: [] for name in LISTS} | {name: {} for name in MAPPINGS}
+NONE: dict[str, Any] = dict.fromkeys(FLAGS, False) | {name: [] for name in LISTS} | {name: {} for name in MAPPINGS}
 NONE |= dict.fromkeys(TEXTS, "")
 NONE |= {"purge_networks": True, "keep_volumes": True, "detach": True, "pull": "missing", "state": "started"}
 NONE |= {"restart_policy": "no", "restart_retries": 0, "stop_timeout": 10, "on_unhealthy": "none", "shm_size": "64m"}

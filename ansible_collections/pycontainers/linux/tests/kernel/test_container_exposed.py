@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_exposed_ports_are_kept_and_shown(host: Host, image: str) -> None:
 
 def test_all_are_published_at_free_ports(host: Host, image: str) -> None:
     """A check tells the ports that the run takes; they lead to the program, and stay over restarts and replacements."""
-    task = {"image": image, "command": LISTEN, "networks": ["front"], "exposed_ports": ["81"], "stop_timeout": 0}
+    task: dict[str, Any] = {"image": image, "command": LISTEN, "networks": ["front"], "exposed_ports": ["81"]}
+    task["stop_timeout"] = 0
     check = host.converge(**task, publish_all_ports=True, check=True)
     host.converge(**task, publish_all_ports=True)
     found = ports(host)
@@ -82,7 +84,7 @@ def test_a_named_port_takes_that_of_a_chosen_one(host: Host, image: str) -> None
     """A port of the host that was chosen and is named for another port now leads there alone; another one is chosen."""
     host.run(image=image, networks=["front"], exposed_ports=["81"], publish_all_ports=True)
     chosen = ports(host)[80].host_port
-    task = {"published_ports": [f"{chosen}:81"]}
+    task: dict[str, Any] = {"published_ports": [f"{chosen}:81"]}
     check = host.converge(**task, check=True)
     assert host.converge(**task).changes == check.changes
     assert ports(host)[81].host_port == chosen
@@ -92,7 +94,7 @@ def test_a_named_port_takes_that_of_a_chosen_one(host: Host, image: str) -> None
 
 def test_chosen_ports_are_not_more_that_is_present(host: Host, image: str) -> None:
     """Those beside which more may be are the named ones: the chosen stay chosen, and a second run changes nothing."""
-    task = {"published_ports": ["8080:90"], "comparisons": {"published_ports": "allow_more_present"}}
+    task: dict[str, Any] = {"published_ports": ["8080:90"], "comparisons": {"published_ports": "allow_more_present"}}
     host.run(image=image, networks=["front"], publish_all_ports=True, **task)
     assert not host.converge(**task).changed
     host.converge(**task, publish_all_ports=False)
@@ -112,7 +114,7 @@ def test_it_is_taken_back_live(host: Host, image: str) -> None:
 
 def test_no_port_is_taken_from_anybody(host: Host, image: str) -> None:
     """A port that a program of the host listens on, or that another container has or had, is passed over."""
-    task = {"image": image, "networks": ["front"], "publish_all_ports": True}
+    task: dict[str, Any] = {"image": image, "networks": ["front"], "publish_all_ports": True}
     check = host.converge(**task, check=True)
     wanted = int(next(each.after for each in check.changes if each.path == "published_ports")[0].partition(":")[0])
     with closing(socket.socket()) as other:

@@ -163,7 +163,7 @@ def test_links_at_the_end(host: Host) -> None:
     host.shell("mkdir /real; ln -s ../../../real/target /link; ln -s /etc/passwd /out; touch /ready; sleep 1000")
     wait(lambda: inside(host, "/ready").exists())
     before = Path("/etc/passwd").read_bytes()
-    given = {"content": "x", "mode": "0644"}
+    given: dict[str, Any] = {"content": "x", "mode": "0644"}
     assert into(host, **given, container_path="/link", follow=True).facts["container_path"] == "/real/target"
     assert look(host, "/real/target")[1] == b"x"
     assert look(host, "/link")[0] == "link"
@@ -252,7 +252,8 @@ def test_a_container_that_swaps_links(host: Host, here: Path) -> None:
     wait(lambda: inside(host, "/ready").exists())
     (here / "new").mkdir()
     (here / "new/file").write_text("written")
-    seen, read, end, number = set(), set(), time.monotonic() + 30, 0
+    seen: set[str] = set()
+    read, end, number = set(), time.monotonic() + 30, 0
     # Nothing is to get to /d itself: a folder that is made there in the wrong moment ends the swapping.
     while number < 60 or (seen != {"link", "folder"} and time.monotonic() < end):
         number += 1

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def taken(number: int) -> Iterator[None]:
 
 def test_a_free_port_is_found_told_before_and_kept(host: Host) -> None:
     """A check tells the ports that the run takes; they lead to the program, and stay whatever happens to it."""
-    task = {"image": host.busybox, "command": LISTEN, "networks": ["front"], "stop_timeout": 0}
+    task: dict[str, Any] = {"image": host.busybox, "command": LISTEN, "networks": ["front"], "stop_timeout": 0}
     said = ["80-81", "80/udp", "127.0.0.1::81/udp", "8080:80"]
     check = host.converge(**task, published_ports=said, check=True)
     host.converge(**task, published_ports=said)
@@ -65,7 +66,8 @@ def test_a_free_port_is_found_told_before_and_kept(host: Host) -> None:
         first, last = map(int, file.read().split())
     for each in (port for port in found if port.protocol == "tcp"):
         assert each.host_port == 8080 or first <= each.host_port <= last
-        wait(lambda port=each: said_at(port.host_port) == f"{port.container_port}\n".encode())
+        said_there = f"{each.container_port}\n".encode()
+        wait(lambda: said_at(each.host_port) == said_there)  # noqa: B023 - it is waited for within the turn
     assert not host.converge(**task, published_ports=["80/TCP", *said[1:], 81]).changed
     assert not host.converge().changed
     pid = host.pid()
@@ -117,7 +119,7 @@ def test_they_stay_beside_those_of_all(host: Host) -> None:
 
 def test_no_port_is_taken_from_anybody(host: Host) -> None:
     """A port that a program has, or another container, is passed over, also by one that had it itself."""
-    task = {"networks": ["front"], "published_ports": ["80"]}
+    task: dict[str, Any] = {"networks": ["front"], "published_ports": ["80"]}
     host.run(**task)
     (found,) = ports(host)
     host.converge(state="absent")

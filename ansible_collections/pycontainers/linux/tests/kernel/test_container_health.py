@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,8 @@ def test_a_check_runs_as_the_container_does(host: Host) -> None:
         "id -u; pwd; echo $A; cat /proc/self/status | grep -E 'CapEff|Seccomp:'; ls -l /proc/self/ns/net "
         "| sed 's/.*-> //'; grep memory: /proc/self/cgroup; ls /proc/self/fd | wc -l"
     )
-    given = {"user": "33", "working_dir": "/usr", "env": {"A": "b c"}, "memory": "32m", "cap_drop": ["ALL"]}
+    given: dict[str, Any] = {"user": "33", "working_dir": "/usr", "env": {"A": "b c"}, "memory": "32m"}
+    given["cap_drop"] = ["ALL"]
     container = host.run(healthcheck=check(script), state="healthy", **given)
     said = health(host)["Log"][-1]["Output"]
     inside = host.ok("exec", "c", "sh", "-c", script)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_files_of_the_controller_get_into_a_container(host: Host, controller: Co
     (tree / "link").symlink_to("sub/file")
     inside = Path(f"/proc/{host.pid()}/root")
     for path in (tree, tree / "sub/file", tree / "link"):
-        given = {"container": "c", "path": str(path), "container_path": f"/{path.name}"}
+        given: dict[str, Any] = {"container": "c", "path": str(path), "container_path": f"/{path.name}"}
         predicted = controller.task("container_copy_into", "--check", **given)
         assert (predicted["failed"], predicted["changed"]) == (False, True)
         done = controller.task("container_copy_into", **given)
@@ -62,7 +63,7 @@ def test_a_program_runs_by_a_task(controller: Controller) -> None:
 
 def test_files_get_out_by_a_task(controller: Controller, tmp_path: Path) -> None:
     """A file of the container is on the host afterwards."""
-    given = {"container": "c", "container_path": "/etc/passwd", "path": str(tmp_path / "passwd")}
+    given: dict[str, Any] = {"container": "c", "container_path": "/etc/passwd", "path": str(tmp_path / "passwd")}
     assert controller.task("container_copy_out", **given)["changed"]
     assert (tmp_path / "passwd").read_text().startswith("root:")
     assert not controller.task("container_copy_out", **given)["changed"]
@@ -70,7 +71,7 @@ def test_files_get_out_by_a_task(controller: Controller, tmp_path: Path) -> None
 
 def test_a_task_waits_for_health_and_tells_why_there_is_none(host: Host, controller: Controller) -> None:
     """A healthy container changes nothing, a new one that crashes leaves it, and the task has its last lines."""
-    given = {"name": "c", "image": host.busybox, "stop_timeout": 0, "state": "healthy"}
+    given: dict[str, Any] = {"name": "c", "image": host.busybox, "stop_timeout": 0, "state": "healthy"}
     given["healthcheck"] = {"test": "true", "interval": "100ms", "retries": 2}
     first = controller.task("container", **given, command="sleep 1001")
     assert first["container"]["State"]["Health"]["Status"] == "healthy"

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_the_hosts_processes(host: Host) -> None:
 
 def test_the_end_of_the_first_of_the_hosts_processes(host: Host) -> None:
     """When the program ends by itself the others end too, before the container is started again or put away."""
-    policy = {"restart_policy": "on-failure", "restart_retries": 1}
+    policy: dict[str, Any] = {"restart_policy": "on-failure", "restart_retries": 1}
     container = host.shell("sleep 2000 & sleep 0.2; exit 3", pid_mode="host", **policy)
     wait(lambda: host.observed().state == "stopped")
     assert (host.ended(container).exit_code, host.ended(container).restarts) == (3, 1)

@@ -128,7 +128,7 @@ def test_tasks_have_their_modules_in_one_file(readable: Layout) -> None:
     bundle = Bundle(tasks(folder))
     bundle.use()
     sys.meta_path.remove(bundle)
-    found = {name: bundle.find_spec(name) for name in bundle.kept}
+    found: dict[str, Any] = {name: bundle.find_spec(name) for name in bundle.kept}
     files = {spec.origin.removeprefix(f"{folder}/") for spec in found.values() if spec}
     assert files == set(service.carried())
     assert found[service.__name__].loader.get_code(service.__name__).co_filename == f"{folder}/resources/service.py"

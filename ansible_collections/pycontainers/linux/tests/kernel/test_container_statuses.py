@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ LASTING = {
 """Signals that end nobody by themselves (signal(7)): ignored, or only stopping."""
 
 
-def ends(host: Host, script: str, numbers: range, **values: object) -> dict[int, int]:
+def ends(host: Host, script: str, numbers: range, **values: Any) -> dict[int, int]:
     """The statuses of one container, which is started for each number in turn."""
     found = {}
     count = f"read number </count; echo $((number + {numbers.step})) >/count"

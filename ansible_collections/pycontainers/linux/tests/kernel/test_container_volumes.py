@@ -339,7 +339,7 @@ def test_links_that_are_put_in_the_way_of_a_copy_are_not_followed(tmp_path: Path
 def _copied(source: Path, target: Path) -> None:
     descriptors = [os.open(each, os.O_RDONLY | os.O_DIRECTORY) for each in (source, target)]
     try:
-        Copy(*descriptors).run()
+        Copy(descriptors[0], descriptors[1]).run()
     finally:
         for each in descriptors:
             os.close(each)

@@ -180,9 +180,7 @@ def test_a_container_ends_while_it_is_renamed(host: Host) -> None:
     with container_state.lock(host.layout, "c"):
         Path(f"/proc/{host.pid()}/root/go").touch()
         wait(lambda: lifecycle.exit_status(host.layout, container.id or "") is not None)
-        container_rename.apply(
-            plan.Plan(tuple(container_rename._steps(host.layout, container, "c", "web")))
-        )
+        plan.apply(plan.Plan(tuple(container_rename._steps(host.layout, container, "c", "web"))))
     assert host.ended(container).exit_code == 0
     assert host.observed("web").state == "stopped"
     assert lifecycle.waiter(host.layout, container.id or "") is None

@@ -94,7 +94,7 @@ def test_an_image_is_shown(host: Host) -> None:
 
 def test_a_history_is_told(host: Host) -> None:
     """The last step comes first and has the image's id; steps have the sizes of their layers."""
-    name = host.image("built", {}, lambda root: root.joinpath("file").write_bytes(bytes(1 << 20)) and None)
+    name = host.image("built", {}, lambda root: root.joinpath("file").write_bytes(bytes(1 << 20)))
     steps = json.loads(ok(host, "history", "--json", name))
     assert steps[0]["Id"] == ids(host)[name]
     assert [each["Id"] for each in steps[1:]] == ["<missing>"] * (len(steps) - 1)

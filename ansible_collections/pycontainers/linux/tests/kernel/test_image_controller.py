@@ -39,7 +39,7 @@ class Controller:
 
     def task(self, module: str, *options: str, pipelining: bool = True, **arguments: Any) -> dict[str, Any]:
         """Run a module, and return its result with ``failed``."""
-        program = Path(sys.executable).with_name("ansible")
+        program = str(Path(sys.executable).with_name("ansible"))
         given = {"root": self.layout.root, "run": self.layout.run, **arguments}
         words = [program, "localhost", "-c", "local", "-m", f"pycontainers.linux.{module}", "-a", json.dumps(given)]
         environment = {
@@ -96,7 +96,7 @@ def without_layers(host: Host, name: str, folder: Path) -> list[str]:
 def test_a_host_gets_what_it_lacks(host: Host, controller: Controller, tmp_path: Path) -> None:
     """A check tells what the run does; layers that the host has are not asked for, and there is no second time."""
     other = host.image("other", {"Cmd": ["other"]})
-    given = {"path": exported(host, tmp_path / "one.tar", host.busybox), "remote_src": False}
+    given: dict[str, Any] = {"path": exported(host, tmp_path / "one.tar", host.busybox), "remote_src": False}
     predicted = controller.task("image_load", "--check", **given)
     assert (predicted["failed"], predicted["changed"]) == (False, True)
     assert ids(controller.layout) == {}
@@ -116,7 +116,8 @@ def test_the_module_image_takes_an_archive_of_the_controller(
 ) -> None:
     """The image gets its names on the host, without pipelining as well; what docker save writes does it too."""
     path = exported(host, tmp_path / "one.tar", host.busybox, form="docker-archive")
-    given = {"name": NAME, "source": "archive", "path": path, "remote_src": False, "tags": ["registry.test/b:1"]}
+    given: dict[str, Any] = {"name": NAME, "source": "archive", "path": path, "remote_src": False}
+    given["tags"] = ["registry.test/b:1"]
     done = controller.task("image", pipelining=False, **given)
     assert (done["failed"], done["changed"]) == (False, True)
     assert set(ids(controller.layout)) == {NAME, "registry.test/b:1"}
@@ -128,7 +129,7 @@ def test_what_is_not_there_is_told(host: Host, controller: Controller, tmp_path:
     """Layers that nobody has are named by the run; a check gets none and needs none. So is a file that is missing."""
     folder = tmp_path / "layout"
     names = without_layers(host, host.busybox, folder)
-    given = {"path": str(folder), "remote_src": False}
+    given: dict[str, Any] = {"path": str(folder), "remote_src": False}
     assert controller.task("image_load", "--check", **given)["changed"]
     failed = controller.task("image_load", **given)
     assert failed["failed"]

@@ -101,7 +101,7 @@ def number(dice: Dice, width: int) -> bytes:
     if kind == "bytes":
         return dice.bytes(width)
     large = dice.one(NUMBERS)
-    return bytes([0xFF if large < 0 else 0x80]) + (large % 256 ** (width - 1)).to_bytes(width - 1, "big")
+    return bytes([0xFF if large < 0 else 0x80]) + (large % (1 << 8 * (width - 1))).to_bytes(width - 1, "big")
 
 
 def value(dice: Dice) -> bytes:

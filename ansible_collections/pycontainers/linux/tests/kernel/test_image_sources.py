@@ -74,7 +74,7 @@ def tree(tmp_path: Path) -> Path:
 
 def described(root: Path) -> dict[str, tuple[object, ...]]:
     """Describe every file below a folder."""
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for path in sorted(root.rglob("*")):
         there = path.lstat()
         text = path.read_bytes() if stat.S_ISREG(there.st_mode) else os.readlink(path) if path.is_symlink() else b""

@@ -61,7 +61,7 @@ def test_containers_are_chosen_by_labels(host: Host) -> None:
     for name, labels in (("a", {"team": "x", "tier": "1"}), ("b", {"team": "x"}), ("d", {"team": "y"}), ("e", {})):
         host.run(name=name, labels=labels)
     host.converge("b", state="stopped")
-    values = {"labels": {"team": "x"}, "pids_limit": 9, "memory": "64m"}
+    values: dict[str, Any] = {"labels": {"team": "x"}, "pids_limit": 9, "memory": "64m"}
     told, done = limit(host, None, check=True, **values), limit(host, None, **values)
     assert (told.changes, told.actions) == (done.changes, done.actions)
     assert [(each.of, each.path) for each in done.changes] == [
@@ -101,7 +101,7 @@ def test_all_that_labels_choose_are_limited_or_none(host: Host) -> None:
 def test_a_service_is_chosen_by_its_path(host: Host, service: subprocess.Popen[bytes]) -> None:
     """A cgroup of the host is limited like a container: set, changed, told, cleared; nothing is kept of it."""
     path = f"/{SERVICE}"
-    values = {"path": path, "memory": "64m", "cpu_shares": 300, "pids_limit": 20}
+    values: dict[str, Any] = {"path": path, "memory": "64m", "cpu_shares": 300, "pids_limit": 20}
     told, done = limit(host, None, check=True, **values), limit(host, None, **values)
     assert (told.changes, told.actions) == (done.changes, done.actions)
     assert not limit(host, None, **values).changed

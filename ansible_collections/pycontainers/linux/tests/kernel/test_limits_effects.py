@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,13 +176,14 @@ def test_a_device_is_held_to_a_rate(host: Host, node: str) -> None:
     host.run(devices=[node])
     read, write = f"if={node} of=/dev/null iflag=direct", f"if=/dev/zero of={node} oflag=direct"
     for option, words in (("device_read_bps", read), ("device_write_bps", write)):
-        rate = [{"path": node, "rate": "512k"}]
-        assert limit(host, **{option: rate}).changed
+        rate: dict[str, Any] = {option: [{"path": node, "rate": "512k"}]}
+        assert limit(host, **rate).changed
         began = time.monotonic()
         host.ok("exec", "c", "sh", "-c", f"dd {words} bs=64k count=16 2>/dev/null")
         # A megabyte at half a megabyte a second, but for what the kernel lets pass at first.
         assert time.monotonic() - began > 1
-        limit(host, **{option: []})
+        none: dict[str, Any] = {option: []}
+        limit(host, **none)
         assert in_kernel(host, option) == {option: ()}
     limit(host, device_read_iops=[{"path": node, "rate": 10}], device_write_iops=[{"path": node, "rate": 20}])
     began = time.monotonic()

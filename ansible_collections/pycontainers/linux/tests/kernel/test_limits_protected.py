@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,8 @@ def test_protected_memory_stays_where_others_give(host: Host, option: str) -> No
         container = host.shell(FILL, name, storage_opts={"size": "80m"})
         wait(lambda: "filled" in host.log(container), 60)  # noqa: B023 - it is waited for within the turn
     subprocess.run(["sync"], check=True)
-    limit(host, "kept", **{option: "160m"})
+    wanted: dict[str, Any] = {option: "160m"}
+    limit(host, "kept", **wanted)
     before = {name: usage(host, name)["memory"] for name in ("kept", "given")}
     with suppress(OSError):  # as far as it can
         cgroups.write_file(f"{cgroups.cgroups().directories('pycontainers')[0]}/memory.reclaim", "30M")

@@ -229,7 +229,7 @@ def test_what_was_cleared_while_it_stood_still_is_none_at_the_next_start(host: H
     """A limit that is cleared in the record, and that a new group has no file for, is no difference when it runs."""
     host.run()
     # Not every kernel has this controller.
-    spare = {"cpuset_mems": "0"} if offered(host, "cpuset_mems") else {}
+    spare: dict[str, Any] = {"cpuset_mems": "0"} if offered(host, "cpuset_mems") else {}
     host.converge(state="stopped")
     limit(host, pids_limit=9, **spare)
     limit(host, state="absent")

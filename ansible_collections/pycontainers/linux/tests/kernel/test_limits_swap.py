@@ -27,7 +27,7 @@ def swap(host: Host, tmp_path: Path) -> Iterator[None]:
         pytest.skip("swap is the whole machine's: a kernel that runs as a process has some (test_limits_other_kernel)")
     (tmp_path / "swap").touch()
     subprocess.run(["truncate", "-s", "200M", tmp_path / "swap"], check=True)
-    words = ["losetup", "--find", "--show", tmp_path / "swap"]
+    words = ["losetup", "--find", "--show", str(tmp_path / "swap")]
     device = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
     subprocess.run(["mkswap", device], check=True, capture_output=True)
     subprocess.run(["swapon", device], check=True)

@@ -131,7 +131,7 @@ def test_networks_are_changed_while_it_runs(networks: Host) -> None:
         (["back"], ["10.88.2.1"]),
         (["inner"], []),
     ):
-        ports = {"published_ports": ["8080:80"] if routes else []}
+        ports: dict[str, Any] = {"published_ports": ["8080:80"] if routes else []}
         foretold = networks.converge(networks=wanted, check=True, **ports)
         done = networks.converge(networks=wanted, **ports)
         assert (foretold.actions, foretold.changes) == (done.actions, done.changes)
@@ -216,7 +216,8 @@ def test_interfaces_that_come_back_have_their_names(networks: Host, monkeypatch:
 
 def _failing_once(step: Any) -> Any:
     """What a step does, but for its first time; what is only taken back does well."""
-    real, failed = step.do, []
+    real = step.do
+    failed: list[Any] = []
 
     def do(self: Any) -> None:
         if failed or (isinstance(self, endpoint_steps.SetPorts) and not self.add):
@@ -347,7 +348,7 @@ def test_routes_of_a_network(networks: Host) -> None:
     """Its containers have them, from their next task on, in both families; drift is mended, and their own ones stay."""
     networks.run(networks=["front"])
     pid, path = networks.pid(), networks.layout.netns(networks.observed().id or "")
-    wanted = [
+    wanted: list[dict[str, Any]] = [
         {"destination": "10.5.0.0/16", "gateway": "10.88.1.9"},
         {"destination": "10.6.0.0/16", "gateway": "10.88.1.9", "metric": 7},
         {"destination": "fd05::/48", "gateway": "fd00:88:1::9"},

@@ -145,10 +145,11 @@ def test_what_can_not_be_joined_is_refused(host: Host, pinned: str) -> None:
     for mode, reason in refused.items():
         with pytest.raises(Failure, match=reason):
             host.run(network_mode=mode)
-    for options in ({"networks": ["front"]}, {"published_ports": ["8080:80"]}):
+    parts: list[dict[str, Any]] = [{"networks": ["front"]}, {"published_ports": ["8080:80"]}]
+    for options in parts:
         with pytest.raises(InvalidValue, match=f"{next(iter(options))}.*network_mode=host leaves no room for it"):
             host.run(network_mode="host", **options)
-    for options in ({"hostname": "x"}, {"etc_hosts": {"x": "::1"}}, {"dns_servers": ["::2"]}):  # type: ignore[assignment]
+    for options in ({"hostname": "x"}, {"etc_hosts": {"x": "::1"}}, {"dns_servers": ["::2"]}):
         with pytest.raises(InvalidValue, match=f"{next(iter(options))}.*leaves no room for it"):
             host.run(network_mode="container:web", **options)
     assert host.cli("ps", "-a", "-q").stdout.count("\n") == 3

@@ -275,7 +275,7 @@ finally:
 @contextmanager
 def frozen(folder: Path) -> Iterator[Callable[[], object]]:
     """Let all writes to a filesystem wait, where no signal reaches those who do; gives what ends it."""
-    command = [sys.executable, "-I", "-c", FREEZER, folder]
+    command = [sys.executable, "-I", "-c", FREEZER, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"frozen\n"

@@ -20,9 +20,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.user_network import LOG
 from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken, killed_in_child
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import SLEEP, Host
+from ansible_collections.pycontainers.linux.tests.kernel.network_bench import Bench
 from ansible_collections.pycontainers.linux.tests.kernel.test_container_faults import Nothing, differences, settled
 from ansible_collections.pycontainers.linux.tests.kernel.user_network_bench import (
-    Bench,
     bench,
     both,
     end_program,

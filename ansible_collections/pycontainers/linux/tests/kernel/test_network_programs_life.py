@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,9 @@ def test_a_new_container_takes_the_ports_of_the_old(host: Host, bench: Bench, pr
     host.network()
     assert host.converge(network_mode="private", networks=["front"]).changed
     assert programs() == []
-    assert str(host.observed().published_ports[0]) == "8080:80"
+    published = host.observed().published_ports
+    assert published
+    assert str(published[0]) == "8080:80"
     assert host.converge(network_mode=program).changed
     assert (host.observed().networks, host.observed().held) == ((), ())
 
@@ -187,7 +190,7 @@ def test_damage_is_seen_and_mended(host: Host, bench: Bench, program: str) -> No
     identity = start(host, program, published_ports=["8080:80"])
     pid, folder = host.pid(), Path(host.layout.running(identity))
     own = ["nsenter", f"--net={host.layout.netns(identity)}", "ip", "link", "set", "tap0", "down"]
-    damages = [lambda: subprocess.run(own, check=True)]
+    damages: list[Callable[[], object]] = [lambda: subprocess.run(own, check=True)]
     if program == "slirp4netns":
         damages += [
             lambda: (folder / "network.sock").unlink(),

@@ -285,8 +285,8 @@ def test_a_killed_runtime_leaves_what_can_be_deleted(oci: Oci, after: float) -> 
     creating.wait()
     oci.ok("delete", "--force", "c")
     assert MISSING in oci.call("state", "c").stderr
-    wait(lambda: oci.reap() or oci.cgroups() == [])
-    wait(lambda: oci.reap() or _children() == before)
+    oci.wait(lambda: oci.cgroups() == [])
+    oci.wait(lambda: _children() == before)
 
 
 def _children() -> list[str]:

@@ -19,7 +19,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroups import remove
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.limits import groups
-from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import COMMAND, Oci, wait
+from ansible_collections.pycontainers.linux.tests.kernel.oci_bench import COMMAND, Oci
 
 
 def test_a_process_that_its_caller_does_not_reap(oci: Oci) -> None:
@@ -37,7 +37,7 @@ def test_a_process_that_its_caller_does_not_reap(oci: Oci) -> None:
     assert (state, took < 3) == ("Z", True)
     assert oci.call("state", "c").returncode == 1
     # Its namespace's first process ends when that one is reaped.
-    wait(lambda: oci.reap() or not os.path.exists(f"/proc/{first}"))
+    oci.wait(lambda: not os.path.exists(f"/proc/{first}"))
 
 
 DAMAGED = {
@@ -93,7 +93,7 @@ def test_one_that_is_not_started(oci: Oci) -> None:
     pid = oci.create()
     damage(oci, DAMAGED["empty"])
     oci.ok("delete", "--force", "c")
-    wait(lambda: oci.reap() or not os.path.exists(f"/proc/{pid}"))
+    oci.wait(lambda: not os.path.exists(f"/proc/{pid}"))
     remove(groups(), "pycontainers-shared")
 
 
@@ -107,7 +107,8 @@ def test_a_group_of_the_configuration(oci: Oci, path: str) -> None:
     """A group that the configuration names by the container's id goes, with all that runs in it."""
     with_group(oci, path)
     with open(os.devnull, "r+b") as null:
-        command = [COMMAND, "--root", oci.root, *(["--systemd-cgroup"] if ":" in path else []), "run", "--detach", "c"]
+        driver = ["--systemd-cgroup"] if ":" in path else []
+        command = [COMMAND, "--root", str(oci.root), *driver, "run", "--detach", "c"]
         subprocess.run(command, check=True, timeout=30, env={}, cwd=oci.bundle, stdin=null, stdout=null)
     pid = oci.state()["pid"]
     damage(oci, DAMAGED["empty"])
@@ -128,7 +129,7 @@ def test_a_group_of_another_name(oci: Oci) -> None:
     oci.ok("--log", str(log), "delete", "--force", "c")
     assert "cgroup pycontainers-shared is not named by the container's id" in log.read_text()
     os.kill(pid, 9)
-    wait(lambda: oci.reap() or not os.path.exists(f"/proc/{pid}"))
+    oci.wait(lambda: not os.path.exists(f"/proc/{pid}"))
     remove(groups(), "pycontainers-shared")
 
 
@@ -144,9 +145,9 @@ def test_a_damaged_record_below_a_long_name(oci: Oci) -> None:
     try:
         damage(oci, lambda text: "", identity)
         oci.ok("delete", "--force", identity)
-        wait(lambda: oci.reap() or not os.path.exists(f"/proc/{pid}"))
+        oci.wait(lambda: not os.path.exists(f"/proc/{pid}"))
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        wait(lambda: oci.reap() or not os.path.exists(f"/proc/{pid}"))
+        oci.wait(lambda: not os.path.exists(f"/proc/{pid}"))
         remove(groups(), "pycontainers-test-elsewhere")

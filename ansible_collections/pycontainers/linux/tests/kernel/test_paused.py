@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,8 @@ def is_paused(host: Host) -> bool:
 @pytest.mark.parametrize("said", [False, True, None])
 def test_a_task_that_says_nothing_leaves_it_as_it_is(host: Host, said: bool | None) -> None:
     """Whatever earlier tasks said: what is done by hand is no drift to one that does not mention it."""
-    host.run(**({} if said is None else {"paused": said}))
+    given: dict[str, Any] = {} if said is None else {"paused": said}
+    host.run(**given)
     if not said:
         host.ok("pause", "c")
     check = host.converge(memory="64m", check=True)

@@ -21,9 +21,9 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_facts import inspect
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.rootfs_size_steps import MountImage
+from ansible_collections.pycontainers.linux.tests.kernel.broken import Broken
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host
 from ansible_collections.pycontainers.linux.tests.kernel.rootfs_bench import MIB, held_files, may_grow
-from ansible_collections.pycontainers.linux.tests.kernel.test_rootfs_faults import Broken
 
 
 def upper(host: Host) -> str:

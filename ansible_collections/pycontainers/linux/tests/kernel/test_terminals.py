@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -221,7 +222,7 @@ def test_a_restarted_program_has_a_new_terminal(host: Host) -> None:
             somebody.type("tty; exit 3\n")
             somebody.sees("/dev/pts/0")
             assert somebody.leaves() == 3
-        wait(lambda was=before: host.pid() not in (0, was))  # type: ignore[misc]
+        wait(lambda: host.pid() not in (0, before))  # noqa: B023 - it is waited for within the turn
     assert not any(each.alive for each in loggers)
     assert not any(Path(f"/proc/{each.pid}").exists() for each in loggers)
 
@@ -352,7 +353,7 @@ def test_a_keeper_of_busybox_ends_with_its_terminal(stored: tuple[Layout, str], 
     output.touch()
     master, program = os.openpty()
     os.write(program, b"said")
-    words = [busybox, "sh", "-c", KEEPER, "pycontainers-log", output, "10000", "2"]
+    words = [str(busybox), "sh", "-c", KEEPER, "pycontainers-log", str(output), "10000", "2"]
     with subprocess.Popen(words, stdin=master, env={"PATH": str(tmp_path), "LC_ALL": "C"}) as keeper:
         for descriptor in (master, program):
             os.close(descriptor)
@@ -378,13 +379,15 @@ def test_rows(host: Host) -> None:
     """Tty and interactive are compared, shown by check and diff, and cost a new container; said again they do not."""
     first = host.run()
     for name in ("tty", "interactive"):
-        assert not host.converge(**{name: False}).changed
-        told = host.converge(check=True, **{name: True})
+        unsaid: dict[str, Any] = {name: False}
+        given: dict[str, Any] = {name: True}
+        assert not host.converge(**unsaid).changed
+        told = host.converge(check=True, **given)
         assert [(each.path, each.before, each.after, each.effect.name) for each in told.changes] == [
             (name, False, True, "RECREATE")
         ]
-        assert host.converge(**{name: True}).changed
-        assert not host.converge(**{name: True}).changed
+        assert host.converge(**given).changed
+        assert not host.converge(**given).changed
         assert not host.converge().changed
     assert host.observed().id != first.id
     shown = host.converge().facts["container"]["Config"]

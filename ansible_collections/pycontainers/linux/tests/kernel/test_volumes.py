@@ -47,6 +47,7 @@ def test_a_volume_is_declared_once(host: Host) -> None:
     document: Any = done.facts["volume"]
     assert (document["Labels"], document["Driver"], document["Options"]) == ({"a": "b"}, "local", {})
     Path(document["Mountpoint"], "kept").touch()
+    same: dict[str, Any]
     for same in ({}, {"labels": {"a": "b"}}, {"driver": "local"}, {"driver_options": {}}):
         assert not volume(host, **same).changed
     changed = volume(host, labels={"c": "d"})

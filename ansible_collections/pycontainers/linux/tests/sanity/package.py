@@ -104,7 +104,7 @@ def build(folder: Path) -> None:
     """Build the archive, look into it, install it, and have Ansible load what was installed."""
     archive = built(COLLECTION, folder)
     look(archive)
-    install = ["ansible-galaxy", "collection", "install", "--offline", "--collections-path", folder, archive]
+    install = ["ansible-galaxy", "collection", "install", "--offline", "--collections-path", str(folder), str(archive)]
     run(install, folder)
     installed(folder)
 
@@ -133,7 +133,7 @@ def environment() -> Path:
     if not made.exists() or made.read_text(encoding="utf-8") != wanted:
         shutil.rmtree(IMPORTER, ignore_errors=True)
         run([sys.executable, "-m", "venv", IMPORTER], ROOT)
-        install = ["install", "--disable-pip-version-check", "--requirement", REQUIREMENTS]
+        install = ["install", "--disable-pip-version-check", "--requirement", str(REQUIREMENTS)]
         run([IMPORTER / "bin/pip", *install], ROOT)
         made.write_text(wanted, encoding="utf-8")
     return IMPORTER

@@ -67,7 +67,9 @@ def outcome(act: Any) -> Any:
         value = act()
     except (TypeError, AttributeError) as error:
         return type(error)
-    return (repr(value).rpartition(".")[2], dataclasses.asdict(value)) if dataclasses.is_dataclass(value) else value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return repr(value).rpartition(".")[2], dataclasses.asdict(value)
+    return value
 
 
 @pytest.mark.parametrize(

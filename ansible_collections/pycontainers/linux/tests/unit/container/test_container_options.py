@@ -185,7 +185,7 @@ def test_a_default_is_no_difference() -> None:
 
 def test_what_changes_cost() -> None:
     """What is only kept, sizes, rates, limits and checks are changed live; all else takes another container."""
-    live = {"labels": {"a": "b"}, "stop_signal": "QUIT", "storage_opts": {"size": "1g"}} | RATES
+    live: dict[str, Any] = {"labels": {"a": "b"}, "stop_signal": "QUIT", "storage_opts": {"size": "1g"}} | RATES
     live |= {"ulimits": ["nofile:9"], "oom_score_adj": 5, "depends_on": ["db"], "auto_remove": True}
     live |= {"restart_policy": "always", "restart_retries": 3, "stop_timeout": 5}
     live |= {"exposed_ports": ["80"], "publish_all_ports": True}

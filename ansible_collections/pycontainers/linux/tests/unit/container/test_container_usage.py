@@ -179,7 +179,7 @@ def test_one_that_does_not_run(version_2: V2) -> None:
     """It has all keys, and no numbers."""
     found = document(WEB, None, None, MACHINE)
     assert list(found) == list(used(version_2))
-    said = {"id": WEB.id, "name": "web", "running": False, "networks": {}, "pressure": {}}
+    said: dict[str, Any] = {"id": WEB.id, "name": "web", "running": False, "networks": {}, "pressure": {}}
     assert found == dict.fromkeys(found) | said
 
 

@@ -88,7 +88,7 @@ def compared(described: Mapping[str, Mapping[str, Any]], inner: str) -> dict[str
 
 def descriptions(described: Mapping[str, Mapping[str, Any]], inner: str) -> list[str]:
     """All sentences that describe options or returned values."""
-    found = []
+    found: list[str] = []
     for entry in described.values():
         said = entry["description"]
         found += [said] if isinstance(said, str) else said

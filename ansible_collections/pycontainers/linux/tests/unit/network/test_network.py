@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import assume, given
@@ -242,7 +242,8 @@ def test_names_follow_from_addresses(address: ipaddress.IPv4Address, identity: s
 @some.composite
 def interfaces(draw: some.DrawFn) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
     """An address of either family with the length of a prefix; none that stands for one of the other family."""
-    family = draw(some.sampled_from([4, 6]))
+    families: list[Literal[4, 6]] = [4, 6]
+    family = draw(some.sampled_from(families))
     address = draw(some.ip_addresses(v=family))
     assume(not isinstance(address, ipaddress.IPv6Address) or address.ipv4_mapped is None)
     return ipaddress.ip_interface(f"{address}/{draw(some.integers(0, 32 if family == 4 else 128))}")

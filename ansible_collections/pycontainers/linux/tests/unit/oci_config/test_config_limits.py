@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.cgroup_values import UNLIMITED
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.devices import MKNOD, READ, DeviceRule
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import config
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.config_cgroup import CgroupPath
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.config_resources import (
-    UNLIMITED,
-    Resources,
-    rdma,
-)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci.config_resources import Resources, rdma
 from ansible_collections.pycontainers.linux.tests.unit.oci_config.samples import (
     DOCKER,
     EVERYTHING,

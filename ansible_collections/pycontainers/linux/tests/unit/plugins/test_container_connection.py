@@ -70,7 +70,8 @@ def test_modules_run_by_stdin_or_as_files(runtime: StandIn, pipelining: bool) ->
 
 def test_files_are_copied_whole(runtime: StandIn) -> None:
     """Files arrive byte for byte, also those that are copied in pieces, and so they come back."""
-    tasks, places, wanted = [], [], []
+    tasks: list[dict[str, Any]] = []
+    places, wanted = [], []
     for size in (0, 2 * PIECE, 2 * PIECE + 1):
         source, there, back = (runtime.folder / f"{name} {size}" for name in ("it's one", "there", "back"))
         source.write_bytes(random.Random(size).randbytes(size))
@@ -135,7 +136,7 @@ def test_the_host_has_its_own_variables(runtime: StandIn) -> None:
     escalate.chmod(0o755)
     own = {"mine": str(escalate), "ansible_become_exe": "{{ mine }}", "ansible_become_user": "boss"}
     outer = {"ansible_connection": "local", "ansible_become": True, **own}
-    inner = CONTAINER | {"ansible_pycontainers_host": "outer", "ansible_pycontainers_name": "web"}
+    inner: dict[str, Any] = CONTAINER | {"ansible_pycontainers_host": "outer", "ansible_pycontainers_name": "web"}
     assert "well" in raw(runtime, "inner", "echo well", inner=inner, outer=outer)
     assert "-u boss" in (runtime.folder / "escalated").read_text()
     (runtime.folder / "escalated").unlink()
