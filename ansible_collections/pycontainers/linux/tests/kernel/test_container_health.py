@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, freezer
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups, freezer, programs
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     container_health,
@@ -36,7 +36,7 @@ def shell(host: Host, container: Container) -> int:
 def sleeps(host: Host, container: Container) -> bool:
     """Whether the checker is there, and a shell."""
     found = lifecycle.checker(host.layout, container.id or "")
-    return found is not None and Path(f"/proc/{found.pid}/comm").read_text() == "sh\n"
+    return found is not None and os.path.realpath(f"/proc/{found.pid}/exe") == os.path.realpath(programs.shell())
 
 
 def test_a_container_is_healthy_as_long_as_its_check_says_so(host: Host) -> None:

@@ -93,11 +93,11 @@ def test_what_is_mounted_can_not_be_changed(host: Host, tmp_path: Path) -> None:
     options = {"type": "none", "o": "bind,ro", "device": str(tmp_path / "bound")}
     volume(host, driver_options=options)
     assert not volume(host, driver_options=options).changed
-    host.shell("ls /x; touch /x/new || echo refused; sleep 1000", volumes=["files:/x"])
+    container = host.shell("ls /x; touch /x/new || echo refused; sleep 1000", volumes=["files:/x"])
+    wait(lambda: "refused" in host.log(container))
     with pytest.raises(Failure, match="mounted for containers: c; stop them first"):
         volume(host, driver_options={})
     host.converge(state="stopped")
-    assert "refused" in host.log(host.observed())
     changed = volume(host, driver_options={"type": "tmpfs", "o": "size=1m"}).changes
     assert [(each.path, each.effect.name) for each in changed] == [("driver_options", "RESTART")]
     volume(host, driver_options=options)
