@@ -20,7 +20,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_info import VOLUME_INFO
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.volume_model import Volume
 from ansible_collections.pycontainers.linux.tests.kernel.cli_bench import failure, ok
-from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, snapshot
+from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, snapshot, wait
 
 
 def volume(host: Host, name: str = "files", *, check: bool = False, **values: Any) -> Outcome[Volume]:
