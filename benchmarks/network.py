@@ -22,6 +22,7 @@ from pathlib import Path
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import namespaces
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container import CONTAINER
+from benchmarks import podman
 from benchmarks.world import World
 
 PEERS = {"podman": ("podman", "netavark", "aardvark-dns"), "runc": ("runc",), "iperf3": ("iperf3",)}
@@ -30,6 +31,8 @@ PEERS = {"podman": ("podman", "netavark", "aardvark-dns"), "runc": ("runc",), "i
 ROUNDS, SECONDS, QUESTIONS = 7, 1, 5000
 PORT, PUBLISHED, OTHERS = 5201, 5301, 5401
 PATIENCE = 10.0
+SHOWN = "{{.NetworkSettings.SandboxKey}} {{.NetworkSettings.Networks.bench.IPAddress}}"
+"""What podman is asked for: the path of the network namespace, and the address."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,10 @@ def _throughput(way: Way) -> float:
             done = subprocess.run([*_inside(way.source), *ask], capture_output=True, check=True, timeout=60)
         finally:
             server.terminate()
-    rate: float = json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]
+    found = json.loads(done.stdout)
+    if "error" in found:
+        raise SystemExit(f"bench: {' '.join(ask)}: {found['error']}")
+    rate: float = found["end"]["sum_received"]["bits_per_second"]
     return rate / 1e9
 
 
@@ -189,30 +195,19 @@ def _ours(made: World) -> Iterator[tuple[dict[str, Way], dict[str, Way]]]:
 @contextmanager
 def _podman(made: World, folder: Path) -> Iterator[tuple[dict[str, Way], dict[str, Way]]]:
     """Two of podman's containers on a network of its own, where it is installed."""
-    if shutil.which("podman") is None:
+    if not podman.is_there():
         yield {}, {}
         return
-    podman = ["podman", "--root", f"{folder}/root", "--runroot", f"{folder}/run", "--runtime", "runc"]
-    podman += ["--storage-driver", "overlay", "--cgroup-manager", "cgroupfs", "--network-config-dir", f"{folder}/net"]
-    # Its own defaults are above what an unprivileged machine may raise limits to.
-    run = ["run", "-d", "--tls-verify=false", "--network", "bench"]
-    run += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
-    image = [f"{made.registry}/busybox:latest", "sleep", "1000"]
-
-    def call(*words: str) -> str:
-        command = [*podman, *words]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
-        return done.stdout.strip()
-
-    try:
-        call("network", "create", "--subnet", "10.79.0.0/24", "bench")
-        call(*run, "--name", "asks", *image)
-        call(*run, "--name", "answers", "-p", f"{OTHERS}:{PORT}", *image)
-        paths = [call("inspect", "--format", "{{.NetworkSettings.SandboxKey}}", name) for name in ("asks", "answers")]
-        address = call("inspect", "--format", "{{.NetworkSettings.Networks.bench.IPAddress}}", "answers")
-        between = {"podman": Way(paths[0], paths[1], address, PORT)}
-        yield between, {"podman, published": Way(None, paths[1], "10.79.0.1", OTHERS)}
-    finally:
-        call("rm", "-f", "-t", "0", "--ignore", "asks", "answers")
-        call("network", "rm", "-f", "bench")
-        call("rmi", "-f", image[0])
+    theirs = podman.Podman(folder, f"{made.registry}/busybox:latest")
+    with podman.cgroup():
+        try:
+            theirs.call("network", "create", "--subnet", "10.79.0.0/24", "bench")
+            theirs.run("asks", "--network", "bench")
+            theirs.run("answers", "--network", "bench", "-p", f"{OTHERS}:{PORT}")
+            shown = (theirs.call("inspect", "--format", SHOWN, name).split() for name in ("asks", "answers"))
+            (source, _), (target, address) = shown
+            between = {"podman": Way(source, target, address, PORT)}
+            yield between, {"podman, published": Way(None, target, "10.79.0.1", OTHERS)}
+        finally:
+            theirs.remove("asks", "answers")
+            theirs.call("network", "rm", "-f", "bench")

@@ -17,21 +17,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import syscalls
+from benchmarks import podman
+from benchmarks.podman import PARENT, call, wait
 from benchmarks.world import World
-
-PARENT = "pycontainers-bench"
-"""The cgroup that theirs are in."""
 
 PROGRAMS = Path(__file__).resolve().parents[1] / ".cache" / "containerd"
 """What is in Debian's package of containerd."""
 
 SHIMS = "/run/containerd"
 NAMES = ("other", "idle")
-PATIENCE = 20.0
 
 
 def peers() -> None:
@@ -41,13 +38,13 @@ def peers() -> None:
     missing = [name for name in ("podman", "runc") if shutil.which(name) is None]
     if missing:
         print(f"installing {' '.join(missing)}", file=sys.stderr)
-        _call("apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing)
+        call("apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing)
     if not PROGRAMS.is_dir():
         with tempfile.TemporaryDirectory() as folder:
             PROGRAMS.parent.mkdir(exist_ok=True)
             words = ["apt-get", "-qq", "download", "containerd"]
             subprocess.run(words, cwd=folder, check=True, stderr=subprocess.DEVNULL)
-            _call("dpkg-deb", "-x", str(next(Path(folder).glob("containerd_*.deb"))), str(PROGRAMS))
+            call("dpkg-deb", "-x", str(next(Path(folder).glob("containerd_*.deb"))), str(PROGRAMS))
 
 
 def figures(made: World, settled: float, private: Callable[[int], float]) -> dict[str, float]:
@@ -56,7 +53,7 @@ def figures(made: World, settled: float, private: Callable[[int], float]) -> dic
     for name, peer in (("conmon", _podman), ("containerd-shim-runc-v2", _containerd)):
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pycontainers-idle-"))
-            stack.enter_context(_cgroup())
+            stack.enter_context(podman.cgroup())
             stack.enter_context(_shims_folder())
             if stack.enter_context(peer(made, Path(folder))):
                 time.sleep(settled)
@@ -66,22 +63,16 @@ def figures(made: World, settled: float, private: Callable[[int], float]) -> dic
 
 @contextmanager
 def _podman(made: World, folder: Path) -> Iterator[bool]:
-    if shutil.which("podman") is None or shutil.which("runc") is None:
+    if not podman.is_there():
         yield False
         return
-    podman = ["podman", "--root", f"{folder}/root", "--runroot", f"{folder}/run", "--runtime", "runc"]
-    podman += ["--storage-driver", "overlay", "--cgroup-manager", "cgroupfs"]
-    run = ["run", "-d", "--tls-verify=false", "--network", "none", "--cgroup-parent", f"/{PARENT}"]
-    # Its own defaults are above what an unprivileged machine may raise limits to.
-    run += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
-    image = f"{made.registry}/busybox:latest"
+    theirs = podman.Podman(folder, f"{made.registry}/busybox:latest")
     try:
         for name in NAMES:
-            _call(*podman, *run, "--name", name, image, "sleep", "1000")
+            theirs.run(name, "--network", "none")
         yield True
     finally:
-        _call(*podman, "rm", "-f", "-t", "0", "--ignore", *NAMES)
-        _call(*podman, "rmi", "-f", image)
+        theirs.remove(*NAMES)
 
 
 @contextmanager
@@ -101,10 +92,10 @@ def _containerd(made: World, folder: Path) -> Iterator[bool]:
     ctr = [f"{programs}/ctr", "--address", f"{folder}/socket"]
     with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as daemon:
         try:
-            _wait("containerd", lambda: _exit_status(*ctr, "version") == 0)
+            wait("containerd", lambda: _exit_status(*ctr, "version") == 0)
             for name in NAMES:
                 run = ["run", "-d", "--cgroup", f"/{PARENT}/{name}", "--rootfs", rootfs, name]
-                _call(*ctr, *run, "/bin/busybox", "sleep", "1000")
+                call(*ctr, *run, "/bin/busybox", "sleep", "1000")
             yield True
         finally:
             for name in NAMES:
@@ -113,40 +104,8 @@ def _containerd(made: World, folder: Path) -> Iterator[bool]:
             daemon.terminate()
 
 
-def _call(*words: str) -> None:
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"bench: {' '.join(words)} exits with {done.returncode}: {done.stdout.strip()}")
-
-
 def _exit_status(*words: str) -> int:
     return subprocess.run(words, capture_output=True, check=False).returncode
-
-
-def _wait(what: str, ready: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not ready():
-        if time.monotonic() > end:
-            raise SystemExit(f"bench: {what} is not there within {PATIENCE:.0f} s")
-        time.sleep(0.1)
-
-
-@contextmanager
-def _cgroup() -> Iterator[None]:
-    """Remove the group that a peer has made for its containers, and leaves."""
-    try:
-        yield
-    finally:
-        # In the hierarchies without a controller too.
-        for top in Path("/sys/fs/cgroup").glob(f"*/{PARENT}"):
-            _wait(f"the end of what is in {top}", partial(_removed, top))
-
-
-def _removed(top: Path) -> bool:
-    with suppress(OSError):
-        for folder, _, _ in os.walk(top, topdown=False):
-            os.rmdir(folder)
-    return not top.exists()
 
 
 @contextmanager
