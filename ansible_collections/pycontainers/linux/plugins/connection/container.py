@@ -21,7 +21,7 @@ description:
 options:
   container:
     description:
-      - The container's name, its id, or the beginning of that.
+      - The container's name, its id, or the first characters of that, 4 or more.
       - Left out, it is called as in the inventory, or as C(ansible_host) says.
     type: str
     vars:

@@ -105,10 +105,11 @@ def _set_apart(connection: ConnectionBase, name: str, text: str) -> None:
     dropbear forgets to tell the exit status of one of two that end at the same moment.
     """
     if connection.has_option("control_path") and not connection.get_option("control_path"):
-        play = connection._play_context
-        told = "-".join(map(str, (name, play.remote_addr, play.port, play.remote_user, text)))
+        # What ssh connects to and as whom, wherever that was said.
+        told = [str(connection.get_option(option)) for option in ("host", "port", "remote_user")]
+        digest = hashlib.sha256("-".join((name, *told, text)).encode()).hexdigest()
         # As short as Ansible's own: the path of a socket has 107 bytes at most (unix(7)).
-        connection.set_option("control_path", f"%(directory)s/{hashlib.sha256(told.encode()).hexdigest()[:10]}")
+        connection.set_option("control_path", f"%(directory)s/{digest[:10]}")
 
 
 def _become(name: str, variables: Mapping[str, Any], play_context: PlayContext) -> BecomeBase:

@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import converge
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
+    container_order,
+    container_state,
+)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_info import (
+    CONTAINER_INFO,
+    ContainerInfo,
+)
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.dependencies import Dependency
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, wait
 from testbed.registry import Server
 
@@ -219,7 +229,15 @@ def test_a_few_characters_are_no_id(host: Host) -> None:
     for short in (identity[:1], identity[:3]):
         assert "an id is given by 4 characters or more" in host.failure("rm", "-f", short)
     assert host.pid("web")
-    assert "there is none of this name" in host.failure("rmi", image.removeprefix("sha256:")[:3])
+    web = host.observed("web")
+    for size, there in ((3, False), (4, True)):
+        said = identity[:size]
+        assert bool(host.ok("events", "--since", "1h", "--until", "0s", "--filter", f"container={said}")) is there
+        asked = converge(CONTAINER_INFO, host.layout, ContainerInfo(name=(said,)), False).facts
+        assert bool(asked["containers"]) is there
+        needy = Container(name="c", id="f" * 64, depends_on=(Dependency(said, "started"),))
+        assert container_order.edges(host.layout, (web, needy))["f" * 64] == ({identity} if there else set())
+    assert "an id is given by 4 characters or more" in host.failure("history", image.removeprefix("sha256:")[:3])
 
 
 def test_a_reader_that_has_enough(host: Host) -> None:

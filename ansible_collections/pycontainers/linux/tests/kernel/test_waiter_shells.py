@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import programs
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import programs, syscalls
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.health_bench import becomes, check
@@ -21,16 +20,16 @@ from ansible_collections.pycontainers.linux.tests.kernel.health_bench import bec
 def shell(request: pytest.FixtureRequest) -> Iterator[str]:
     """The path of either shell; for the common one the small one is hidden in the tests' own mount namespace."""
     if request.param == "small":
-        if not programs.is_static(programs.SMALL_SHELL):
+        if programs.shell() != programs.SMALL_SHELL:
             pytest.skip(f"{programs.SMALL_SHELL} is missing here, or needs a dynamic linker")
         yield os.path.realpath(programs.SMALL_SHELL)
         return
-    hide = os.path.exists(programs.SMALL_SHELL)
+    hide = programs.shell() == programs.SMALL_SHELL
     if hide:
-        subprocess.run(["mount", "--bind", "/dev/null", programs.SMALL_SHELL], check=True)
+        syscalls.mount("/dev/null", programs.SMALL_SHELL, flags=syscalls.MS_BIND)
     yield os.path.realpath("/bin/sh")
     if hide:
-        subprocess.run(["umount", programs.SMALL_SHELL], check=True)
+        syscalls.umount(programs.SMALL_SHELL)
 
 
 def waiter(host: Host) -> int:

@@ -189,3 +189,17 @@ def test_containers_of_a_host_share_no_connection(runtime: StandIn, said: str) -
     assert web == again
     assert (web == shop) is bool(said)
     assert not said or "/of-the-user" in web
+
+
+@pytest.mark.parametrize("name", ["ansible_host", "ansible_ssh_host", "ansible_ssh_port", "ansible_ssh_user"])
+def test_another_host_or_user_has_another_connection(runtime: StandIn, name: str) -> None:
+    """Wherever it is said what ssh connects to and as whom: what is shared is never that to another one."""
+    program, seen = runtime.folder / "ssh", runtime.folder / "seen"
+    program.write_text(SSH.format(seen=seen))
+    program.chmod(0o755)
+    box = {"ansible_ssh_executable": str(program), "ansible_connection": "ssh"}
+    container = {**CONTAINER, "ansible_pycontainers_host": "box"}
+    for value in ("1001", "1002"):
+        assert "is there" in raw(runtime, "web", "echo it is there", box=box | {name: value}, web=container)
+    one, other = seen.read_text().split()
+    assert one != other

@@ -11,8 +11,9 @@ from ..errors import Failure, InvalidValue, NotFound
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import Reference, parse_reference
+from ..resources.container_state import begins, none_of
 
-_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})", re.ASCII)
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)
 
 
 def reference(said: str) -> Reference:
@@ -37,9 +38,10 @@ def image(layout: Layout, said: str) -> StoredImage:
         # With all its names, not only those of the same manifest.
         return next((each for each in content.images(layout) if each.id == found.id), found)
     match = _ID.fullmatch(said)
-    matching = [each for each in content.images(layout) if match and each.id.startswith(f"sha256:{match[1]}")]
+    said_id = match[1] if match else ""
+    matching = [each for each in content.images(layout) if begins(each.id.removeprefix("sha256:"), said_id)]
     if len(matching) > 1:
         raise Failure(f"find image {said}", f"{len(matching)} ids begin so", "give more of the id, or the name")
     if not matching:
-        raise NotFound(f"find image {said}", "there is none of this name or id", "see pycontainers images")
+        raise NotFound(f"find image {said}", none_of(said_id or said), "see pycontainers images")
     return matching[0]

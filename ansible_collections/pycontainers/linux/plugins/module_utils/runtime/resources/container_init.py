@@ -9,7 +9,6 @@ library the image has, or none, only one that is statically linked will do.
 from __future__ import annotations
 
 import os
-import struct
 
 from ..errors import InvalidValue
 from ..kernel import programs
@@ -23,8 +22,6 @@ FOLDERS = ("/usr/libexec/docker", "/usr/libexec/podman")
 PLACE = "/sbin/docker-init"
 """Where it is in the container, as Docker has it."""
 
-PT_INTERP = 3
-
 
 def prefix() -> list[str]:
     """What goes before the container's command."""
@@ -36,25 +33,9 @@ def find() -> str:
     linked = ""
     for name in NAMES:
         for path in programs.paths(name, *FOLDERS):
-            if static(path):
+            if programs.is_static(path):
                 return os.path.realpath(path)
             linked = linked or path
     reason = f"of {', '.join(NAMES)} this host has none that is statically linked"
     reason += f", which {linked} is not" if linked else ""
     raise InvalidValue("init", True, reason, "install the package tini (Debian), tini-static (Alpine) or catatonit")
-
-
-def static(path: str) -> bool:
-    """Whether a program runs without a dynamic linker: an ELF file that names none (elf(5), PT_INTERP)."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(64)
-            wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
-            layout, place = ("Q14xHH", 32) if wide else ("I10xHH", 28)
-            start, size, count = struct.unpack_from(f"{order}{layout}", head, place)
-            file.seek(start)
-            table = file.read(size * count)
-        kinds = [struct.unpack_from(f"{order}I", table, size * index)[0] for index in range(count)]
-    except (OSError, IndexError, struct.error):
-        return False
-    return head.startswith(b"\x7fELF") and PT_INTERP not in kinds

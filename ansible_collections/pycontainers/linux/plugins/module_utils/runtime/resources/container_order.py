@@ -137,7 +137,7 @@ def edges(layout: Layout, containers: Iterable[Container]) -> dict[str, set[str]
 
 def _ids(layout: Layout, container: Container, named: dict[str, str]) -> Iterator[str]:
     for each in needed(container):
-        identity = named.get(each) or next((found for found in named.values() if found.startswith(each)), "")
+        identity = named.get(each) or next((id_ for id_ in named.values() if container_state.begins(id_, each)), "")
         if identity and identity != container.id:
             yield identity
 

@@ -85,21 +85,30 @@ def identity_of(layout: Layout, name: str) -> str | None:
         return None
 
 
+def begins(identity: str, said: str) -> bool:
+    """Whether an id is meant by its beginning."""
+    return len(said) >= FEWEST and identity.startswith(said)
+
+
+def none_of(said: str) -> str:
+    """The reason why nothing is found."""
+    if said and len(said) < FEWEST:
+        return f"there is none of this name, and an id is given by {FEWEST} characters or more"
+    return "there is none of this name or id"
+
+
 def find(layout: Layout, wanted: str, read: Callable[[Layout, str], Container | None] | None = None) -> Container:
     """The container with a name, an id, or the beginning of an id, by ``read`` (:func:`load`). Raises NotFound."""
     found = identity_of(layout, wanted) if "/" not in wanted else None
-    if found is None and len(wanted) >= FEWEST:
-        matching = [each for each in identities(layout) if each.startswith(wanted)]
+    if found is None:
+        matching = [each for each in identities(layout) if begins(each, wanted)]
         if len(matching) > 1:
             reason = f"{len(matching)} ids begin so"
             raise Failure(f"find container {wanted}", reason, "give more of the id, or the name")
         found = matching[0] if matching else None
     container = (read or load)(layout, found) if found else None
     if container is None:
-        reason = "there is none of this name or id"
-        if wanted and len(wanted) < FEWEST:
-            reason = f"there is none of this name, and an id is given by {FEWEST} characters or more"
-        raise NotFound(f"find container {wanted}", reason, "see pycontainers ps -a")
+        raise NotFound(f"find container {wanted}", none_of(wanted), "see pycontainers ps -a")
     return container
 
 

@@ -141,7 +141,7 @@ def _sleep_then_resume(layout: Layout, identity: str, seconds: float) -> None:
     command = f"{layout.runtimes}/current/pycontainers"
     script = 'sleep "$1"; exec "$2" --root "$3" --run "$4" resume "$5"'
     words = ["pycontainers", f"{seconds:g}", command, layout.root, layout.run, identity]
-    os.execve(programs.shell(), ["sh", "-c", script, *words], dict(os.environ))
+    programs.become_shell(script, words, dict(os.environ))
 
 
 def resume(layout: Layout, identity: str) -> None:
@@ -245,6 +245,7 @@ def boot(layout: Layout) -> list[str]:
             told = time.monotonic()
 
     edges = container_order.edges(layout, containers)
+    programs.shell()  # tried here, and not by each
     with _prepared(bool(there)), hosts_files.booting():
         failures += in_order(edges, lambda identity: boot_one(layout, identity, telling=False), AT_BOOT, tell)
     hosts_files.tell(layout, tuple(there))
