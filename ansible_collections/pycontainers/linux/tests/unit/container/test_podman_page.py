@@ -103,7 +103,7 @@ DIFFERS = {
     "memory_swappiness": "with cgroup version 1 only",
     "mount": "a dictionary each; of the types `bind`, `tmpfs`, `volume`",
     "name": "a name, never an id",
-    "network": "`none`, `host`, `private`, `container:`, `ns:`, `pasta`, `slirp4netns` are a `network_mode`, never live",
+    "network": "`none`, `host`, `private`, `container:`, `ns:`, `pasta`, `slirp4netns` are a `network_mode`, not live",
     "network_aliases": "`aliases` of the network, of each its own",
     "no_healthcheck": "`test: [NONE]` there",
     "oom_kill_disable": "with cgroup version 1 only",
