@@ -167,8 +167,7 @@ def test_between_two_runs_it_is_started_and_can_be_stopped(host: Host) -> None:
     wait(lambda: status_of(host, container).restarts >= 3 and not host.pid())
     assert not host.converge().changed
     assert not host.converge(memory="max", check=True).changed
-    waiting = processes(host.layout)
-    assert [line[:11] for line in waiting] == ["sh -c sleep"]
+    wait(lambda: [line[:11] for line in processes(host.layout)] == ["sh -c sleep"])
     host.converge(state="stopped")
     assert processes(host.layout) == []
     assert host.observed().remains == ()

@@ -260,6 +260,14 @@ def exit_status(layout: Layout, identity: str) -> int | None:
     return int(said) if said.isdigit() else None
 
 
+def ended_at(layout: Layout, identity: str) -> float:
+    """When the waiter wrote down the end of the last run, in seconds since 1970; now if it has not."""
+    try:
+        return os.stat(layout.running(identity, "exit")).st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
 def stop(layout: Layout, identity: str, number: int, seconds: float) -> int | None:
     """End the container's process: a signal, patience, SIGKILL. Returns its exit status, None if it did not run.
 

@@ -23,9 +23,9 @@ def delay(restarts: int) -> float:
     return float(min(FIRST_DELAY * 2 ** min(restarts, 30), LONGEST_DELAY))
 
 
-def in_a_row(status: Status, now: float) -> int:
-    """How many restarts there have been since the last good run, when a run ends now, by :func:`clock`."""
-    return 0 if now - status.started_clock >= HEALTHY_AFTER else status.in_a_row
+def in_a_row(status: Status, ended: float) -> int:
+    """How many restarts there have been since the last good run, when a run has ended at a time of :func:`clock`."""
+    return 0 if ended - status.started_clock >= HEALTHY_AFTER else status.in_a_row
 
 
 def clock() -> float:

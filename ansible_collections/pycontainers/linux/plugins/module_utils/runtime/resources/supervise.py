@@ -87,10 +87,12 @@ def _exited(layout: Layout, identity: str) -> None:
         lifecycle.await_log(layout, identity)
         code = lifecycle.exit_status(layout, identity) or 0
         status = container_state.status(layout, identity)
-        again = restart_policy.in_a_row(status, restart_policy.clock())
+        # On a host where many end at once it takes long until this process runs, which is no merit of the program's.
+        finished = min(lifecycle.ended_at(layout, identity), time.time())
+        again = restart_policy.in_a_row(status, restart_policy.clock() - (time.time() - finished))
         # Whoever stops a container writes that down first, so one whose status can't be read was to run.
         wanted = "running" if status.wanted == container_state.UNKNOWN else status.wanted
-        status = replace(status, wanted=wanted, exit_code=code, finished_at=time.time(), in_a_row=again)
+        status = replace(status, wanted=wanted, exit_code=code, finished_at=finished, in_a_row=again)
         before, status = status, container_memory.recorded(container, status)
         unhealthy, status = status.unhealthy, replace(status, unhealthy=False)
         if not restart_policy.restarts(container, status.wanted, status.restarts, code, unhealthy):
