@@ -228,6 +228,7 @@ def test_a_few_characters_are_no_id(host: Host) -> None:
     identity, image = host.run(name="web").id or "", host.observed("web").image_id or ""
     for short in (identity[:1], identity[:3]):
         assert "an id is given by 4 characters or more" in host.failure("rm", "-f", short)
+    assert "there is none of this name or id" in host.failure("rm", "-f", "wb")
     assert host.pid("web")
     web = host.observed("web")
     for size, there in ((3, False), (4, True)):

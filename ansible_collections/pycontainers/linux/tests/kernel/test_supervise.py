@@ -177,6 +177,24 @@ def test_between_two_runs_it_is_started_and_can_be_stopped(host: Host) -> None:
     assert status_of(host, container).wanted == "stopped"
 
 
+def test_a_late_record_is_no_good_run(host: Host) -> None:
+    """How long a run took is told by when it ended, not by when somebody found the time to record that."""
+    container = host.run(restart_policy="always")
+    identity = container.id or ""
+    ended = Path(host.layout.running(identity, "exit"))
+    with container_state.lock(host.layout, "c"):
+        before, pid = status_of(host, container), host.pid()
+        os.kill(pid, signal.SIGKILL)
+        wait(lambda: ended.exists() and ended.read_text().endswith("\n\n"))
+        # As if all that had been a while ago: it ran for a second.
+        long_ago = replace(before, started_clock=before.started_clock - 100, in_a_row=3)
+        container_state.set_status(host.layout, identity, long_ago)
+        os.utime(ended, times=(time.time() - 99, time.time() - 99))
+    wait(lambda: status_of(host, container).restarts == 1)
+    assert status_of(host, container).in_a_row == 4
+    assert time.time() - status_of(host, container).finished_at > 90
+
+
 def test_a_restart_after_a_stop_by_the_user_is_none(host: Host) -> None:
     """A container that was stopped stays so, though its program fails as it ends."""
     container = host.shell("trap 'exit 9' TERM; echo set; while :; do sleep 0.02; done", restart_policy="always")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -57,10 +58,22 @@ def test_a_termination_is_handed_on(host: Host, shell: str) -> None:
 
 
 def test_the_next_run_has_the_same(host: Host, shell: str) -> None:
-    """Also of a program that a policy starts again, after the delays between."""
+    """A policy starts a program again as often as it says, and who waits for it then is that shell."""
     container = host.shell("exit 3", restart_policy="on-failure", restart_retries=2)
     status = host.ended(container)
     assert (status.exit_code, status.restarts) == (3, 2)
+
+
+def test_the_delay_costs_no_more(host: Host, shell: str) -> None:
+    """What sleeps between two runs is that shell as well, and what comes after it has it again."""
+    host.shell("exit 3", restart_policy="on-failure", restart_retries=9)
+
+    def sleeper() -> str:
+        found = lifecycle.waiter(host.layout, host.observed().id or "")
+        words = Path(f"/proc/{found.pid}/cmdline").read_bytes() if found else b""
+        return os.readlink(f"/proc/{found.pid}/exe") if found and b"sleep" in words else ""
+
+    wait(lambda: sleeper() == shell)
     host.run(restart_policy="always")
     pid = host.pid()
     os.kill(pid, signal.SIGKILL)
@@ -83,6 +96,6 @@ def test_a_stand_in_sees_the_end(host: Host, shell: str) -> None:
     os.kill(killed, signal.SIGKILL)
     wait(lambda: lifecycle.waiter(host.layout, container.id or "") is None)
     assert host.converge().changed
-    assert os.readlink(f"/proc/{waiter(host)}/exe") == shell
+    wait(lambda: os.readlink(f"/proc/{waiter(host)}/exe") == shell)
     os.kill(host.pid(), signal.SIGKILL)
     assert host.ended(container).exit_code == 255

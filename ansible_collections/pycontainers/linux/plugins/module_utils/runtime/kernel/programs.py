@@ -62,11 +62,11 @@ def shell() -> str:
     return SMALL_SHELL if _tried[key] else "/bin/sh"
 
 
-def become_shell(script: str, words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Turn the calling process into the shell that stays; ``words`` are the script's parameters, from ``$0`` on."""
+def become_shell(path: str, script: str, words: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Turn the calling process into a shell (:func:`shell`); ``words`` are the script's parameters, from ``$0`` on."""
     # Somebody may just be putting another file in its place.
     with suppress(OSError):
-        os.execve(shell(), ["sh", "-c", script, *words], environment)
+        os.execve(path, ["sh", "-c", script, *words], environment)
     os.execve("/bin/sh", ["sh", "-c", script, *words], environment)
 
 

@@ -77,7 +77,8 @@ def sleep(layout: Layout, identity: str, seconds: float) -> NoReturn:
     arrange({0: quiet.fileno(), 1: nothing, 2: nothing})
     command = f"{layout.runtimes}/current/pycontainers"
     told = [f"{microseconds / 1_000_000:f}", sys.executable, command, layout.root, layout.run, identity]
-    programs.become_shell(SCRIPT, ["pycontainers", *told], {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    programs.become_shell(programs.shell(), SCRIPT, ["pycontainers", *told], environment)
 
 
 def end(layout: Layout, identity: str) -> None:

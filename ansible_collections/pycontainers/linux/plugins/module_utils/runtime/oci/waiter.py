@@ -132,7 +132,7 @@ def become_waiter(
     with open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
         file.write(b"0")
     settle()
-    programs.shell()  # which may try it by a fork: later that would be born into the new namespace
+    shell = programs.shell()  # which may try it by a fork: later that would be born into the new namespace
     groups = cgroups.cgroups()
     groups.create(WAITERS)
     # A waiter that goes on to the next run is there already.
@@ -148,7 +148,7 @@ def become_waiter(
         syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
     words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, complaints, output.mark, *moves]
-    programs.become_shell(SCRIPT, words, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    programs.become_shell(shell, SCRIPT, words, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
 
 def become_stand_in(
@@ -172,7 +172,7 @@ def become_stand_in(
     words = [str(process.pid), str(process.start), sys.executable, kept, f"{runtime}/pycontainers", *layout]
     words += [identity, complaints, output.mark]
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-    programs.become_shell(script, ["pycontainers", *words], environment)
+    programs.become_shell(programs.shell(), script, ["pycontainers", *words], environment)
 
 
 def _join(process: Process) -> None:

@@ -92,7 +92,7 @@ def begins(identity: str, said: str) -> bool:
 
 def none_of(said: str) -> str:
     """The reason why nothing is found."""
-    if said and len(said) < FEWEST:
+    if said and len(said) < FEWEST and not said.strip("0123456789abcdef"):
         return f"there is none of this name, and an id is given by {FEWEST} characters or more"
     return "there is none of this name or id"
 

@@ -143,7 +143,7 @@ def _sleep_then_resume(layout: Layout, identity: str, seconds: float) -> None:
     command = f"{layout.runtimes}/current/pycontainers"
     script = 'sleep "$1"; exec "$2" --root "$3" --run "$4" resume "$5"'
     words = ["pycontainers", f"{seconds:g}", command, layout.root, layout.run, identity]
-    programs.become_shell(script, words, dict(os.environ))
+    programs.become_shell(programs.shell(), script, words, dict(os.environ))
 
 
 def resume(layout: Layout, identity: str) -> None:
