@@ -9,6 +9,7 @@ give those threads, and a thread's namespaces are not its process's.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ AT_ONCE = 2
 FILES = 6
 """How many files of kernel tests one process runs: few, so that both end at about the same time."""
 
+PROGRESS = re.compile(r"^[.sFExX]+ +\[ *\d+%\]\n", re.MULTILINE)
+
 
 def portions() -> Iterator[tuple[str, ...]]:
     """Arguments of pytest for each process, those first that run for longest."""
@@ -34,8 +37,8 @@ def portions() -> Iterator[tuple[str, ...]]:
     yield str(TESTS / "unit"), str(ROOT / "testbed" / "registry" / "tests")
 
 
-def run(folder: str, paths: tuple[str, ...]) -> int:
-    """Run pytest for some paths with a folder for what they make, tell what it said, and return its exit status."""
+def run(folder: str, paths: tuple[str, ...]) -> str:
+    """Run pytest for some paths with a folder for what they make, tell how it went; what it said, if a test failed."""
     began = time.monotonic()
     # Of the usual folder pytest takes away, whenever it starts, the right of others to enter, which some tests give.
     command = [sys.executable, "-m", "pytest", "-q", f"--basetemp={folder}", *paths]
@@ -44,12 +47,13 @@ def run(folder: str, paths: tuple[str, ...]) -> int:
     )
     names = " ".join(Path(each).name.removeprefix("test_").removesuffix(".py") for each in paths)
     result = "passed" if not done.returncode else f"FAILED ({done.returncode})"
-    print(f"{done.stdout.rstrip()}\n{names}: {result} in {time.monotonic() - began:.0f} s", flush=True)
-    return done.returncode
+    said = f"{PROGRESS.sub('', done.stdout).strip()}\n{names}: {result} in {time.monotonic() - began:.0f} s"
+    print(said, flush=True)
+    return said if done.returncode else ""
 
 
 def main() -> int:
-    """Run all; 1 if any failed."""
+    """Run all, and tell once more of those that failed, which a long log would hide; 1 if any did."""
     with (
         tempfile.TemporaryDirectory(prefix="pycontainers-", ignore_cleanup_errors=True) as folder,
         ThreadPoolExecutor(AT_ONCE) as beside,
@@ -57,7 +61,10 @@ def main() -> int:
         all_paths = list(portions())
         # Short names, as those of sockets have to be.
         folders = (f"{folder}/{number}" for number in range(len(all_paths)))
-        return int(any(list(beside.map(run, folders, all_paths))))
+        failed = [said for said in beside.map(run, folders, all_paths) if said]
+    for said in failed:
+        print(f"\nFAILED, once more:\n{said}", flush=True)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
