@@ -142,23 +142,28 @@ def remove(path: str) -> None:
 
 @contextmanager
 def lock(path: str, shared: bool = False) -> Iterator[None]:
-    """Hold the lock of a file, waiting for whoever holds it. The kernel lets go of it when the process ends.
-
-    The file stays: removing it while another process waits for it would let two in at once.
-    """
-    with failing(f"lock {path}"):
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            descriptor = os.open(path, flags, 0o600)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            descriptor = os.open(path, flags, 0o600)
+    """Hold the lock of a file, waiting for whoever holds it. The kernel lets go of it when the process ends."""
+    descriptor = lock_file(path)
     try:
         with failing(f"lock {path}"):
             fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+def lock_file(path: str) -> int:
+    """A descriptor of a file that is there to be locked.
+
+    The file stays: removing it while another process waits for it would let two in at once.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with failing(f"lock {path}"):
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            return os.open(path, flags, 0o600)
 
 
 class Write(NamedTuple):

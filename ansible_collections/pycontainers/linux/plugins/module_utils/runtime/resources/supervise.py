@@ -32,6 +32,7 @@ from . import (
     hosts_files,
     journal,
     restart_policy,
+    restart_turns,
 )
 from .attachments import names_of
 from .container_kinds import DEFAULT_STOP_TIMEOUT
@@ -109,7 +110,7 @@ def _exited(layout: Layout, identity: str) -> None:
         # Without these the container is between two runs: seen as restarting, since its waiter is there.
         for name in ("init", "exit"):
             store.remove(layout.running(identity, name))
-    _sleep_then_resume(layout, identity, restart_policy.delay(again))
+    restart_turns.sleep(layout, identity, restart_policy.delay(again))
 
 
 def _mend(layout: Layout, running: Container) -> None:
@@ -136,14 +137,6 @@ def _dismantle(layout: Layout, container: Container) -> None:
 
 def _unpublished(layout: Layout, container: Container) -> tuple[Step, ...]:
     return container_network.publish_steps(layout, container, (), container_network.observe_ports(layout, container))
-
-
-def _sleep_then_resume(layout: Layout, identity: str, seconds: float) -> None:
-    """Become a shell for as long as there is nothing to do: it costs a tenth of what this process does."""
-    command = f"{layout.runtimes}/current/pycontainers"
-    script = 'sleep "$1"; exec "$2" --root "$3" --run "$4" resume "$5"'
-    words = ["pycontainers", f"{seconds:g}", command, layout.root, layout.run, identity]
-    programs.become_shell(programs.shell(), script, words, dict(os.environ))
 
 
 def resume(layout: Layout, identity: str) -> None:
@@ -179,7 +172,7 @@ def _resume(layout: Layout, identity: str) -> None:
             journal.note(layout, container, "start")
             stdin, log = container_words.stdin(container), container_logs.of(container)
             lifecycle.resume(layout, identity, program, stdin, log, beside=beside)
-    _sleep_then_resume(layout, identity, restart_policy.delay(again))
+    restart_turns.sleep(layout, identity, restart_policy.delay(again))
 
 
 def named(layout: Layout) -> tuple[list[Container], list[str]]:
