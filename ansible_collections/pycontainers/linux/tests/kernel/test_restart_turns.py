@@ -17,12 +17,14 @@ import pytest
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import store
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import restart_turns
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state, restart_turns
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, wait
 from ansible_collections.pycontainers.linux.tests.kernel.health_bench import check
 
 ONCE = "echo run; [ -e /before ] && exec sleep 1000; touch /before; exit 1"
 """A script that crashes the first time."""
+
+CRASHES = 4
 
 
 @contextmanager
@@ -34,6 +36,15 @@ def all_taken(layout: Layout) -> Iterator[None]:
             held.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+
+
+def taken(layout: Layout) -> bool:
+    """Whether anybody else has a turn."""
+    try:
+        with all_taken(layout):
+            return False
+    except BlockingIOError:
+        return True
 
 
 def test_a_run_begins_when_it_is_its_turn(host: Host) -> None:
@@ -58,9 +69,27 @@ def test_a_turn_ends_when_the_next_run_has_begun(host: Host) -> None:
         assert host.pid()
 
 
-@pytest.mark.parametrize("missing", [False, True], ids=["taken", "no-flock"])
-def test_nobody_waits_for_ever(tmp_path: Path, missing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has the turn may hang, and the program that asks for it may be missing."""
+def test_who_is_hindered_hinders_no_other(host: Host) -> None:
+    """A task has the lock of the container that is to begin its next run; those that have the same turn do."""
+    script = f"echo >> /runs; [ $(wc -l < /runs) -gt {CRASHES} ] && exec sleep 1000; exit 1"
+    container = host.shell(script, restart_policy="always")
+    identity = container.id or ""
+    # The delay after so many is long enough to get in between.
+    wait(lambda: container_state.status(host.layout, identity).restarts == CRASHES)
+    with container_state.lock(host.layout, "c"):
+        wait(lambda: any(" resume " in each and "flock" not in each for each in processes(host.layout)))
+        time.sleep(0.5)
+        assert taken(host.layout)
+        wait(lambda: not taken(host.layout))
+    wait(host.pid)
+    # What would have ended the hindered one is not left to the next waiter.
+    time.sleep(restart_turns.LONGEST)
+    assert host.pid()
+    assert lifecycle.waiter(host.layout, identity)
+
+
+def test_without_the_program_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host may lack it."""
     layout = Layout(str(tmp_path / "root"), str(tmp_path / "run"))
     program = tmp_path / "root/runtime/current/pycontainers"
     program.parent.mkdir(parents=True)
@@ -68,14 +97,10 @@ def test_nobody_waits_for_ever(tmp_path: Path, missing: bool, monkeypatch: pytes
     program.chmod(0o755)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/sleep").symlink_to(shutil.which("sleep") or "")
-    monkeypatch.setattr(restart_turns, "PAUSES", "1000" if missing else "0.1 0.2")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with all_taken(layout):
-        began = time.monotonic()
         waiter = os.fork()
         if not waiter:
-            if missing:
-                os.environ["PATH"] = str(tmp_path / "bin")
             restart_turns.sleep(layout, "beef" * 16, 0.1)
         assert os.waitpid(waiter, 0)[1] == 0
-        assert time.monotonic() - began >= (0.1 if missing else 0.4)
     assert (tmp_path / "said").read_text() == f"--root {layout.root} --run {layout.run} resume {'beef' * 16}\n"

@@ -141,6 +141,7 @@ def _unpublished(layout: Layout, container: Container) -> tuple[Step, ...]:
 
 def resume(layout: Layout, identity: str) -> None:
     """In the waiter, when the delay is over: become the waiter of the next run. Fails as :func:`exited` does."""
+    restart_turns.begin()
     with _kept(layout, identity):
         _resume(layout, identity)
 
@@ -171,6 +172,7 @@ def _resume(layout: Layout, identity: str) -> None:
             container_health_steps.begin(layout, container)
             journal.note(layout, container, "start")
             stdin, log = container_words.stdin(container), container_logs.of(container)
+            restart_turns.end()
             lifecycle.resume(layout, identity, program, stdin, log, beside=beside)
     restart_turns.sleep(layout, identity, restart_policy.delay(again))
 
