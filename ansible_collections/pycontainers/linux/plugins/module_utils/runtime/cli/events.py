@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from typing import Any
 
+from ..core import ids
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, failing
 from ..kernel import descriptors
 from ..oci.attach import CHUNK
 from ..oci.log_files import LogFiles
-from ..resources import container_state, log_times
+from ..resources import log_times
 from . import filters, table, template
 
 Event = dict[str, Any]
@@ -27,7 +28,7 @@ FIXED = ("time", "action", "id", "labels")
 
 FIELDS = ("Action", "Actor", "Type", "from", "id", "scope", "status", "time", "timeNano")
 FILTERS: dict[str, Callable[[Event, str], bool]] = {
-    "container": lambda event, said: said == event["name"] or container_state.begins(event["id"], said),
+    "container": lambda event, said: said == event["name"] or ids.begins(event["id"], said),
     "event": lambda event, said: said in (event["action"], event["action"].partition(":")[0]),
     "image": lambda event, said: said in (event["image"], event["image"].rpartition(":")[0]),
     "label": lambda event, said: filters.labelled(event["labels"], [said]),

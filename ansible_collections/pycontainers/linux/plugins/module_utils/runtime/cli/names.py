@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import re
 
+from ..core import ids
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, NotFound
 from ..image import content
 from ..image.content import StoredImage
 from ..image.reference import Reference, parse_reference
-from ..resources.container_state import begins, none_of
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})", re.ASCII)
 
@@ -39,9 +39,9 @@ def image(layout: Layout, said: str) -> StoredImage:
         return next((each for each in content.images(layout) if each.id == found.id), found)
     match = _ID.fullmatch(said)
     said_id = match[1] if match else ""
-    matching = [each for each in content.images(layout) if begins(each.id.removeprefix("sha256:"), said_id)]
+    matching = [each for each in content.images(layout) if ids.begins(each.id.removeprefix("sha256:"), said_id)]
     if len(matching) > 1:
         raise Failure(f"find image {said}", f"{len(matching)} ids begin so", "give more of the id, or the name")
     if not matching:
-        raise NotFound(f"find image {said}", none_of(said_id or said), "see pycontainers images")
+        raise NotFound(f"find image {said}", ids.none_of(said_id or said), "see pycontainers images")
     return matching[0]

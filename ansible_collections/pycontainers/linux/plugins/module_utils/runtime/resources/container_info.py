@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..core import ids
 from ..core.kinds import TEXTS
 from ..core.layout import Layout
 from ..core.model import option
 from ..core.question import Question
 from ..lean.dataclasses import dataclass
-from . import container_state, supervise
+from . import supervise
 from .container_facts import inspect
 from .container_logs import tail
 from .container_model import SECONDS, Container
@@ -45,7 +46,7 @@ class ContainerInfoResource(Question[ContainerInfo]):
 
 
 def _is_named(container: Container, names: tuple[str, ...]) -> bool:
-    return any(name and (name == container.name or container_state.begins(container.id or "", name)) for name in names)
+    return any(name and (name == container.name or ids.begins(container.id or "", name)) for name in names)
 
 
 def _is_labelled(labels: Mapping[str, str], wanted: tuple[str, ...]) -> bool:

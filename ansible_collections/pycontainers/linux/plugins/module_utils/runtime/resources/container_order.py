@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
+from ..core import ids
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, NotFound
 from . import container_health, container_state
@@ -137,7 +138,7 @@ def edges(layout: Layout, containers: Iterable[Container]) -> dict[str, set[str]
 
 def _ids(layout: Layout, container: Container, named: dict[str, str]) -> Iterator[str]:
     for each in needed(container):
-        identity = named.get(each) or next((id_ for id_ in named.values() if container_state.begins(id_, each)), "")
+        identity = named.get(each) or next((id_ for id_ in named.values() if ids.begins(id_, each)), "")
         if identity and identity != container.id:
             yield identity
 

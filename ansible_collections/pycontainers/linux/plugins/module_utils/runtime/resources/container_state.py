@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
-from ..core import store
+from ..core import ids, store
 from ..core.layout import Layout
 from ..core.model import parse, record, rows
 from ..errors import Failure, InvalidValue, NotFound, failing
@@ -68,10 +68,6 @@ class Status:
     oom_ended_at: float = 0.0
 
 
-FEWEST = 4
-"""Characters that an id is given by. By fewer, what names a container that is gone, db or c, would name another one."""
-
-
 def lock(layout: Layout, name: str) -> AbstractContextManager[None]:
     """Keep other processes from changing the container of this name."""
     return store.lock(layout.lock(f"container-{name}"))
@@ -85,30 +81,18 @@ def identity_of(layout: Layout, name: str) -> str | None:
         return None
 
 
-def begins(identity: str, said: str) -> bool:
-    """Whether an id is meant by its beginning."""
-    return len(said) >= FEWEST and identity.startswith(said)
-
-
-def none_of(said: str) -> str:
-    """The reason why nothing is found."""
-    if said and len(said) < FEWEST and not said.strip("0123456789abcdef"):
-        return f"there is none of this name, and an id is given by {FEWEST} characters or more"
-    return "there is none of this name or id"
-
-
 def find(layout: Layout, wanted: str, read: Callable[[Layout, str], Container | None] | None = None) -> Container:
     """The container with a name, an id, or the beginning of an id, by ``read`` (:func:`load`). Raises NotFound."""
     found = identity_of(layout, wanted) if "/" not in wanted else None
     if found is None:
-        matching = [each for each in identities(layout) if begins(each, wanted)]
+        matching = [each for each in identities(layout) if ids.begins(each, wanted)]
         if len(matching) > 1:
             reason = f"{len(matching)} ids begin so"
             raise Failure(f"find container {wanted}", reason, "give more of the id, or the name")
         found = matching[0] if matching else None
     container = (read or load)(layout, found) if found else None
     if container is None:
-        raise NotFound(f"find container {wanted}", none_of(wanted), "see pycontainers ps -a")
+        raise NotFound(f"find container {wanted}", ids.none_of(wanted), "see pycontainers ps -a")
     return container
 
 
