@@ -68,16 +68,21 @@ def seconds(bench: Bench, source: str | None, target: str | None, address: str, 
         return time.monotonic() - begin
 
 
+def is_free(bench: Bench, source: str | None, target: str | None, address: str, port: int) -> bool:
+    """Whether one of some transfers, to ports from that one on, takes less than a rate would let it: hosts are busy."""
+    return any(seconds(bench, source, target, address, port + more) < 0.8 for more in range(5))
+
+
 def test_a_rate_holds_traffic_back(host: Host, bench: Bench) -> None:
     """In each direction by itself, also between containers of one network."""
     one = host.run(networks=["front"], ingress_rate=RATE).id or ""
     other = host.run(name="near", networks=["front"]).id or ""
     address = {name: dict(host.observed(name).held)["front"][0] for name in ("c", "near")}
     assert seconds(bench, other, one, address["c"], 80) > 0.8
-    assert seconds(bench, one, other, address["near"], 80) < 0.8, "only what it receives is held back"
+    assert is_free(bench, one, other, address["near"], 90), "only what it receives is held back"
     host.converge(ingress_rate="max", egress_rate=RATE)
     assert seconds(bench, one, other, address["near"], 81) > 0.8
-    assert seconds(bench, other, one, address["c"], 81) < 0.8
+    assert is_free(bench, other, one, address["c"], 90)
 
 
 def test_rates_change_while_it_runs(host: Host, bench: Bench) -> None:

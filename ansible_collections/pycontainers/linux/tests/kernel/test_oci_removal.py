@@ -34,7 +34,7 @@ def test_a_process_that_its_caller_does_not_reap(oci: Oci) -> None:
     oci.ok("delete", "--force", "c")
     took = time.monotonic() - begun
     state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    assert (state, took < 3) == ("Z", True)
+    assert (state, took < 8) == ("Z", True)
     assert oci.call("state", "c").returncode == 1
     # Its namespace's first process ends when that one is reaped.
     oci.wait(lambda: not os.path.exists(f"/proc/{first}"))

@@ -373,7 +373,7 @@ def test_shutdown_stops_all_at_the_same_time(host: Host) -> None:
         host.converge(f"slow{number}", stop_timeout=1)
     began = time.monotonic()
     assert supervise.shutdown(host.layout) == []
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 4
 
 
 def _has_set_its_trap(host: Host, container: Container) -> bool:
