@@ -46,9 +46,9 @@ def test_a_program_above_its_memory_is_killed(host: Host) -> None:
 
 def test_a_fork_above_the_number_of_processes_is_refused(host: Host) -> None:
     """The kernel refuses to fork when as many processes as allowed are there."""
-    said = host.said("for n in 1 2 3 4 5 6 7 8; do sleep 3 & done; echo all; kill $(jobs -p)", pids_limit=5)
+    said = host.said("for n in 1 2 3 4 5 6 7 8; do sleep 30 & done; echo all; kill $(jobs -p)", pids_limit=5)
     assert "can't fork" in said
-    assert host.said("for n in 1 2 3; do sleep 3 & done; echo all; kill $(jobs -p)", pids_limit=5) == "all\n"
+    assert host.said("for n in 1 2 3; do sleep 30 & done; echo all; kill $(jobs -p)", pids_limit=5) == "all\n"
 
 
 def test_cpu_time_is_bounded(host: Host) -> None:
