@@ -12,12 +12,12 @@ as all the rest of the start.
 from __future__ import annotations
 
 from ..kernel import security, syscalls, trampoline
-from .config import Config
-from .config_process import Process
-from .mappings import has_users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ..typed import Any
+    from .config import Config
+    from .config_process import Process
     from .config_seccomp import Seccomp
 
 
@@ -26,6 +26,8 @@ def by_trampoline(config: Config) -> bool:
 
     A label for the next execve(2) would be used up by it, and a filter may know the calls only that the program needs.
     """
+    from .mappings import has_users
+
     process = config.process
     labelled = process and (process.apparmor_profile or process.selinux_label)
     alone = bool(config.namespaces.new & syscalls.CLONE_NEWPID)
@@ -33,6 +35,17 @@ def by_trampoline(config: Config) -> bool:
     hidden = not config.time_offsets if has_users(config) else not (process and may_trace(process))
     fitting = alone and hidden and not labelled
     return fitting and lets_through(config.seccomp, trampoline.SYSTEM_CALLS) and trampoline.usable()
+
+
+def described_fits(config: dict[str, Any], filtered: bool) -> bool:
+    """The same for a configuration of our own (:mod:`.spec`), which has no user namespace and no label.
+
+    ``filtered`` says whether its filter keeps the trampoline from what it does (:func:`lets_through`).
+    """
+    alone = any(each["type"] == "pid" and "path" not in each for each in config["linux"]["namespaces"])
+    sets = config["process"]["capabilities"]
+    traces = any("CAP_SYS_PTRACE" in sets.get(name, ()) for name in ("bounding", "permitted", "inheritable"))
+    return alone and not traces and not filtered and trampoline.usable()
 
 
 def may_trace(process: Process) -> bool:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
 
+    from ..kernel.trampoline import Trampoline
+
 PROGRAM, REPORT, BARRIER, CONSOLE = 3, 4, 5, 7
 READY = b"\0"
 """Reported before exec to whoever waits for the start: a first process that died on the way reports nothing."""
@@ -54,6 +56,7 @@ class Init:
 
     def __init__(self) -> None:
         self.root = -1
+        self.trampoline: Trampoline | None = None
         self.shared: dict[str, list[int]] = {}
 
     def cgroups(self, directories: Sequence[str]) -> None:
@@ -263,14 +266,26 @@ class Init:
         """Report that only exec is left. Whoever waited for it may have been killed; the container goes on."""
         _report(READY)
 
-    def execute(self, arguments: Sequence[str], environment: Sequence[str]) -> NoReturn:
-        """Close what is not the program's, and become it."""
+    def execute(self, arguments: Sequence[str], environment: Sequence[str], by_trampoline: bool = False) -> NoReturn:
+        """Close what is not the program's, and become it, with a step in between if there is a trampoline.
+
+        ``by_trampoline`` says that one will do; whether it is to be had is found out before (:mod:`.first`).
+        """
         os.set_inheritable(REPORT, False)
-        syscalls.close_range(REPORT + 1)
+        first = REPORT + 1
+        for descriptor in sorted(self.trampoline or ()):
+            if descriptor > first:
+                syscalls.close_range(first, descriptor - 1)
+            first = descriptor + 1
+        syscalls.close_range(first)
         os.close(PROGRAM)
         syscalls.reset_signals()
         variables = dict(each.partition("=")[::2] for each in environment)
-        os.execve(_executable(arguments[0], variables.get("PATH", "")), list(arguments), variables)
+        program = _executable(arguments[0], variables.get("PATH", ""))
+        if self.trampoline is None:
+            os.execve(program, list(arguments), variables)
+        os.dup2(REPORT, self.trampoline.report)
+        os.execve(self.trampoline.program, [program, *arguments], variables)
 
     def _existing(self, path: str) -> int:
         try:

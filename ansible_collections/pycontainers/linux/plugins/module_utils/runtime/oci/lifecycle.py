@@ -28,6 +28,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel.process import Process, parse_stat, process
+from ..kernel.trampoline import FAILED
 from . import loggers
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def start(
         _end(init)
         _end_waiter(waiter)
         await_log(layout, identity)
-        said = report.removeprefix(READY).decode(errors="replace").strip() or _last_words(layout, identity)
+        said = _said(report.removeprefix(READY), program[-1][1][0]) or _last_words(layout, identity)
         forget(layout, identity)
         raise Failure(f"start container {identity[:12]}", said)
     return init
@@ -107,6 +108,13 @@ def _run_waiter(
         os.write(report, explain(error).encode())
     finally:
         os._exit(1)
+
+
+def _said(report: bytes, name: str) -> str:
+    """What init has reported, or the trampoline by which the program of that name was to be executed."""
+    if report.startswith(FAILED):
+        return f'exec: "{name}": {os.strerror(report[-1]).lower()}'
+    return report.decode(errors="replace").strip()
 
 
 def _last_words(layout: Layout, identity: str) -> str:

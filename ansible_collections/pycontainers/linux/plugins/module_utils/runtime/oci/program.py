@@ -71,8 +71,14 @@ def compile_program(config: dict[str, Any], groups: Cgroups, cache: str) -> tupl
         *((("out_of_memory", process["oomScoreAdj"]),) if "oomScoreAdj" in process else ()),
         ("pivot", spreads) if spreads else ("pivot",),
         *((name, config[name]) for name in ("hostname", "domainname") if name in config),
-        *_process(process, filters(config, cache)),
+        *_process(process, filters(config, cache), by_trampoline=_fits_trampoline(config, cache)),
     )
+
+
+def _fits_trampoline(config: dict[str, Any], cache: str) -> bool:
+    from . import guard
+
+    return guard.described_fits(config, filtered=any(not lets for _, lets in _filters(config, cache)))
 
 
 def _terminal(process: dict[str, Any]) -> list[Operation]:
@@ -152,6 +158,11 @@ def filters(config: dict[str, Any], cache: str) -> list[Operation]:
 
     ``cache`` is the folder of compiled ones. Raises :class:`..errors.Failure` where libseccomp is missing.
     """
+    return [operation for operation, _ in _filters(config, cache)]
+
+
+def _filters(config: dict[str, Any], cache: str) -> list[tuple[Operation, bool]]:
+    """That operation, and whether the profile lets the trampoline through (:mod:`..kernel.trampoline`)."""
     profile = config["linux"].get("seccomp")
     if profile is None:
         return []
@@ -162,17 +173,20 @@ def filters(config: dict[str, Any], cache: str) -> list[Operation]:
     return [_FILTERS[key]]
 
 
-_FILTERS: dict[bytes, Operation] = {}
+_FILTERS: dict[bytes, tuple[Operation, bool]] = {}
 """What this process has made of profiles."""
 
 
-def _filter(profile: Any, cache: str) -> Operation:
-    from . import seccomp
+def _filter(profile: Any, cache: str) -> tuple[Operation, bool]:
+    from ..kernel.trampoline import SYSTEM_CALLS
+    from . import guard, seccomp
 
-    checked = seccomp.filter_of(seccomp.read(profile))
+    known = seccomp.read(profile)
+    checked = seccomp.filter_of(known)
     if checked.notifies:
         raise InvalidValue("linux.seccomp", "SCMP_ACT_NOTIFY", "there is nobody here who would answer")
-    return ("seccomp", seccomp.compiled(checked, cache), checked.flags)
+    operation = ("seccomp", seccomp.compiled(checked, cache), checked.flags)
+    return operation, guard.lets_through(known, SYSTEM_CALLS)
 
 
 def guest_program(config: dict[str, Any], changes: dict[str, Any], cache: str) -> tuple[Operation, ...]:
@@ -180,9 +194,10 @@ def guest_program(config: dict[str, Any], changes: dict[str, Any], cache: str) -
     return tuple(_process(config["process"] | changes, filters(config, cache)))
 
 
-def _process(process: dict[str, Any], filtering: list[Operation]) -> list[Operation]:
-    """Become the program. Without no_new_privs only an administrator may load a filter, so it goes before the change.
+def _process(process: dict[str, Any], filtering: list[Operation], by_trampoline: bool = False) -> list[Operation]:
+    """Become the program, ``by_trampoline`` if that will do to guard the interpreter (:mod:`.guard`).
 
+    Without no_new_privs only an administrator may load a filter, so it goes before the change.
     With it, the filter goes last, so that it need not allow what init does.
     """
     user, sets = process["user"], process["capabilities"]
@@ -199,4 +214,5 @@ def _process(process: dict[str, Any], filtering: list[Operation]) -> list[Operat
     ]
     if alone:
         found += [("no_new_privileges",), *filtering]
-    return [*found, ("execute", tuple(process["args"]), tuple(process["env"]))]
+    program = tuple(process["args"]), tuple(process["env"])
+    return [*found, ("execute", *program, *((True,) if by_trampoline else ()))]
