@@ -63,6 +63,9 @@ def world() -> Iterator[World]:
         os.makedirs(DEFAULT_ROOT, exist_ok=True)
         os.mkdir(f"{folder}/root")
         syscalls.mount(f"{folder}/root", DEFAULT_ROOT, flags=syscalls.MS_BIND)
+        # As /run is on every host.
+        os.mkdir(f"{folder}/run")
+        syscalls.mount("tmpfs", f"{folder}/run", "tmpfs")
         here = Layout(run=f"{folder}/run")
         try:
             with registry(Path(folder) / "registry") as server:
@@ -75,6 +78,7 @@ def world() -> Iterator[World]:
                 gone = {"name": name, "state": "absent", "stop_timeout": 0}
                 converge(CONTAINER, here, parse(CONTAINER.model, gone), check=False)
             converge(NETWORK, here, parse(NETWORK.model, {"name": "web", "state": "absent"}), check=False)
+            syscalls.umount(f"{folder}/run", syscalls.MNT_DETACH)
             syscalls.umount(DEFAULT_ROOT)
 
 

@@ -17,7 +17,12 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.la
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.model import parse
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.plan import Plan, Step, apply, undo
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.errors import Failure
-from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import links, namespaces, netlink
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import (
+    links,
+    namespaces,
+    netlink,
+    socket_diag,
+)
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     endpoint,
     endpoint_plan,
@@ -315,16 +320,20 @@ def test_a_port_of_another_container_is_refused(bench: Bench) -> None:
     ],
 )
 def test_a_port_that_the_host_listens_on_is_refused(
-    bench: Bench, family: int, kind: int, address: str, refused: str, allowed: str
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, family: int, kind: int, address: str, refused: str, allowed: str
 ) -> None:
     """A program of the host keeps its port: same protocol and an address that meets."""
     with socket.socket(family, kind) as program:
         program.bind((address, 7777))
         if kind == socket.SOCK_STREAM:
             program.listen()
-        with pytest.raises(Failure, match="a program of the host listens on"):
-            endpoint.port_conflicts(bench.layout, parse_ports([refused]))
-        endpoint.port_conflicts(bench.layout, parse_ports([allowed]))
+        for absent in (False, True):
+            with monkeypatch.context() as patch:
+                if absent:  # as in a kernel without sock_diag
+                    patch.setattr(socket_diag, "tcp_listening", lambda family: None)
+                with pytest.raises(Failure, match="a program of the host listens on"):
+                    endpoint.port_conflicts(bench.layout, parse_ports([refused]))
+                endpoint.port_conflicts(bench.layout, parse_ports([allowed]))
     endpoint.port_conflicts(bench.layout, parse_ports([refused]))
 
 

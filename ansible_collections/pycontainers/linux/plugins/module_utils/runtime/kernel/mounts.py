@@ -36,10 +36,32 @@ def mounted(target: str, process: str = "self") -> Mount | None:
     if process == "self":
         folder, name = os.path.split(target)
         target = os.path.join(os.path.realpath(folder), name)
+        if target != "/" and _is_below(target):
+            return None
     for each in mounts(process):
         if each.target == target:
             found = each
     return found
+
+
+def _is_below(target: str) -> bool:
+    """Whether a path is on the mount that its folder is on, and so none by itself. False if that can't be told.
+
+    The list of mounts is long where many containers run, and the kernel writes it anew for each reader.
+    """
+    try:
+        return _mount_id(target) == _mount_id(os.path.dirname(target))
+    except OSError:
+        return False
+
+
+def _mount_id(path: str) -> str:
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
+            return next(line for line in file if line.startswith("mnt_id:"))
+    finally:
+        os.close(descriptor)
 
 
 def propagation(path: str) -> tuple[str, tuple[str, ...]]:

@@ -53,6 +53,7 @@ FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
 AT_EMPTY_PATH, AT_RECURSIVE, OPEN_TREE_CLONE = 0x1000, 0x8000, 1
 MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH = 0x04, 0x40
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
+_CLOSE_RANGE_CLOEXEC = 4
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mount.argtypes = (c_char_p, c_char_p, c_char_p, c_ulong, c_char_p)
@@ -167,9 +168,10 @@ def setdomainname(name: str) -> None:
         _raise(name)
 
 
-def close_range(first: int, last: int = 0xFFFFFFFF) -> None:
-    """close_range(2): close every descriptor from ``first`` to ``last``."""
-    if libc.syscall(c_long(_SYS_CLOSE_RANGE), c_uint(first), c_uint(last), c_uint(0)) < 0:
+def close_range(first: int, last: int = 0xFFFFFFFF, on_exec: bool = False) -> None:
+    """close_range(2): close every descriptor from ``first`` to ``last``, ``on_exec`` when a program is executed."""
+    flags = c_uint(_CLOSE_RANGE_CLOEXEC if on_exec else 0)
+    if libc.syscall(c_long(_SYS_CLOSE_RANGE), c_uint(first), c_uint(last), flags) < 0:
         _raise()
 
 

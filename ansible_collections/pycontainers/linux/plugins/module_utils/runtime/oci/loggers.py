@@ -18,7 +18,7 @@ import os
 
 from ..core import store
 from ..errors import Failure
-from ..kernel import cgroups, programs
+from ..kernel import programs, syscalls
 from ..kernel.process import Process, process
 from ..lean import signal
 from ..lean.contextlib import suppress
@@ -99,18 +99,22 @@ class Log(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The waiter's descriptors of what the program writes to, and what is to be written there when it has ended."""
+    """The waiter's descriptors of what the program writes to, and what is to be written there when it has ended.
+
+    ``logger`` is the pid of the logger that has been started for it, 0 if there is none.
+    """
 
     descriptors: dict[int, int]
     mark: str = ""
+    logger: int = 0
 
 
-def output(log: Log, folder: str, complaints: str, kept: str, groups: tuple[str, ...], *, terminal: bool) -> Output:
+def output(log: Log, folder: str, complaints: str, kept: str, *, terminal: bool) -> Output:
     """Where a new run of a program is to write to; its logger has been started, if it needs one.
 
     ``folder`` is where files are, ``complaints`` the file for what the logger itself has to say. The logger is written
-    down in the folder ``kept``, and moves to the cgroup of ``groups``. It is a child of the calling process, which is
-    to become the waiter, and can be waited for by that. Raises :class:`Failure` where there is none to be started.
+    down in the folder ``kept``. It is a child of the calling process, which is to become the waiter, has the default
+    actions for signals and can wait for it. Raises :class:`Failure` where there is none to be started.
     """
     end(kept)
     _make_folder(folder)
@@ -129,15 +133,18 @@ def output(log: Log, folder: str, complaints: str, kept: str, groups: tuple[str,
     else:
         source, writing = os.pipe()
         descriptors = _both(writing).descriptors
-    logger_pid = os.fork()
-    if not logger_pid:
-        _become_logger(words, environment, source, complaints, groups, terminal)
+    if terminal:
+        logger_pid = os.fork()
+        if not logger_pid:
+            _become_logger(words, environment, source, complaints)
+    else:
+        logger_pid = _spawn_logger(words, environment, source, complaints)
     os.close(source)
     found = process(logger_pid)
     if found is None:
         raise Failure("start the logger of a container", "/proc is not mounted")
     store.write_json(f"{kept}/{RECORD}", {**found._asdict(), "mark": mark}, durable=False)
-    return Output(descriptors, mark)
+    return Output(descriptors, mark, logger_pid)
 
 
 def _both(descriptor: int) -> Output:
@@ -209,23 +216,30 @@ def _journal(tag: str) -> int:
     return channel.detach()
 
 
-def _become_logger(
-    words: list[str],
-    environment: dict[str, str],
-    source: int,
-    complaints: str,
-    groups: tuple[str, ...],
-    terminal: bool,
-) -> NoReturn:
-    """In the child: be nothing but the reader of the pipe, or of the terminal whose master is waited for."""
+def _spawn_logger(words: list[str], environment: dict[str, str], source: int, complaints: str) -> int:
+    """Have a child that is nothing but the reader of the pipe, and return its pid.
+
+    Python's own memory is not copied for it, as a fork would (posix_spawn(3)): that costs more than the logger does.
+    """
+    files = {0: source, 1: os.open("/dev/null", os.O_WRONLY), 2: _appended(complaints)}
+    actions = [(os.POSIX_SPAWN_DUP2, descriptor, place) for place, descriptor in files.items()]
+    # What the calling process has been given stays its own, a turn among others.
+    syscalls.close_range(3, on_exec=True)
+    # Whoever ends the waiter's group, or all at a shutdown, must not end what the program says last.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    name = os.path.basename(words[0])
+    logger_pid = os.posix_spawn(words[0], [name, *words[1:]], environment, file_actions=actions, setsid=True)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return logger_pid
+
+
+def _become_logger(words: list[str], environment: dict[str, str], source: int, complaints: str) -> NoReturn:
+    """In the child: be nothing but the reader of the terminal whose master is waited for."""
     try:
-        # Whoever ends the waiter's group, or all at a shutdown, must not end what the program says last.
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         arrange({0: source, 1: os.open("/dev/null", os.O_WRONLY), 2: _appended(complaints)})
-        cgroups.join(groups)
-        if terminal:
-            _take_master()
+        _take_master()
         os.execve(words[0], [os.path.basename(words[0]), *words[1:]], environment)
     finally:
         os._exit(1)

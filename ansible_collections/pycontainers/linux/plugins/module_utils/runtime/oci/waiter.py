@@ -52,9 +52,12 @@ SCRIPT = """\
 init=$!
 read -r line < "/proc/$init/stat"
 echo "$line" > "$3/init"
-python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 complaints=$8 mark=$9
-shift 9
-for group; do echo 0 > "$group/cgroup.procs"; done
+python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 complaints=$8 mark=$9 logger=${10}
+shift 10
+for group; do
+  echo 0 > "$group/cgroup.procs"
+  [ "$logger" = 0 ] || echo "$logger" > "$group/cgroup.procs"
+done 2>/dev/null
 trap 'kill -TERM "$init"' TERM
 trap 'exec 8>&-' USR1
 trap '' HUP INT QUIT PIPE
@@ -95,9 +98,9 @@ UNKNOWN_STATUS = 255
 WAITERS = "pycontainers/waiters"
 """The cgroup that waiters are in: neither a container's nor that of whoever started it.
 
-A waiter moves there while init's interpreter loads: for a move the kernel waits until no process of the machine is
-about to fork or exit (kernel/cgroup, cgroup_threadgroup_rwsem), 8 ms for the first of several moves. Init's own
-move comes after it, and is quick then: side by side the two hinder one another.
+A waiter moves there, and its logger, while init's interpreter loads: for a move the kernel waits until no process of
+the machine is about to fork or exit (kernel/cgroup, cgroup_threadgroup_rwsem), 8 ms for the first of several moves.
+Init's own move comes after it, and is quick then: side by side the two hinder one another.
 """
 
 
@@ -135,10 +138,9 @@ def become_waiter(
     shell = programs.shell()  # which may try it by a fork: later that would be born into the new namespace
     groups = cgroups.cgroups()
     groups.create(WAITERS)
-    # A waiter that goes on to the next run is there already.
-    moves = groups.directories(WAITERS) if report >= 0 else ()
+    moves = () if _is_there(groups) else groups.directories(WAITERS)
     syscalls.reset_signals()
-    output = loggers.output(log, folder, complaints, kept, moves, terminal=stdin == TERMINAL)
+    output = loggers.output(log, folder, complaints, kept, terminal=stdin == TERMINAL)
     reports = output.descriptors[2] if report < 0 else report
     own = {PROGRAM: memory, REPORT: reports, BARRIER: barrier, BARRIER + 1: shut}
     arrange(own | streams(stdin) | output.descriptors)
@@ -147,8 +149,23 @@ def become_waiter(
     else:
         syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
-    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, complaints, output.mark, *moves]
+    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, complaints, output.mark]
+    words += [str(output.logger), *moves]
     programs.become_shell(shell, SCRIPT, words, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+
+
+def be_there() -> None:
+    """Move the calling process to the waiters' cgroup, so that those which it has as children are born there."""
+    groups = cgroups.cgroups()
+    groups.create(WAITERS)
+    cgroups.join(groups.directories(WAITERS))
+
+
+def _is_there(groups: cgroups.Cgroups) -> bool:
+    """Whether the calling process is there, as far as /proc tells: else it moves once more."""
+    with open("/proc/self/cgroup", encoding="ascii", errors="replace") as file:
+        places = [line.rstrip("\n").split(":", 2)[2] for line in file]
+    return places.count(f"/{WAITERS}") >= len(groups.directories(WAITERS))
 
 
 def become_stand_in(
@@ -162,9 +179,7 @@ def become_stand_in(
     nothing = os.open("/dev/null", os.O_RDWR)
     os.chdir("/")
     settle()
-    groups = cgroups.cgroups()
-    groups.create(WAITERS)
-    cgroups.join(groups.directories(WAITERS))
+    be_there()
     syscalls.reset_signals()
     output = loggers.reopened(kept)
     arrange({0: nothing, 1: nothing, 2: nothing, 3: output.descriptors[1]})

@@ -4,6 +4,7 @@
 """What happens without a task: a container's program ends, is started again, the host boots or shuts down."""
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from ..kernel import freezer, netlink, programs
 from ..kernel.cgroups import cgroups, looked_once
 from ..lean.dataclasses import replace
 from ..oci import checker, lifecycle
-from ..oci.waiter import come_back
+from ..oci.waiter import be_there, come_back
 from . import (
     container_bundle,
     container_health_steps,
@@ -243,6 +244,9 @@ def boot(layout: Layout) -> list[str]:
 
     edges = container_order.edges(layout, containers)
     programs.shell()  # tried here, and not by each
+    be_there()
+    # What is collected, or only looked at by that, is copied by each process that is forked from this one.
+    gc.disable()
     with _prepared(bool(there)), hosts_files.booting():
         failures += in_order(edges, lambda identity: boot_one(layout, identity, telling=False), AT_BOOT, tell)
     hosts_files.tell(layout, tuple(there))
