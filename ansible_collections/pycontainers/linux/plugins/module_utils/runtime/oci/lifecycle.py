@@ -42,6 +42,9 @@ LAST_LINES = 20
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
+INIT, WAITER = RECORDS = "init", "waiter.json"
+"""What the first process and the waiter are written down in."""
+
 CHECKER = "checker.json"
 """What a health checker has written itself down in."""
 
@@ -167,7 +170,7 @@ def end_stand_in(layout: Layout, identity: str) -> None:
     shell = waiter(layout, identity)
     if shell:
         _end_waiter(shell.pid)
-    store.remove(layout.running(identity, "waiter.json"))
+    store.remove(layout.running(identity, WAITER))
 
 
 def _note_waiter(layout: Layout, identity: str) -> None:
@@ -175,7 +178,7 @@ def _note_waiter(layout: Layout, identity: str) -> None:
     own = process(os.getpid())
     if own is None:
         raise Failure(f"start container {identity[:12]}", "/proc is not mounted")
-    store.write_json(layout.running(identity, "waiter.json"), {"pid": own.pid, "start": own.start}, durable=False)
+    store.write_json(layout.running(identity, WAITER), {"pid": own.pid, "start": own.start}, durable=False)
 
 
 def _kept(layout: Layout, identity: str) -> dict[str, Any]:
@@ -231,13 +234,13 @@ def started(layout: Layout, identity: str) -> Process:
 
 def _written(layout: Layout, identity: str) -> Process | None:
     """The process that the waiter has written down, alive or not."""
-    found = parse_stat((store.read(layout.running(identity, "init")) or b"").decode(errors="replace"))
+    found = parse_stat((store.read(layout.running(identity, INIT)) or b"").decode(errors="replace"))
     return found[0] if found else None
 
 
 def waiter(layout: Layout, identity: str) -> Process | None:
     """The container's waiter, if it is there: waiting, or between two runs."""
-    return _noted(layout.running(identity, "waiter.json"))
+    return _noted(layout.running(identity, WAITER))
 
 
 def checker(layout: Layout, identity: str) -> Process | None:
@@ -258,7 +261,7 @@ def _noted(path: str) -> Process | None:
 def forget(layout: Layout, identity: str) -> None:
     """Drop what is known of an earlier run, of which nothing is there any more but perhaps its logger."""
     loggers.end(layout.running(identity))
-    for name in ("init", "exit", "waiter.json", loggers.RECORD):
+    for name in (INIT, "exit", WAITER, loggers.RECORD):
         store.remove(layout.running(identity, name))
 
 

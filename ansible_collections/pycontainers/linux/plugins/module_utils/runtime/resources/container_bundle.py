@@ -71,7 +71,7 @@ def prepare(layout: Layout, container: Container) -> None:
     program.filters(config, layout.filters)
     # Nothing here has to outlive a power cut: it is written at each start.
     # It is large, and an encoder that breaks lines takes ten times as long.
-    store.write(layout.container(identity, "config.json"), json.dumps(config).encode() + b"\n", durable=False)
+    store.rewrite(layout.container(identity, "config.json"), json.dumps(config).encode() + b"\n")
 
 
 def _user(rootfs: str, container: Container, image: str) -> users.User:

@@ -194,5 +194,5 @@ def files(layout: Layout, container: Container, extra: Sequence[tuple[str, str]]
             "resolv.conf": resolvers.resolvers(*given, loopback=mode == HOST, forwarders=forwarders),
         }
         for name, text in texts.items():
-            store.write(layout.container(identity, name), text.encode(), 0o644, durable=False)
+            store.rewrite(layout.container(identity, name), text.encode(), 0o644)
     return [(layout.container(folder or "", name), f"/etc/{name}", False) for name in FILES]

@@ -78,6 +78,9 @@ class Neighbours:
     def _is_running(self, identity: str) -> bool:
         """Whether a container runs, or its waiter is about to start it again."""
         if identity not in self._running:
+            # Of most that is known at once while the host boots: nothing is written down of them yet.
+            if not any(os.path.exists(self._layout.running(identity, each)) for each in lifecycle.RECORDS):
+                return False
             if not (lifecycle.running(self._layout, identity) or lifecycle.waiter(self._layout, identity)):
                 return False
             self._running.add(identity)

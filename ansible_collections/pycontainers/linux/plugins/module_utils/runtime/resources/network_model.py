@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -186,7 +187,20 @@ def declared(network: Network) -> dict[str, Any]:
 
 def stored(layout: Layout, name: str) -> Network | None:
     """A network as it was declared, None if there is none. Raises :class:`Failure` if its record can't be read."""
-    found = store.read_json(layout.network(name))
+    path = layout.network(name)
+    try:
+        there = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Failure(f"read {path}", error.strerror or str(error)) from error
+    return _read(path, (there.st_dev, there.st_ino, there.st_mtime_ns, there.st_size))
+
+
+@lru_cache(64)
+def _read(path: str, version: tuple[int, ...]) -> Network | None:
+    """What is in a record. A start asks for it some ten times, and a record is never written to but replaced."""
+    found = store.read_json(path)
     if found is None:
         return None
     known = parse(Network, found)
