@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import cgroups
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.process import Process
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle, loggers
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_model import Container
@@ -345,14 +346,21 @@ def test_reboot_goes_on_with_the_log(host: Host) -> None:
     wait(lambda: host.log(container) == "begun\nbegun\n")
 
 
-def test_a_logger_is_small_and_by_itself(host: Host) -> None:
+@pytest.mark.parametrize("booted", [False, True])
+def test_a_logger_is_small_and_by_itself(host: Host, booted: bool) -> None:
     """It is with the waiters, holds nothing but the pipe, and takes little memory of its own."""
     host.run(name="other")
-    container = host.shell("echo one; exec sleep 1000")
+    container = host.shell("echo one; exec sleep 1000", restart_policy="always")
     wait(lambda: host.log(container) == "one\n")
+    if booted:
+        host.ok("shutdown")
+        host.ok("boot")
+        wait(lambda: host.log(container) == "one\none\n")
     found, waiter = reader(host, container), lifecycle.waiter(host.layout, container.id or "")
     assert waiter is not None
-    assert Path(f"/proc/{found.pid}/cgroup").read_text() == Path(f"/proc/{waiter.pid}/cgroup").read_text()
+    groups = Path(f"/proc/{found.pid}/cgroup").read_text()
+    assert groups == Path(f"/proc/{waiter.pid}/cgroup").read_text()
+    assert groups.count("/pycontainers/waiters\n") >= len(cgroups.cgroups().directories("pycontainers/waiters"))
     open_there = f"/proc/{found.pid}/fd"
     places = {os.readlink(f"{open_there}/{each}").partition(":")[0] for each in os.listdir(open_there)}
     there = str(folder(host, container))

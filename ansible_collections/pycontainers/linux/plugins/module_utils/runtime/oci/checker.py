@@ -25,13 +25,13 @@ from contextlib import suppress
 from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure
-from ..kernel import cgroups, programs, syscalls
+from ..kernel import programs, syscalls
 from ..kernel.process import process
 from ..typed import NoReturn
 from . import lifecycle
 from .streams import arrange
 from .surroundings import settle
-from .waiter import WAITERS
+from .waiter import be_there
 
 PATIENCE = 10.0
 """Seconds within which the kernel must have ended a checker."""
@@ -56,9 +56,7 @@ def begin(layout: Layout, identity: str, seconds: float) -> None:
         if own is None:
             raise Failure("find the checker", "/proc is not mounted")
         store.write_json(layout.running(identity, lifecycle.CHECKER), own._asdict(), durable=False)
-        groups = cgroups.cgroups()
-        groups.create(WAITERS)
-        cgroups.join(groups.directories(WAITERS))
+        be_there()
         settle()
         sleep(layout, identity, seconds)
 

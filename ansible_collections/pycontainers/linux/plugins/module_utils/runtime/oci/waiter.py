@@ -155,10 +155,11 @@ def become_waiter(
 
 
 def be_there() -> None:
-    """Move the calling process to the waiters' cgroup, so that those which it has as children are born there."""
+    """Have the calling process be in the waiters' cgroup, so that those which it has as children are born there."""
     groups = cgroups.cgroups()
     groups.create(WAITERS)
-    cgroups.join(groups.directories(WAITERS))
+    if not _is_there(groups):
+        cgroups.join(groups.directories(WAITERS))
 
 
 def _is_there(groups: cgroups.Cgroups) -> bool:

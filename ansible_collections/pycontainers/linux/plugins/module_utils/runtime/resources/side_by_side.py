@@ -49,11 +49,17 @@ class Worker:
         os.waitpid(self.pid, 0)
 
 
-def in_order(edges: Mapping[str, set[str]], act: Act, most: int, between: Act = lambda done: None) -> list[str]:
+def in_order(
+    edges: Mapping[str, set[str]],
+    act: Act,
+    most: int,
+    between: Act = lambda done: None,
+    begin: Callable[[], object] = lambda: None,
+) -> list[str]:
     """Act on each, ``most`` at a time, once that is done with all those that it names; returns a line per failure.
 
     One that fails holds up no other: whoever needs it finds that out. ``between`` is called here with each that is
-    done.
+    done, ``begin`` in each worker before the first.
     """
     sorter, waiting, failures = TopologicalSorter(edges), list[str](), list[str]()
     workers: list[Worker] = []
@@ -61,7 +67,7 @@ def in_order(edges: Mapping[str, set[str]], act: Act, most: int, between: Act = 
     try:
         while sorter.is_active():
             waiting += sorted(sorter.get_ready())
-            _give(waiting, workers, act, most)
+            _give(waiting, workers, (begin, act), most)
             for worker in _answering(workers):
                 done = worker.doing
                 said = worker.answer()
@@ -78,12 +84,12 @@ def in_order(edges: Mapping[str, set[str]], act: Act, most: int, between: Act = 
     return failures
 
 
-def _give(waiting: list[str], workers: list[Worker], act: Act, most: int) -> None:
+def _give(waiting: list[str], workers: list[Worker], work: tuple[Callable[[], object], Act], most: int) -> None:
     """Give what is to be done to those who have nothing to do, and have more of them if there may be."""
     idle = [each for each in workers if not each.doing]
     while waiting and (idle or len(workers) < most):
         if not idle:
-            idle.append(_hired(act, [each.orders for each in workers]))
+            idle.append(_hired(*work, [each.orders for each in workers]))
             workers.append(idle[-1])
         idle.pop().give(waiting.pop(0))
 
@@ -97,7 +103,7 @@ def _answering(workers: list[Worker]) -> list[Worker]:
         return [key.data for key, _ in answers.select()]
 
 
-def _hired(act: Act, others: Iterable[int]) -> Worker:
+def _hired(begin: Callable[[], object], act: Act, others: Iterable[int]) -> Worker:
     """A new worker, that does not keep ``others`` from seeing that there is no more work for them."""
     orders, give = os.pipe()
     answers, answer = os.pipe()
@@ -105,14 +111,15 @@ def _hired(act: Act, others: Iterable[int]) -> Worker:
     if not child:
         for descriptor in (give, answers, *others):
             os.close(descriptor)
-        _work(act, orders, answer)
+        _work(begin, act, orders, answer)
     os.close(orders)
     os.close(answer)
     return Worker(child, give, os.fdopen(answers, "rb"))
 
 
-def _work(act: Act, orders: int, answer: int) -> NoReturn:
+def _work(begin: Callable[[], object], act: Act, orders: int, answer: int) -> NoReturn:
     try:
+        begin()
         with os.fdopen(orders, "r") as lines:
             for line in lines:
                 said = ""

@@ -8,7 +8,8 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 
 from ..core import store
 from ..core.layout import Layout
@@ -244,13 +245,19 @@ def boot(layout: Layout) -> list[str]:
 
     edges = container_order.edges(layout, containers)
     programs.shell()  # tried here, and not by each
-    be_there()
-    # What is collected, or only looked at by that, is copied by each process that is forked from this one.
-    gc.disable()
     with _prepared(bool(there)), hosts_files.booting():
-        failures += in_order(edges, lambda identity: boot_one(layout, identity, telling=False), AT_BOOT, tell)
+        one = partial(boot_one, layout, telling=False)
+        failures += in_order(edges, one, AT_BOOT, tell, _begin_to_start)
     hosts_files.tell(layout, tuple(there))
     return failures + unreadable
+
+
+def _begin_to_start() -> None:
+    """In a process that starts one container after another: spare the waiters, which are forked from it, some work."""
+    with suppress(OSError, Failure):  # of which each waiter tells
+        be_there()
+    # What is looked at for collection is copied by each of them that does.
+    gc.disable()
 
 
 @contextmanager
