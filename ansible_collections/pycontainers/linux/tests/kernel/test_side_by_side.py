@@ -58,6 +58,19 @@ def test_they_are_done_at_the_same_time(tmp_path: Path) -> None:
     assert in_order({each: set() for each in "abcd"}, act, 4) == []
 
 
+def test_each_process_begins_once(tmp_path: Path) -> None:
+    """What all things that one does have in common is done before the first of them, and not by the caller."""
+    begun: list[int] = []
+
+    def act(each: str) -> None:
+        assert begun == [os.getpid()]
+        (tmp_path / each).touch()
+
+    assert in_order({each: set() for each in "abcd"}, act, 2, begin=lambda: begun.append(os.getpid())) == []
+    assert sorted(os.listdir(tmp_path)) == ["a", "b", "c", "d"]
+    assert begun == []
+
+
 def test_failures_are_told_and_hold_up_nobody(tmp_path: Path) -> None:
     """One that fails, in whatever way, is a line of words; the others are done, also those that name it."""
 
