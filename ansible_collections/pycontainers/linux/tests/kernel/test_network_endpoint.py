@@ -331,6 +331,8 @@ def test_a_port_that_the_host_listens_on_is_refused(
             with monkeypatch.context() as patch:
                 if absent:  # as in a kernel without sock_diag
                     patch.setattr(socket_diag, "tcp_listening", lambda family: None)
+                else:
+                    assert socket_diag.tcp_listening(family) is not None
                 with pytest.raises(Failure, match="a program of the host listens on"):
                     endpoint.port_conflicts(bench.layout, parse_ports([refused]))
                 endpoint.port_conflicts(bench.layout, parse_ports([allowed]))

@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core import store
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.core.layout import Layout
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel import programs
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import container_state, restart_turns
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, processes, wait
@@ -97,6 +98,7 @@ def test_without_the_program_nobody_waits(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/sleep").symlink_to(shutil.which("sleep") or "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(programs, "SMALL_SHELL", str(tmp_path / "missing"))  # which might have it built in
     with all_taken(layout):
         waiter = os.fork()
         if not waiter:

@@ -43,13 +43,9 @@ def write(path: str, content: bytes, mode: int = 0o600, *, durable: bool = True)
 
 
 def rewrite(path: str, content: bytes, mode: int = 0o600) -> None:
-    """Replace a file that need not outlive a power cut, unless it is so already. Raises ``OSError``.
-
-    A name for nothing but the same content would be one more file made and one more deleted.
-    """
+    """Replace a file of ours that need not outlive a power cut, unless it is so already. Raises ``OSError``."""
     with suppress(OSError), open(path, "rb", opener=_plainly) as file:
         there = os.fstat(file.fileno())
-        # A container that has had it may have given it to somebody.
         ours = (there.st_mode, there.st_uid, there.st_gid) == (stat.S_IFREG | mode, os.geteuid(), os.getegid())
         if ours and there.st_size == len(content) and file.read() == content:
             return

@@ -31,7 +31,10 @@ def mounts(process: str = "self", kinds: str = "") -> tuple[Mount, ...]:
 
 
 def mounted(target: str, process: str = "self") -> Mount | None:
-    """The topmost mount on exactly this target, or None. Links on the way to it are followed, for a process here."""
+    """The topmost mount on exactly this target, or None. Links on the way to it are followed, for a process here.
+
+    One that cannot be reached, as another mount hides it with all of its folder, may be left out.
+    """
     found = None
     if process == "self":
         folder, name = os.path.split(target)

@@ -19,7 +19,7 @@ _TCP_LISTEN = 10
 _SOCKET_ID = bytes(48)
 """``struct inet_diag_sockid`` (linux/inet_diag.h): none in particular."""
 
-_ABSENT = (errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT)
+_ABSENT = (errno.ENOENT, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT)
 """What a kernel answers that was built without it (CONFIG_INET_DIAG)."""
 
 

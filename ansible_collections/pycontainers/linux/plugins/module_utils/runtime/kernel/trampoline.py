@@ -24,6 +24,9 @@ from ..typed import NamedTuple
 FAILED = b"X\0\0\0\1"
 """What comes before the number of the error, a byte: a message as :mod:`..oci.channel` has them."""
 
+TRAMPOLINE = "pycontainers-trampoline"
+"""What the file in memory is called, as /proc shows it."""
+
 SYSTEM_CALLS = ("execveat", "fcntl", "execve", "write", "exit")
 """Those that lead from one to the other: a filter that is in force by then has to let them through."""
 
@@ -53,12 +56,12 @@ def sealed() -> Trampoline | None:
     flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
     try:
         try:
-            descriptor = os.memfd_create("exec", flags | _MFD_EXEC)
+            descriptor = os.memfd_create(TRAMPOLINE, flags | _MFD_EXEC)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
             # Before Linux 6.3 there was no such flag, and each of these files could be executed.
-            descriptor = os.memfd_create("exec", flags)
+            descriptor = os.memfd_create(TRAMPOLINE, flags)
     except OSError:
         # The kernel was told so (vm.memfd_noexec), or has no memfd_create(2).
         return None

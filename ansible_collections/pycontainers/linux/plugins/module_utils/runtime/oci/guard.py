@@ -5,9 +5,9 @@
 
 Another process of the container could open it through /proc, if it may trace that process; and so could the program,
 if it is a script (CVE-2019-5736). Where the container has a pid namespace to itself, no other process is there but
-those of an exec before the start, and :mod:`..kernel.trampoline` is enough where they may trace nobody. Else the
-interpreter is executed anew from a read-only mount (:func:`..kernel.security.shield_interpreter`), which costs as much
-as all the rest of the start.
+those of an exec before the start, and :mod:`..kernel.trampoline` is enough where they may trace nobody; other
+containers that share it wait (:func:`.lifecycle.begun`). Else the interpreter is executed anew from a read-only mount
+(:func:`..kernel.security.shield_interpreter`), which costs as much as all the rest of the start.
 """
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel.process import Process, parse_stat, process
-from ..kernel.trampoline import FAILED
+from ..kernel.trampoline import FAILED, TRAMPOLINE
 from . import loggers
 
 if TYPE_CHECKING:
@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 
 LAST_LINES = 20
 """Lines from the end of a log in which the last one that says something is looked for."""
+
+BEGIN_PATIENCE = 10.0
+"""Seconds within which a first process must have become the program, for whoever wants to join it."""
+
+LONGEST_WORDS = 1 << 16
+"""Bytes of a command line that are looked at: the script of a waiter, and more."""
+
+INIT_PROGRAM = b"/pycontainers-init"
 
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
@@ -224,6 +232,34 @@ def running(layout: Layout, identity: str) -> Process | None:
     return found if found and found.alive else None
 
 
+def begun(layout: Layout, identity: str) -> Process | None:
+    """The container's first process, once it is the container's program; None if none runs.
+
+    Before that it is a program of ours, and its namespaces, its root and what it has open are still the host's, or half
+    made: whoever joins it, or takes files from it, has to wait. Raises :class:`Failure` if that takes too long.
+    """
+    end = time.monotonic() + BEGIN_PATIENCE
+    while (found := running(layout, identity)) and not _is_program(found.pid):
+        if time.monotonic() > end:
+            raise Failure(f"reach container {identity[:12]}", "its program has not begun yet", "try again")
+        time.sleep(0.002)
+    return found
+
+
+def _is_program(pid: int) -> bool:
+    """Whether a container's first process has executed the program: neither init, nor what forks or follows that."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read(LONGEST_WORDS).split(b"\0")
+        with suppress(PermissionError):
+            if os.readlink(f"/proc/{pid}/exe").startswith(f"/memfd:{TRAMPOLINE}"):
+                return False
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # It has ended, which is seen at the next look.
+    # The shell that forks it has the path as a word too; while the kernel executes a program there is none at all.
+    return words != [b""] and not any(each.endswith(INIT_PROGRAM) for each in words)
+
+
 def started(layout: Layout, identity: str) -> Process:
     """The first process of the run that was started last, alive or not. Raises :class:`Failure` if there was none."""
     found = _written(layout, identity)
@@ -342,8 +378,9 @@ def _await_mark(layout: Layout, identity: str, shell: Process) -> None:
 def _end_waiter(pid: int) -> None:
     """End a waiter whose container has ended: it may be waiting for the lock that we hold, to record that end.
 
-    It leads a process group; with init gone, all that can be left in that is its sleep, or an init that it has
-    not written down yet. If we are its parent it has to be reaped, else its zombie would stay until we end.
+    It leads a process group; with init gone, all that can be left in that is what it sleeps or waits for its turn by,
+    or an init that it has not written down yet. If we are its parent it has to be reaped, else its zombie would stay
+    until we end.
     """
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

@@ -113,8 +113,8 @@ def output(log: Log, folder: str, complaints: str, kept: str, *, terminal: bool)
     """Where a new run of a program is to write to; its logger has been started, if it needs one.
 
     ``folder`` is where files are, ``complaints`` the file for what the logger itself has to say. The logger is written
-    down in the folder ``kept``. It is a child of the calling process, which is to become the waiter, has the default
-    actions for signals and can wait for it. Raises :class:`Failure` where there is none to be started.
+    down in the folder ``kept``. It is a child of the calling process, which is to become the waiter and can wait for
+    it. The caller has the default actions for signals. Raises :class:`Failure` where there is none to be started.
     """
     end(kept)
     _make_folder(folder)

@@ -52,12 +52,13 @@ SCRIPT = """\
 init=$!
 read -r line < "/proc/$init/stat"
 echo "$line" > "$3/init"
-python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 complaints=$8 mark=$9 logger=${10}
-shift 10
+python=$1 kept=$3 exited=$4 root=$5 run=$6 id=$7 complaints=$8 mark=$9
+shift 9
 for group; do
   echo 0 > "$group/cgroup.procs"
   [ "$logger" = 0 ] || echo "$logger" > "$group/cgroup.procs"
 done 2>/dev/null
+unset logger
 trap 'kill -TERM "$init"' TERM
 trap 'exec 8>&-' USR1
 trap '' HUP INT QUIT PIPE
@@ -149,9 +150,9 @@ def become_waiter(
     else:
         syscalls.unshare(syscalls.CLONE_NEWPID)
     init, exited = f"{runtime}/pycontainers-init", f"{runtime}/pycontainers"
-    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, complaints, output.mark]
-    words += [str(output.logger), *moves]
-    programs.become_shell(shell, SCRIPT, words, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+    words = ["pycontainers", sys.executable, init, kept, exited, *layout, identity, complaints, output.mark, *moves]
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "logger": str(output.logger)}
+    programs.become_shell(shell, SCRIPT, words, environment)
 
 
 def be_there() -> None:

@@ -27,7 +27,7 @@ class Guest(NamedTuple):
 
 def running(layout: Layout, container: Container) -> tuple[Process, dict[str, Any]]:
     """The first process of a container and its configuration. Raises :class:`Failure` if it does not run."""
-    init = lifecycle.running(layout, container.id or "")
+    init = lifecycle.begun(layout, container.id or "")
     config = store.read_json(layout.container(container.id or "", "config.json"))
     if init is None or config is None:
         raise Failure(f"exec in container {container.name}", "container not running", "start it first")

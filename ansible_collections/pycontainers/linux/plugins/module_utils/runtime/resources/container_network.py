@@ -194,5 +194,6 @@ def files(layout: Layout, container: Container, extra: Sequence[tuple[str, str]]
             "resolv.conf": resolvers.resolvers(*given, loopback=mode == HOST, forwarders=forwarders),
         }
         for name, text in texts.items():
-            store.rewrite(layout.container(identity, name), text.encode(), 0o644)
+            # Anew, as whatever was bound before was the container's.
+            store.write(layout.container(identity, name), text.encode(), 0o644, durable=False)
     return [(layout.container(folder or "", name), f"/etc/{name}", False) for name in FILES]

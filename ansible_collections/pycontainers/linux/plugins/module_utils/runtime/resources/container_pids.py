@@ -39,7 +39,7 @@ def beside(layout: Layout, container: Container) -> Process | None:
         return process(os.getpid())
     name = mode.removeprefix(OTHER)
     other = container_state.find(layout, name)
-    found = lifecycle.running(layout, other.id or "")
+    found = lifecycle.begun(layout, other.id or "")
     if found is None:
         raise Failure(f"join the processes of container {name}", "container not running", "start it first")
     return found

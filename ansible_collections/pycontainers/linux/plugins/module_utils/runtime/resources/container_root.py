@@ -26,7 +26,7 @@ def root_of(layout: Layout, wanted: str) -> Iterator[tuple[Container, int]]:
     One that does not run is kept from starting. Raises :class:`Failure`.
     """
     container = container_state.find(layout, wanted)
-    process = lifecycle.running(layout, container.id or "")
+    process = lifecycle.begun(layout, container.id or "")
     if process is not None:
         with _of_process(layout, container, process) as descriptor:
             yield container, descriptor
@@ -50,7 +50,7 @@ def root_of(layout: Layout, wanted: str) -> Iterator[tuple[Container, int]]:
 def view_of(layout: Layout, wanted: str) -> Iterator[tuple[Container, int]]:
     """The same to be read only: of one that does not run nothing is made, and nothing stays mounted."""
     container = container_state.find(layout, wanted)
-    process = lifecycle.running(layout, container.id or "")
+    process = lifecycle.begun(layout, container.id or "")
     if process is not None:
         with _of_process(layout, container, process) as descriptor:
             yield container, descriptor

@@ -7,9 +7,9 @@ To begin a run is work. Where hundreds of containers crash as soon as they are s
 once, and nobody else would get much of the host. So there are as many turns as processors, each the lock of a file; a
 container's id tells which one is its own. The kernel gives it to those who wait one after the other (flock(2)).
 
-The shell hands the lock on to what it executes, with the descriptor. What stays of that with the next run has closed
-it (:func:`~..oci.streams.arrange`). Whoever has a turn and is hindered lets go of it, so that no other one is. Where
-the program ``flock`` is missing (util-linux and busybox have it) nobody waits.
+The shell hands the lock on to what it executes, with the descriptor, and that lets go of it when it has got as far as
+the next run's waiter. Whoever is held up on the way lets go of it before, and so holds up nobody else. Where the
+program ``flock`` is missing nobody waits; hosts have that of util-linux, or of Alpine's busybox.
 """
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ from ..typed import NoReturn
 TURN = 9
 """The descriptor of the turn's file, in the shell and in what it executes: one that a shell can name, of one digit."""
 
+NAME = "restart-"
+"""How the names of the files begin, which end in the number of the turn."""
+
 LONGEST = 5.0
-"""Seconds after which whoever has a turn is taken to be hindered, most likely by who has the container's lock."""
+"""Seconds after which whoever has a turn is taken to be held up, most likely by who has the container's lock."""
 
 SCRIPT = """\
 sleep "$1"
@@ -41,11 +44,11 @@ def sleep(layout: Layout, identity: str, seconds: float) -> NoReturn:
 
     After so many seconds, and as soon as it is its turn, it executes the verb ``resume``.
     """
-    end()
+    over()
     shell = programs.shell()
     turn = int(identity[:8], 16) % (os.cpu_count() or 1)
     # From here on nothing is opened that might be given that number.
-    os.dup2(store.lock_file(layout.lock(f"restart-{turn}")), TURN)
+    os.dup2(store.lock_file(layout.lock(f"{NAME}{turn}")), TURN)
     os.set_inheritable(TURN, True)
     command = f"{layout.runtimes}/current/pycontainers"
     words = ["pycontainers", f"{seconds:g}", command, layout.root, layout.run, identity, str(TURN)]
@@ -54,15 +57,24 @@ def sleep(layout: Layout, identity: str, seconds: float) -> NoReturn:
 
 def begin() -> None:
     """In what the shell executes: let go of the turn if this takes too long."""
-    signal.signal(signal.SIGALRM, lambda number, frame: _let_go())
-    signal.setitimer(signal.ITIMER_REAL, LONGEST)
+    if _has_turn():
+        signal.signal(signal.SIGALRM, lambda number, frame: _let_go())
+        signal.setitimer(signal.ITIMER_REAL, LONGEST)
 
 
-def end() -> None:
-    """Forget about that: an exec would not, and the signal would end what is executed (setitimer(2))."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+def over() -> None:
+    """Let go of the turn, and forget that time: an exec would not, and end what is executed (setitimer(2))."""
+    if signal.getitimer(signal.ITIMER_REAL)[0]:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _let_go()
+
+
+def _has_turn() -> bool:
+    """Whether the descriptor is that of a turn: a shell of an earlier version has none."""
+    with suppress(OSError):
+        return os.path.basename(os.readlink(f"/proc/self/fd/{TURN}")).startswith(NAME)
+    return False
 
 
 def _let_go() -> None:
-    with suppress(OSError):  # somebody has called this who is no such shell
-        fcntl.flock(TURN, fcntl.LOCK_UN)
+    fcntl.flock(TURN, fcntl.LOCK_UN)

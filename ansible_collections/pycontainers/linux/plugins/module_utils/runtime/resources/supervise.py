@@ -174,7 +174,7 @@ def _resume(layout: Layout, identity: str) -> None:
             container_health_steps.begin(layout, container)
             journal.note(layout, container, "start")
             stdin, log = container_words.stdin(container), container_logs.of(container)
-            restart_turns.end()
+            restart_turns.over()
             lifecycle.resume(layout, identity, program, stdin, log, beside=beside)
     restart_turns.sleep(layout, identity, restart_policy.delay(again))
 
@@ -253,7 +253,10 @@ def boot(layout: Layout) -> list[str]:
 
 
 def _begin_to_start() -> None:
-    """In a process that starts one container after another: spare the waiters, which are forked from it, some work."""
+    """In a process that starts one container after another: spare the waiters, which are forked from it, some work.
+
+    The process that boots stays in the service's cgroup, by which the journal tells whose lines its failures are.
+    """
     with suppress(OSError, Failure):  # of which each waiter tells
         be_there()
     # What is looked at for collection is copied by each of them that does.
