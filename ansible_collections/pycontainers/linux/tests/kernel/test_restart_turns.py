@@ -25,8 +25,6 @@ from ansible_collections.pycontainers.linux.tests.kernel.health_bench import che
 ONCE = "echo run; [ -e /before ] && exec sleep 1000; touch /before; exit 1"
 """A script that crashes the first time."""
 
-CRASHES = 4
-
 
 @contextmanager
 def all_taken(layout: Layout) -> Iterator[None]:
@@ -73,19 +71,30 @@ def test_a_turn_ends_when_the_next_run_has_begun(host: Host) -> None:
     assert lifecycle.waiter(host.layout, container.id or "")
 
 
-def test_who_is_hindered_hinders_no_other(host: Host) -> None:
+@contextmanager
+def locked_between_runs(host: Host, identity: str) -> Iterator[None]:
+    """Have the lock of the container, whose last end is recorded, and whose next run has not begun."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with container_state.lock(host.layout, "c"):
+            begun = os.path.exists(host.layout.running(identity, lifecycle.INIT))
+            if not begun and container_state.status(host.layout, identity).restarts:
+                yield
+                return
+        time.sleep(0.01)
+    raise AssertionError("it is never between two runs")
+
+
+def test_who_is_held_up_holds_up_no_other(host: Host) -> None:
     """A task has the lock of the container that is to begin its next run; those that have the same turn do."""
-    script = f"echo >> /runs; [ $(wc -l < /runs) -gt {CRASHES} ] && exec sleep 1000; exit 1"
-    container = host.shell(script, restart_policy="always")
-    identity = container.id or ""
-    # The delay after so many is long enough to get in between.
-    wait(lambda: container_state.status(host.layout, identity).restarts == CRASHES)
-    with container_state.lock(host.layout, "c"):
+    container = host.shell("echo run; exit 1", restart_policy="always")
+    with locked_between_runs(host, container.id or ""):
+        before = host.log(container)
         wait(lambda: any(" resume " in each and "flock" not in each for each in processes(host.layout)))
-        time.sleep(0.5)
-        assert taken(host.layout)
+        wait(lambda: taken(host.layout))
         wait(lambda: not taken(host.layout))
-    wait(host.pid)
+        assert host.log(container) == before
+    wait(lambda: len(host.log(container)) > len(before))
 
 
 def test_without_the_program_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
