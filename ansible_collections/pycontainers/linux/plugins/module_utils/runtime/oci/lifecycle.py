@@ -28,7 +28,6 @@ from ..core import store
 from ..core.layout import Layout
 from ..errors import Failure, explain
 from ..kernel.process import Process, parse_stat, process
-from ..kernel.trampoline import FAILED, TRAMPOLINE
 from . import loggers
 
 if TYPE_CHECKING:
@@ -123,6 +122,8 @@ def _run_waiter(
 
 def _said(report: bytes, name: str) -> str:
     """What init has reported, or the trampoline by which the program of that name was to be executed."""
+    from ..kernel.trampoline import FAILED
+
     if report.startswith(FAILED):
         return f'exec: "{name}": {os.strerror(report[-1]).lower()}'
     return report.decode(errors="replace").strip()
@@ -248,6 +249,8 @@ def begun(layout: Layout, identity: str) -> Process | None:
 
 def _is_program(pid: int) -> bool:
     """Whether a container's first process has executed the program: neither init, nor what forks or follows that."""
+    from ..kernel.trampoline import TRAMPOLINE
+
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read(LONGEST_WORDS).split(b"\0")
