@@ -94,7 +94,8 @@ def test_a_program_ends_in_the_containers_program() -> None:
     """The last operation, and no other, executes the program with its arguments and environment."""
     program = compiled()
     assert places(program, "execute") == [len(program) - 1]
-    _, arguments, environment = program[-1]
+    _, arguments, environment, by_trampoline = program[-1]
+    assert by_trampoline
     assert arguments == ("nginx", "-g", "daemon off;")
     assert {"A=1", "PATH=/bin", "HOME=/root", "HOSTNAME=0a0a0a"} == set(environment)
 

@@ -17,6 +17,7 @@ from ..lean.ctypes import c_char_p, c_int, c_long, c_uint, c_uint64, c_ulong, c_
 # Spelt so, and not imported, since the import costs a starting container 3 ms.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn
 
 CLONE_NEWTIME, CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS = 0x80, 0x20000, 0x2000000, 0x4000000
@@ -173,6 +174,15 @@ def close_range(first: int, last: int = 0xFFFFFFFF, on_exec: bool = False) -> No
     flags = c_uint(_CLOSE_RANGE_CLOEXEC if on_exec else 0)
     if libc.syscall(c_long(_SYS_CLOSE_RANGE), c_uint(first), c_uint(last), flags) < 0:
         _raise()
+
+
+def close_from(first: int, kept: Iterable[int] = ()) -> None:
+    """Close every descriptor from ``first`` on but those named."""
+    for descriptor in sorted(each for each in kept if each >= first):
+        if descriptor > first:
+            close_range(first, descriptor - 1)
+        first = descriptor + 1
+    close_range(first)
 
 
 def openat2(directory: int, path: str, flags: int, resolve: int, mode: int = 0) -> int:

@@ -267,18 +267,9 @@ class Init:
         _report(READY)
 
     def execute(self, arguments: Sequence[str], environment: Sequence[str], by_trampoline: bool = False) -> NoReturn:
-        """Close what is not the program's, and become it, with a step in between if there is a trampoline.
-
-        ``by_trampoline`` says that one will do; whether it is to be had is found out before (:mod:`.first`).
-        """
+        """Close what is not the program's, and become it; :mod:`.first` has seen to the trampoline that it may want."""
         os.set_inheritable(REPORT, False)
-        first = REPORT + 1
-        for descriptor in sorted(self.trampoline or ()):
-            if descriptor > first:
-                syscalls.close_range(first, descriptor - 1)
-            first = descriptor + 1
-        syscalls.close_range(first)
-        os.close(PROGRAM)
+        syscalls.close_from(PROGRAM, {REPORT, *(self.trampoline or ())})
         syscalls.reset_signals()
         variables = dict(each.partition("=")[::2] for each in environment)
         program = _executable(arguments[0], variables.get("PATH", ""))

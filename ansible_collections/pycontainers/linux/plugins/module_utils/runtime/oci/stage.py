@@ -276,7 +276,7 @@ class Stage(stage_users.Users, Console):
         """Close what is not the program's, and become it."""
         for descriptor in range(3, 3 + self.preserved):
             os.set_inheritable(descriptor, True)
-        _close_others({self.peer.fileno(), *(self.trampoline or ())}, self.preserved)
+        syscalls.close_from(3 + self.preserved, {self.peer.fileno(), *(self.trampoline or ())})
         syscalls.reset_signals()
         variables = {**dict(each.partition("=")[::2] for each in environment), **self.variables}
         if self.trampoline is None:
@@ -296,16 +296,6 @@ def _private(path: str) -> bool:
     return True
 
 
-def _close_others(kept: set[int], preserved: int) -> None:
-    """Close all descriptors but the standard ones, the preserved, and those named."""
-    first = 3 + preserved
-    for descriptor in sorted(each for each in kept if each >= first):
-        if descriptor > first:
-            syscalls.close_range(first, descriptor - 1)
-        first = descriptor + 1
-    syscalls.close_range(first)
-
-
 def run(program: Sequence[Sequence[Any]], stage: Stage, kept: set[int]) -> NoReturn:
     """In the child: carry out the operations; never return into the caller's code, whatever happens."""
     operation: Sequence[Any] = ("begin",)
@@ -317,7 +307,7 @@ def run(program: Sequence[Sequence[Any]], stage: Stage, kept: set[int]) -> NoRet
         # An import from here on would run what the container has at that path.
         sys.meta_path.clear()
         channels = {stage.peer.fileno(), stage.console, stage.listener.fileno() if stage.listener else -1}
-        _close_others(kept | channels - {-1}, stage.preserved)
+        syscalls.close_from(3 + stage.preserved, kept | channels - {-1})
         stage.trampoline = trampoline.sealed() if stage.guarded else None
         for number in ENDING:
             signal.signal(number, lambda received, _: os._exit(128 + received))
