@@ -146,7 +146,7 @@ def _cgroup_mounts(target: str, flags: int, groups: Cgroups, path: str) -> list[
     found: list[Operation] = [("mount", "tmpfs", target, "tmpfs", flags & ~syscalls.MS_RDONLY, "mode=755,size=64k")]
     tops = {os.path.realpath(each.removesuffix(f"/{path}")) for each in groups.directories(path)}
     # By target, since one mount may lie on top of another like it, and the kernel refuses the second of two alike.
-    for name, each in {each.target: each for each in mounts() if each.fstype == "cgroup"}.items():
+    for name, each in {each.target: each for each in mounts(kinds="cgroup") if each.fstype == "cgroup"}.items():
         if name in tops:
             controllers = ",".join(word for word in each.options if word in (*V1_CONTROLLERS, *V1_SPARE))
             found.append(("mount", "cgroup", f"{target}/{os.path.basename(name)}", "cgroup", flags, controllers))

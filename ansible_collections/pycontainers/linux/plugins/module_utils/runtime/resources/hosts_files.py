@@ -114,12 +114,11 @@ class Neighbours:
 
     def _lines_of(self, network: str, held: dict[str, str]) -> Iterator[tuple[str, str]]:
         """The line of each address of one that runs on a network, in their order."""
-        for address in sorted(held, key=number):
+        for address in sorted((each for each, identity in held.items() if self._runs(identity)), key=number):
             identity = held[address]
-            if self._runs(identity):
-                told = [*self._told(network, identity), identity[:12]]
-                words = dict.fromkeys(each for each in told if each.lower() != LOCAL)
-                yield identity, " ".join((address, *words)) + "\n"
+            told = [*self._told(network, identity), identity[:12]]
+            words = dict.fromkeys(each for each in told if each.lower() != LOCAL)
+            yield identity, " ".join((address, *words)) + "\n"
 
     def _told(self, network: str, identity: str) -> list[str]:
         """The names of a container on a network: its own, and its aliases there."""
