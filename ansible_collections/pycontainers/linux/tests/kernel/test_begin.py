@@ -17,6 +17,13 @@ from threading import Timer
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
+    container_guest,
+    container_health,
+    container_health_run,
+    container_state,
+)
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.health_bench import health
 
@@ -90,3 +97,29 @@ def test_who_joins_its_processes_waits_for_it(host: Host) -> None:
     with beginning(host):
         host.run(name="other", pid_mode="container:c", cap_add=["SYS_PTRACE"])
         assert not is_ours(host.pid())
+
+
+def test_what_takes_too_long_is_told_and_is_no_ill_health(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wants in hears of it; a check says nothing, and is made again."""
+    host.run(healthcheck={"test": ["CMD", "true"], "interval": "1h"}, **SLOW)
+    monkeypatch.setattr(lifecycle, "BEGIN_PATIENCE", 0.1)
+    with beginning(host):
+        container = host.observed()
+        with pytest.raises(lifecycle.NotBegun, match="its program has not begun yet; try again"):
+            container_guest.running(host.layout, container)
+        check = container_health.in_force(container, {})
+        assert check is not None
+        assert container_health_run._result(host.layout, container, check, ["true"]) is None
+
+
+def test_files_can_be_copied_between_two_runs(host: Host, tmp_path: Path) -> None:
+    """What a container lacks that crashes can be given to it, and the next run has it."""
+    container = host.shell("[ -e /given ] && exec sleep 1000; exit 1", restart_policy="always")
+    identity = container.id or ""
+    (tmp_path / "given").touch()
+    # The delay after so many is long enough to get in between.
+    wait(lambda: container_state.status(host.layout, identity).restarts == 5 and not host.pid())
+    host.ok("cp", str(tmp_path / "given"), "c:/given")
+    wait(lambda: host.pid() and host.cli("exec", "c", "true").returncode == 0)
+    assert host.observed().state == "started"
+    assert container_state.status(host.layout, identity).restarts == 5

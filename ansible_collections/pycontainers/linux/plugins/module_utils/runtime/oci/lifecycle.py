@@ -44,8 +44,6 @@ BEGIN_PATIENCE = 10.0
 LONGEST_WORDS = 1 << 16
 """Bytes of a command line that are looked at: the script of a waiter, and more."""
 
-INIT_PROGRAM = b"/pycontainers-init"
-
 KILL_PATIENCE = 10.0
 """Seconds within which the kernel must have ended a process after SIGKILL, else something holds it (NFS, a bug)."""
 
@@ -233,22 +231,32 @@ def running(layout: Layout, identity: str) -> Process | None:
     return found if found and found.alive else None
 
 
+class NotBegun(Failure):
+    """A container's first process is there, and has not become the program in time."""
+
+
+def _init_program(layout: Layout) -> str:
+    """What is executed as the first process."""
+    return f"{layout.runtimes}/current/pycontainers-init"
+
+
 def begun(layout: Layout, identity: str) -> Process | None:
     """The container's first process, once it is the container's program; None if none runs.
 
     Before that it is a program of ours, and its namespaces, its root and what it has open are still the host's, or half
-    made: whoever joins it, or takes files from it, has to wait. Raises :class:`Failure` if that takes too long.
+    made: whoever joins it, or takes files from it, has to wait. Raises :class:`NotBegun` if that takes too long.
     """
     end = time.monotonic() + BEGIN_PATIENCE
-    while (found := running(layout, identity)) and not _is_program(found.pid):
+    init = _init_program(layout).encode()
+    while (found := running(layout, identity)) and not _is_program(found.pid, init):
         if time.monotonic() > end:
-            raise Failure(f"reach container {identity[:12]}", "its program has not begun yet", "try again")
+            raise NotBegun(f"reach container {identity[:12]}", "its program has not begun yet", "try again")
         time.sleep(0.002)
     return found
 
 
-def _is_program(pid: int) -> bool:
-    """Whether a container's first process has executed the program: neither init, nor what forks or follows that."""
+def _is_program(pid: int, init: bytes) -> bool:
+    """Whether a container's first process has executed the program: is neither init, nor what forks or follows that."""
     from ..kernel.trampoline import TRAMPOLINE
 
     try:
@@ -260,7 +268,7 @@ def _is_program(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False  # It has ended, which is seen at the next look.
     # The shell that forks it has the path as a word too; while the kernel executes a program there is none at all.
-    return words != [b""] and not any(each.endswith(INIT_PROGRAM) for each in words)
+    return words != [b""] and init not in words
 
 
 def started(layout: Layout, identity: str) -> Process:

@@ -27,12 +27,12 @@ class Guest(NamedTuple):
 
 def running(layout: Layout, container: Container) -> tuple[Process, dict[str, Any]]:
     """The first process of a container and its configuration. Raises :class:`Failure` if it does not run."""
+    if lifecycle.running(layout, container.id or "") and container_state.paused(container):
+        raise Failure(f"exec in container {container.name}", "it is paused", "unpause it first")
     init = lifecycle.begun(layout, container.id or "")
     config = store.read_json(layout.container(container.id or "", "config.json"))
     if init is None or config is None:
         raise Failure(f"exec in container {container.name}", "container not running", "start it first")
-    if container_state.paused(container):
-        raise Failure(f"exec in container {container.name}", "it is paused", "unpause it first")
     return init, config
 
 

@@ -64,7 +64,7 @@ def _reap() -> None:
 
 
 def _result(layout: Layout, container: Container, check: Healthcheck, words: list[str]) -> Result | None:
-    """Run the check; None if it can't be told what it would say, as the container is held still."""
+    """Run the check; None if it can't be told what it would say: the container is held still, or has yet to begin."""
     if container_state.paused(container):
         return None
     room = probe.Room(cgroups(), container_state.cgroup(container), ROOM)
@@ -73,6 +73,8 @@ def _result(layout: Layout, container: Container, check: Healthcheck, words: lis
         room.end()  # What is left of a check whose checker was killed, or that was held still.
         guest = container_guest.guest(layout, container, words, {}, "", "")
         answer = probe.ask(guest.init, guest.program, room, check.timeout / SECOND, LONGEST_OUTPUT + 1)
+    except lifecycle.NotBegun:
+        return None
     except (OSError, Failure) as error:
         if container_state.paused(container):
             return None

@@ -9,6 +9,7 @@ together, and the cgroup tells.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from ..core.layout import Layout
 from ..errors import Failure, InvalidValue, NotFound
@@ -30,8 +31,14 @@ def shared(container: Container) -> bool:
 def beside(layout: Layout, container: Container) -> Process | None:
     """The process into whose pid namespace the container's is born; None for a new one.
 
-    Raises :class:`Failure` if the other container does not run.
+    Raises :class:`Failure` if the other container does not run, :class:`..oci.lifecycle.NotBegun` if it does not yet.
     """
+    return _beside(layout, container, lifecycle.begun)
+
+
+def _beside(
+    layout: Layout, container: Container, look: Callable[[Layout, str], Process | None]
+) -> Process | None:
     mode = container.pid_mode or PRIVATE
     if mode == PRIVATE:
         return None
@@ -39,7 +46,7 @@ def beside(layout: Layout, container: Container) -> Process | None:
         return process(os.getpid())
     name = mode.removeprefix(OTHER)
     other = container_state.find(layout, name)
-    found = lifecycle.begun(layout, other.id or "")
+    found = look(layout, other.id or "")
     if found is None:
         raise Failure(f"join the processes of container {name}", "container not running", "start it first")
     return found
@@ -50,7 +57,7 @@ def check(layout: Layout, container: Container) -> None:
     if container.pid_mode == f"{OTHER}{container.name}":
         raise InvalidValue("pid_mode", container.pid_mode, "that is the container itself")
     try:
-        beside(layout, container)
+        _beside(layout, container, lifecycle.running)
     except Failure as error:
         reason = "there is no container of this name or id" if isinstance(error, NotFound) else "it does not run"
         raise InvalidValue("pid_mode", container.pid_mode, reason, "start that container first") from error

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from ..core.layout import Layout
 from ..errors import Failure, failing
 from ..image import content
+from ..kernel.mounts import mounted
 from ..kernel.process import Process
 from ..oci import lifecycle
 from . import container_state, image_mount, storage_opts
@@ -23,7 +24,8 @@ from .container_rootfs import MountRootfs, written
 def root_of(layout: Layout, wanted: str) -> Iterator[tuple[Container, int]]:
     """A container and the descriptor of its root: as its program sees it, or mounted meanwhile if it does not run.
 
-    One that does not run is kept from starting. Raises :class:`Failure`.
+    One that does not run is kept from starting, but for one that its policy is about to start again. Raises
+    :class:`Failure`.
     """
     container = container_state.find(layout, wanted)
     process = lifecycle.begun(layout, container.id or "")
@@ -34,16 +36,20 @@ def root_of(layout: Layout, wanted: str) -> Iterator[tuple[Container, int]]:
     with container_state.lock(layout, container.name):
         if lifecycle.running(layout, container.id or "") is not None:
             raise Failure(f"reach the files of container {container.name}", "it was started meanwhile", "try again")
-        step = MountRootfs(layout, container)
-        step.do()
+        merged, step = layout.container(container.id or "", "merged"), MountRootfs(layout, container)
+        # Between two runs it is mounted, and the next run takes it as it is.
+        made = mounted(merged) is None
+        if made:
+            step.do()
         try:
-            descriptor = os.open(layout.container(container.id or "", "merged"), os.O_PATH | os.O_DIRECTORY)
+            descriptor = os.open(merged, os.O_PATH | os.O_DIRECTORY)
             try:
                 yield container, descriptor
             finally:
                 os.close(descriptor)
         finally:
-            step.undo()
+            if made:
+                step.undo()
 
 
 @contextmanager

@@ -157,6 +157,8 @@ def _resume(layout: Layout, identity: str) -> None:
         try:
             beside = container_pids.beside(layout, container)
             container_network.path(layout, container)
+        except lifecycle.NotBegun:
+            again = status.in_a_row  # which is no failure of this container's
         except Failure as error:
             # The container whose processes it joins may be between two runs itself.
             if not restart_policy.restarts(container, status.wanted, status.restarts, 1):
