@@ -17,6 +17,7 @@ from threading import Timer
 
 import pytest
 
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.kernel.mounts import mounted
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.oci import lifecycle
 from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources import (
     container_guest,
@@ -24,6 +25,7 @@ from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resourc
     container_health_run,
     container_state,
 )
+from ansible_collections.pycontainers.linux.plugins.module_utils.runtime.resources.container_rootfs import MountRootfs
 from ansible_collections.pycontainers.linux.tests.kernel.container_bench import Host, wait
 from ansible_collections.pycontainers.linux.tests.kernel.health_bench import health
 
@@ -123,3 +125,23 @@ def test_files_can_be_copied_between_two_runs(host: Host, tmp_path: Path) -> Non
     wait(lambda: host.pid() and host.cli("exec", "c", "true").returncode == 0)
     assert host.observed().state == "started"
     assert container_state.status(host.layout, identity).restarts == 5
+
+
+def test_a_killed_copy_leaves_nothing_that_the_next_one_does_not_take_away(host: Host, tmp_path: Path) -> None:
+    """Of a container that is stopped the root filesystem is mounted for the copy only."""
+    container = host.run()
+    host.converge(state="stopped")
+    step = MountRootfs(host.layout, container)
+    step.do()
+    (tmp_path / "new").touch()
+    host.ok("cp", str(tmp_path / "new"), "c:/new")
+    assert mounted(host.layout.container(container.id or "", "merged")) is None
+
+
+def test_what_is_paused_on_the_way_is_said_to_be(host: Host) -> None:
+    """Whoever wants in hears of what keeps the program from beginning."""
+    host.run(**SLOW)
+    with beginning(host):
+        host.ok("pause", "c")
+        assert "it is paused; unpause it first" in host.failure("exec", "c", "true", code=125)
+        host.ok("unpause", "c")

@@ -37,9 +37,9 @@ def root_of(layout: Layout, wanted: str) -> Iterator[tuple[Container, int]]:
         if lifecycle.running(layout, container.id or "") is not None:
             raise Failure(f"reach the files of container {container.name}", "it was started meanwhile", "try again")
         merged, step = layout.container(container.id or "", "merged"), MountRootfs(layout, container)
-        # Between two runs it is mounted, and the next run takes it as it is.
-        made = mounted(merged) is None
-        if made:
+        # Between two runs it is mounted, and the next run takes it as it is. Else it is what a killed run has left.
+        kept = lifecycle.waiter(layout, container.id or "") is not None and mounted(merged) is not None
+        if not kept:
             step.do()
         try:
             descriptor = os.open(merged, os.O_PATH | os.O_DIRECTORY)
@@ -48,7 +48,7 @@ def root_of(layout: Layout, wanted: str) -> Iterator[tuple[Container, int]]:
             finally:
                 os.close(descriptor)
         finally:
-            if made:
+            if not kept:
                 step.undo()
 
 
