@@ -338,3 +338,22 @@ def test_a_record_is_written_and_undone_as_json(place: Path) -> None:
     assert store.read_json(str(place)) == {"a": 2}
     step.undo()
     assert store.read_json(str(place)) == {"a": 1}
+
+
+def test_a_file_that_is_so_already_is_not_replaced(tmp_path: Path) -> None:
+    """It stays the same file; with other content, another mode, or a link in its place it is made anew."""
+    place, other = tmp_path / "file", tmp_path / "other"
+
+    def replaced(content: bytes = b"one", mode: int = 0o600) -> bool:
+        before = os.lstat(place).st_ino
+        with place.open("rb"):  # so that its number is not given to the new one
+            store.rewrite(str(place), content, mode)
+        return os.lstat(place).st_ino != before
+
+    store.rewrite(str(place), b"one")
+    assert not replaced()
+    assert [replaced(b"two"), replaced(b"two", 0o644), place.read_bytes()] == [True, True, b"two"]
+    place.rename(other)
+    place.symlink_to(other)
+    assert replaced(b"two", 0o644)
+    assert not place.is_symlink()
